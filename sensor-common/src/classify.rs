@@ -1,0 +1,192 @@
+//! How a file's name becomes a key of the kernel's classification tables.
+//!
+//! The programs and the agent call the same functions, so that what the agent puts into a table is what a program looks up.
+//! A match in the kernel only decides that an open is worth sending; the agent looks again at the full path. Keys may
+//! therefore match a little too much (case is folded by setting bit 5 of every byte), never too little.
+
+use crate::plain;
+
+/// Most bytes of a suffix, the dot not counted: `safetensors` has 11.
+pub const SUFFIX_MAX: usize = 15;
+/// Most bytes of an exact file or directory name that can be classified in the kernel.
+pub const NAME_MAX: usize = 31;
+/// Most ancestors of a file whose names are looked up among the directories.
+pub const DIRECTORY_DEPTH: usize = 8;
+
+/// Most entries of the suffix table.
+pub const SUFFIXES: u32 = 256;
+/// Most entries of the name table, and of the directory table.
+pub const NAMES: u32 = 512;
+/// Most watched inodes.
+pub const WATCHED: u32 = 65_536;
+
+const FOLD: u64 = 0x2020_2020_2020_2020;
+
+plain! {
+    /// Key of the map `SUFFIXES`: what follows the last dot of a name, folded, at the end of 16 bytes.
+    pub struct SuffixKey {
+        /// Bytes 0..8 and 8..16 as little-endian words.
+        pub words: [u64; 2],
+    }
+}
+
+plain! {
+    /// Key of the maps `NAMES` and `DIRECTORIES`: a whole name, folded, at the start of 32 bytes.
+    pub struct NameKey {
+        /// Bytes 0..8, 8..16, 16..24 and 24..32 as little-endian words.
+        pub words: [u64; 4],
+    }
+}
+
+plain! {
+    /// Key of the map `WATCHED`: an inode.
+    pub struct InodeKey {
+        /// `inode.i_ino`
+        pub inode: u64,
+        /// `super_block.s_dev`, the kernel's own encoding.
+        pub device: u32,
+        /// Reserved, 0.
+        pub reserved: u32,
+    }
+}
+
+plain! {
+    /// The one element of the array `CLASSIFIER`: what spares most look-ups.
+    pub struct Classifier {
+        /// Bit n: the name table has a name of n bytes.
+        pub name_lengths: u64,
+        /// Bit n: the directory table has a name of n bytes.
+        pub directory_lengths: u64,
+        /// Not 0: the inode table has entries.
+        pub inodes: u64,
+    }
+}
+
+impl SuffixKey {
+    /// The key for the last 16 bytes of a name, as little-endian words, NULs in front of a shorter name.
+    /// `None` if there is no dot among them: no suffix, or a longer one than [`SUFFIX_MAX`].
+    #[inline(always)]
+    pub fn from_tail(low: u64, high: u64) -> Option<SuffixKey> {
+        let (in_low, in_high) = (dots(low), dots(high));
+        let words = if in_high != 0 {
+            [0, after_last(high, in_high)]
+        } else if in_low != 0 {
+            [after_last(low, in_low), high]
+        } else {
+            return None;
+        };
+        Some(SuffixKey { words: [words[0] | FOLD, words[1] | FOLD] })
+    }
+
+    /// The key for a suffix, written without its dot. `None` if it is empty, too long, or has a dot in it.
+    pub fn new(suffix: &str) -> Option<SuffixKey> {
+        let bytes = suffix.as_bytes();
+        if bytes.is_empty() || bytes.len() > SUFFIX_MAX || bytes.contains(&b'.') {
+            return None;
+        }
+        let mut tail = [0u8; 16];
+        let start = 16 - bytes.len();
+        tail[start - 1] = b'.';
+        tail[start..].copy_from_slice(bytes);
+        let (low, high) = tail.split_at(8);
+        SuffixKey::from_tail(word(low), word(high))
+    }
+}
+
+impl NameKey {
+    /// The key for a name's bytes as little-endian words, NULs behind a shorter name.
+    #[inline(always)]
+    pub fn from_words(words: [u64; 4]) -> NameKey {
+        NameKey { words: [words[0] | FOLD, words[1] | FOLD, words[2] | FOLD, words[3] | FOLD] }
+    }
+
+    /// The key for a name. `None` if it is empty, longer than [`NAME_MAX`], or has a slash in it.
+    pub fn new(name: &str) -> Option<NameKey> {
+        let bytes = name.as_bytes();
+        if bytes.is_empty() || bytes.len() > NAME_MAX || bytes.contains(&b'/') {
+            return None;
+        }
+        let mut padded = [0u8; 32];
+        padded[..bytes.len()].copy_from_slice(bytes);
+        let mut words = [0; 4];
+        for (word_, chunk) in words.iter_mut().zip(padded.chunks_exact(8)) {
+            *word_ = word(chunk);
+        }
+        Some(NameKey::from_words(words))
+    }
+}
+
+/// 0x80 in every byte of `word` that is a dot, 0 in all others.
+#[inline(always)]
+fn dots(word: u64) -> u64 {
+    const LOW7: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let zero_where_dot = word ^ 0x2e2e_2e2e_2e2e_2e2e;
+    !(((zero_where_dot & LOW7) + LOW7) | zero_where_dot | LOW7)
+}
+
+/// `word` without the last (highest) of its dots and everything before it.
+#[inline(always)]
+fn after_last(word: u64, dots: u64) -> u64 {
+    // Smear the highest mark down, then widen each 0x80 to 0xff: the bytes to drop.
+    let mut marks = dots;
+    marks |= marks >> 8;
+    marks |= marks >> 16;
+    marks |= marks >> 32;
+    word & !(marks | (marks - (marks >> 7)))
+}
+
+fn word(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tail(name: &str) -> Option<SuffixKey> {
+        let mut tail = [0u8; 16];
+        let bytes = name.as_bytes();
+        let bytes = &bytes[bytes.len().saturating_sub(16)..];
+        tail[16 - bytes.len()..].copy_from_slice(bytes);
+        let (low, high) = tail.split_at(8);
+        SuffixKey::from_tail(word(low), word(high))
+    }
+
+    #[test]
+    fn a_suffix_is_what_follows_the_last_dot_whatever_its_place_and_case() {
+        for (name, suffix) in [
+            ("model.safetensors", "safetensors"),
+            ("MODEL-00001-of-00002.SafeTensors", "safetensors"),
+            ("a.b.c.gguf", "gguf"),
+            (".pt", "pt"),
+            ("x.123456789012345", "123456789012345"),
+            ("1234567.8", "8"),
+            ("12345678.9abcdef0", "9abcdef0"),
+        ] {
+            assert_eq!(tail(name), SuffixKey::new(suffix), "{name}");
+            assert!(SuffixKey::new(suffix).is_some());
+        }
+    }
+
+    #[test]
+    fn what_has_no_suffix_gets_no_key() {
+        assert_eq!(tail("model"), None);
+        assert_eq!(tail("x.1234567890123456"), None, "16 bytes are too long");
+        assert_ne!(tail("model.safetensors.json"), SuffixKey::new("safetensors"));
+        assert_eq!(SuffixKey::new(""), None);
+        assert_eq!(SuffixKey::new("tar.gz"), None);
+        assert_eq!(SuffixKey::new("1234567890123456"), None);
+    }
+
+    #[test]
+    fn names_fold_case_and_keep_length() {
+        assert_eq!(NameKey::new("Token"), NameKey::new("tOKEN"));
+        assert_ne!(NameKey::new("token"), NameKey::new("token1"));
+        assert_eq!(NameKey::new(""), None);
+        assert_eq!(NameKey::new("a/b"), None);
+        let longest = core::str::from_utf8(&[b'x'; NAME_MAX]).unwrap();
+        assert!(NameKey::new(longest).is_some());
+        let too_long = core::str::from_utf8(&[b'x'; NAME_MAX + 1]).unwrap();
+        assert_eq!(NameKey::new(too_long), None);
+    }
+}

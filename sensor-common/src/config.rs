@@ -1,0 +1,258 @@
+//! What the agent tells the programs before they are loaded: read-only globals, so that the verifier sees constants and
+//! drops the branches that a kernel or a configuration does not need.
+
+use crate::plain;
+
+/// A field that this kernel does not have.
+pub const ABSENT: u32 = u32::MAX;
+
+/// Declares [`Offsets`] and the table by which the agent resolves it.
+macro_rules! offsets {
+    ($($(#[$attr:meta])* $field:ident = $($structure:literal . $path:literal)|+ $(, $optional:ident)?;)*) => {
+        plain! {
+            /// Byte offsets of kernel structure fields, from the running kernel's BTF. [`ABSENT`] where it has none.
+            pub struct Offsets { $($(#[$attr])* pub $field: u32),* }
+        }
+
+        /// How each field of [`Offsets`] is found, in field order.
+        pub const FIELDS: &[Field] = &[$(Field {
+            name: stringify!($field),
+            paths: &[$(($structure, $path)),+],
+            required: offsets!(@required $($optional)?),
+        }),*];
+    };
+    (@required) => { true };
+    (@required optional) => { false };
+}
+
+/// How a field of [`Offsets`] is found in BTF.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// The field of [`Offsets`].
+    pub name: &'static str,
+    /// Structure and member path, the first that exists wins: kernels renamed some.
+    pub paths: &'static [(&'static str, &'static str)],
+    /// Nothing works without it; otherwise [`ABSENT`] is stored.
+    pub required: bool,
+}
+
+offsets! {
+    /// Since 2.6; read through `bpf_get_current_task`.
+    task_tgid = "task_struct"."tgid";
+    /// Thread id.
+    task_pid = "task_struct"."pid";
+    /// The thread group's leader.
+    task_group_leader = "task_struct"."group_leader";
+    /// Start in `CLOCK_BOOTTIME` nanoseconds: `start_boottime` since 5.5.
+    task_start_time = "task_struct"."start_boottime";
+    /// The parent that gets the exit status.
+    task_real_parent = "task_struct"."real_parent";
+    /// Open descriptors.
+    task_files = "task_struct"."files";
+    /// Root and working directory.
+    task_fs = "task_struct"."fs";
+    /// Namespaces other than user and pid.
+    task_nsproxy = "task_struct"."nsproxy";
+    /// Effective credentials.
+    task_cred = "task_struct"."cred";
+    /// Address space.
+    task_mm = "task_struct"."mm";
+    /// What threads share.
+    task_signal = "task_struct"."signal";
+    /// `wait(2)` status.
+    task_exit_code = "task_struct"."exit_code";
+    /// Thread name.
+    task_comm = "task_struct"."comm";
+    /// Cgroups, all hierarchies.
+    task_cgroups = "task_struct"."cgroups";
+    /// `struct pid` of the thread: `thread_pid` since 4.19.
+    task_thread_pid = "task_struct"."thread_pid";
+
+    /// Depth of the pid namespace.
+    pid_level = "pid"."level";
+    /// One number a level.
+    pid_numbers = "pid"."numbers";
+    /// The number in that level's namespace.
+    upid_nr = "upid"."nr";
+    /// The namespace.
+    upid_ns = "upid"."ns";
+    /// Inode number of a pid namespace.
+    pid_namespace_inum = "pid_namespace"."ns.inum";
+
+    /// Live threads.
+    signal_live = "signal_struct"."live.counter";
+    /// Status of a group exit.
+    signal_group_exit_code = "signal_struct"."group_exit_code";
+
+    /// Mount namespace.
+    nsproxy_mnt_ns = "nsproxy"."mnt_ns";
+    /// Inode number of a mount namespace.
+    mnt_namespace_inum = "mnt_namespace"."ns.inum";
+
+    /// Effective user id.
+    cred_euid = "cred"."euid.val";
+    /// Effective group id.
+    cred_egid = "cred"."egid.val";
+
+    /// cgroup v2.
+    css_set_dfl_cgrp = "css_set"."dfl_cgrp";
+    /// One state a controller.
+    css_set_subsys = "css_set"."subsys";
+    /// The controller's cgroup.
+    css_cgroup = "cgroup_subsys_state"."cgroup";
+    /// Its directory.
+    cgroup_kn = "cgroup"."kn";
+    /// Its hierarchy.
+    cgroup_root = "cgroup"."root";
+    /// Number of the hierarchy, 0 for v2.
+    cgroup_root_hierarchy_id = "cgroup_root"."hierarchy_id";
+    /// Inode number of a kernfs node (64-bit kernels): `id` since 5.5.
+    kernfs_node_id = "kernfs_node"."id";
+
+    /// Descriptor table.
+    files_fdt = "files_struct"."fdt";
+    /// Its length.
+    fdt_max_fds = "fdtable"."max_fds";
+    /// Its pointers.
+    fdt_fd = "fdtable"."fd";
+
+    /// The dentry of an open file.
+    file_dentry = "file"."f_path.dentry";
+    /// The mount of an open file.
+    file_mnt = "file"."f_path.mnt";
+    /// Its inode.
+    file_inode = "file"."f_inode";
+    /// O_* flags.
+    file_flags = "file"."f_flags";
+
+    /// Name: length.
+    dentry_name_len = "dentry"."d_name.len";
+    /// Name: bytes.
+    dentry_name = "dentry"."d_name.name";
+    /// Parent; itself at a root.
+    dentry_parent = "dentry"."d_parent";
+    /// Inode, null for a negative dentry.
+    dentry_inode = "dentry"."d_inode";
+
+    /// Number.
+    inode_ino = "inode"."i_ino";
+    /// Size in bytes.
+    inode_size = "inode"."i_size";
+    /// Type and permissions.
+    inode_mode = "inode"."i_mode";
+    /// Names.
+    inode_nlink = "inode"."i_nlink";
+    /// Owner.
+    inode_uid = "inode"."i_uid.val";
+    /// Superblock.
+    inode_sb = "inode"."i_sb";
+    /// Change time: two fields since 6.11, a timespec64 before (renamed in 6.6).
+    inode_ctime_seconds = "inode"."i_ctime_sec" | "inode"."__i_ctime.tv_sec" | "inode"."i_ctime.tv_sec";
+    /// Change time, nanoseconds.
+    inode_ctime_nanoseconds = "inode"."i_ctime_nsec" | "inode"."__i_ctime.tv_nsec" | "inode"."i_ctime.tv_nsec";
+    /// Device.
+    sb_dev = "super_block"."s_dev";
+    /// File system's magic number.
+    sb_magic = "super_block"."s_magic";
+
+    /// `struct vfsmount` in `struct mount`.
+    mount_mnt = "mount"."mnt";
+    /// Parent mount; itself at the top.
+    mount_parent = "mount"."mnt_parent";
+    /// Where it is mounted.
+    mount_mountpoint = "mount"."mnt_mountpoint";
+    /// Root of a mount.
+    vfsmount_root = "vfsmount"."mnt_root";
+
+    /// Working directory: dentry.
+    fs_pwd_dentry = "fs_struct"."pwd.dentry";
+    /// Working directory: mount.
+    fs_pwd_mnt = "fs_struct"."pwd.mnt";
+
+    /// The program's file.
+    mm_exe_file = "mm_struct"."exe_file";
+    /// First argument, user memory.
+    mm_arg_start = "mm_struct"."arg_start";
+    /// Behind the last argument.
+    mm_arg_end = "mm_struct"."arg_end";
+
+    /// System call number at exit: x86-64 | arm64.
+    regs_syscall = "pt_regs"."orig_ax" | "pt_regs"."syscallno";
+
+    /// io_uring request: what it does. In BTF since 5.18 or so, with the request passed to its tracepoints.
+    uring_opcode = "io_kiocb"."opcode", optional;
+    /// io_uring request: REQ_F_*.
+    uring_flags = "io_kiocb"."flags", optional;
+    /// io_uring request: its ring.
+    uring_ctx = "io_kiocb"."ctx", optional;
+    /// `io_open`: direct descriptor slot, 1-based, 0 for none.
+    uring_open_slot = "io_open"."file_slot", optional;
+    /// `io_open`: the kernel's copy of the name.
+    uring_open_filename = "io_open"."filename", optional;
+    /// `io_open`: O_* flags.
+    uring_open_flags = "io_open"."how.flags", optional;
+    /// `filename`: the bytes.
+    filename_name = "filename"."name";
+    /// Completion: result.
+    uring_cqe_res = "io_uring_cqe"."res", optional;
+    /// Ring: direct descriptors, one node pointer each (6.13 and later).
+    uring_ctx_nodes = "io_ring_ctx"."file_table.data.nodes", optional;
+    /// Ring: their number (6.13 and later).
+    uring_ctx_nodes_nr = "io_ring_ctx"."file_table.data.nr", optional;
+    /// Node: tagged pointer to the file (6.13 and later).
+    uring_node_file = "io_rsrc_node"."file_ptr", optional;
+    /// Ring: direct descriptors, one tagged pointer each (5.19 to 6.12).
+    uring_ctx_files = "io_ring_ctx"."file_table.files", optional;
+    /// Ring: their number (5.19 to 6.12).
+    uring_ctx_files_nr = "io_ring_ctx"."nr_user_files", optional;
+
+    /// TCP state machine's socket: family.
+    sock_family = "sock_common"."skc_family";
+    /// Own port, host order.
+    sock_local_port = "sock_common"."skc_num";
+    /// Peer's port, network order.
+    sock_peer_port = "sock_common"."skc_dport";
+    /// Own IPv4 address.
+    sock_local_v4 = "sock_common"."skc_rcv_saddr";
+    /// Peer's IPv4 address.
+    sock_peer_v4 = "sock_common"."skc_daddr";
+    /// Own IPv6 address (absent without CONFIG_IPV6).
+    sock_local_v6 = "sock_common"."skc_v6_rcv_saddr", optional;
+    /// Peer's IPv6 address (absent without CONFIG_IPV6).
+    sock_peer_v6 = "sock_common"."skc_v6_daddr", optional;
+    /// Cookie, 0 if none was made.
+    sock_cookie = "sock_common"."skc_cookie.counter";
+    /// `IPPROTO_*`.
+    sock_protocol = "sock"."sk_protocol";
+}
+
+/// System calls that open and that the portable family watches.
+pub const OPEN_SYSCALLS: usize = 5;
+
+plain! {
+    /// The rest of what the programs need to know.
+    pub struct Config {
+        /// The agent, whose own events are filtered. In the initial pid namespace.
+        pub own_tgid: u32,
+        /// Watch only below this cgroup v2: its id; 0 for everything.
+        pub scope_cgroup_low: u32,
+        /// High half of the same.
+        pub scope_cgroup_high: u32,
+        /// Its depth: 0 for the root, 1 for a child of it.
+        pub scope_level: u32,
+        /// Wake the reader when this many bytes wait in the ring; it looks by itself every 50 ms.
+        pub wake_bytes: u32,
+        /// A flow's bytes before its second report; each further one at twice the one before.
+        pub flow_floor: u32,
+        /// Where cgroup v1 identifies containers (hybrid hosts): index of a controller in `css_set.subsys`; [`ABSENT`] if not.
+        pub cgroup_v1_subsystem: u32,
+        /// Not 0: `bpf_get_current_task_btf` and typed loads can be used (5.11).
+        pub typed_loads: u32,
+        /// Numbers of open, openat, openat2, creat and open_by_handle_at here; [`ABSENT`] where the architecture has none.
+        pub open_syscalls: [u32; OPEN_SYSCALLS],
+        /// `IORING_OP_OPENAT`, `IORING_OP_OPENAT2` (UAPI, fixed: 18, 28).
+        pub uring_open_opcodes: [u32; 2],
+        /// Mask in `io_kiocb.flags` of requests that post no completion (`REQ_F_CQE_SKIP`, 5.17); 0 if there is none.
+        pub uring_skip_flag: u32,
+    }
+}

@@ -1,0 +1,288 @@
+//! The kinds of event, each with what is particular to it.
+
+use super::{BootTime, CgroupKey, Classes, FlowReason, Kind, ProcessKey};
+use std::fmt;
+use std::net::IpAddr;
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// A program was started in a process.
+    Exec(Exec),
+    /// A process was created.
+    Fork(Fork),
+    /// A process ended.
+    Exit(Exit),
+    /// A file was opened.
+    Open(Open),
+    /// A connection or an unconnected send was asked for.
+    Connect(Connect),
+    /// Bytes left over a flow.
+    Flow(Flow),
+    /// A cgroup was made, or found when the sensor started.
+    Cgroup(Cgroup),
+    /// A process that was there before the sensor, or that it missed, found in `/proc`.
+    ProcessFound(ProcessFound),
+    /// Events were lost.
+    Lost(Lost),
+}
+
+impl Body {
+    /// The name of the kind (`weir.event.kind`): on the command line, in output, in metrics.
+    pub fn kind_name(&self) -> &'static str {
+        match self {
+            Body::Exec(_) => Kind::Exec.name(),
+            Body::Fork(_) => Kind::Fork.name(),
+            Body::Exit(_) => Kind::Exit.name(),
+            Body::Open(_) => Kind::Open.name(),
+            Body::Connect(_) => Kind::Connect.name(),
+            Body::Flow(_) => Kind::Flow.name(),
+            Body::Cgroup(_) => Kind::Cgroup.name(),
+            Body::ProcessFound(_) => "process_found",
+            Body::Lost(_) => "lost",
+        }
+    }
+}
+
+/// A file, told apart by device and inode: names do not matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId {
+    /// The device: `major << 20 | minor`, the kernel's own encoding.
+    pub device: u32,
+    /// The inode number.
+    pub inode: u64,
+}
+
+/// A file as it was when the event happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct File {
+    /// Which one; `None` when the kernel did not resolve it (an io_uring request without completion).
+    pub id: Option<FileId>,
+    /// The path in the process's mount namespace. Bytes that are not UTF-8 are written `\xNN`.
+    pub path: Box<str>,
+    /// The front of the path is missing, or some of it could not be read.
+    pub path_cut: bool,
+    /// Bytes.
+    pub size: u64,
+    /// Type and permissions, as `st_mode`.
+    pub mode: u32,
+    /// Owner's id, initial user namespace.
+    pub uid: u32,
+    /// Names that the file has; 0: deleted, or memory only.
+    pub links: u32,
+    /// Status change time, nanoseconds since the epoch.
+    pub changed_unix_nanos: i64,
+    /// Magic number of the file system (linux/magic.h).
+    pub filesystem: u32,
+    /// The classes that it is in, as far as they are known when the event is decoded.
+    pub classes: Classes,
+}
+
+/// What a descriptor was opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Access {
+    /// `O_RDONLY`
+    Read,
+    /// `O_WRONLY`
+    Write,
+    /// `O_RDWR`
+    ReadWrite,
+    /// `O_PATH`, or access mode 3: neither.
+    None,
+}
+
+impl Access {
+    /// From `file.f_flags`.
+    pub fn from_flags(flags: u32) -> Access {
+        const O_PATH: u32 = 0o10_000_000;
+        match (flags & O_PATH, flags & 3) {
+            (0, 0) => Access::Read,
+            (0, 1) => Access::Write,
+            (0, 2) => Access::ReadWrite,
+            _ => Access::None,
+        }
+    }
+
+    /// The value of the field `weir.file.access`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Access::Read => "read",
+            Access::Write => "write",
+            Access::ReadWrite => "read_write",
+            Access::None => "none",
+        }
+    }
+}
+
+/// A file was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// The file.
+    pub file: File,
+    /// What for.
+    pub access: Access,
+    /// The O_* flags (`file.f_flags`).
+    pub flags: u32,
+    /// The system call's number; `None` for io_uring.
+    pub syscall: Option<u32>,
+    /// The descriptor; `None` for an io_uring direct descriptor, or one not known yet.
+    pub descriptor: Option<u32>,
+}
+
+/// A program was started in a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exec {
+    /// The program's file; for a script its interpreter.
+    pub file: File,
+    /// The parent at that moment.
+    pub parent: Option<ProcessKey>,
+    /// The arguments, the program's name first. Bytes that are not UTF-8 are written `\xNN`.
+    pub args: Box<[Box<str>]>,
+    /// Arguments are missing at the end.
+    pub args_cut: bool,
+    /// The working directory.
+    pub working_directory: Box<str>,
+}
+
+/// A process was created; the actor is its parent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fork {
+    /// The new process.
+    pub child: ProcessKey,
+    /// Its id in its own pid namespace; 0 if not read.
+    pub child_vpid: u32,
+}
+
+/// A process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// The exit code (`process.exit.code`), if it ended by itself.
+    pub code: Option<u32>,
+    /// The signal that ended it.
+    pub signal: Option<u32>,
+}
+
+/// A transport protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// IPPROTO_TCP
+    Tcp,
+    /// IPPROTO_UDP
+    Udp,
+    /// Any other of `IPPROTO_*`.
+    Other(u16),
+}
+
+impl Transport {
+    /// From `IPPROTO_*`.
+    pub fn from_protocol(protocol: u16) -> Transport {
+        match protocol {
+            6 => Transport::Tcp,
+            17 => Transport::Udp,
+            other => Transport::Other(other),
+        }
+    }
+}
+
+/// The value of the field `network.transport`; numbers for what the convention does not name.
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Transport::Tcp => f.write_str("tcp"),
+            Transport::Udp => f.write_str("udp"),
+            Transport::Other(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+/// From where to where. IPv4-mapped IPv6 addresses are IPv4 here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoints {
+    /// Own address; `None` where it was not chosen yet.
+    pub local_address: Option<IpAddr>,
+    /// Own port; `None` where it was not chosen yet.
+    pub local_port: Option<u16>,
+    /// Peer's address.
+    pub peer_address: IpAddr,
+    /// Peer's port; 0 for protocols without.
+    pub peer_port: u16,
+    /// The protocol.
+    pub transport: Transport,
+}
+
+/// A connection or an unconnected send was asked for; whether it succeeded is not known yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connect {
+    /// From where to where.
+    pub endpoints: Endpoints,
+    /// The kernel's number of the socket.
+    pub socket_cookie: u64,
+}
+
+/// Bytes left over a flow; the actor made its socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// From where to where.
+    pub endpoints: Endpoints,
+    /// The kernel's number of the socket.
+    pub socket_cookie: u64,
+    /// Payload bytes sent so far.
+    pub bytes: u64,
+    /// Packets that carried them, before segmentation.
+    pub packets: u64,
+    /// When its first payload byte left.
+    pub first_time: BootTime,
+    /// Why it is reported now.
+    pub reason: FlowReason,
+    /// This side asked for the connection, or sent first.
+    pub initiated: bool,
+    /// The socket is older than the sensor: its owner is unknown or a guess.
+    pub owner_guessed: bool,
+    /// The bytes are those of several peers of one socket: the flow table was full.
+    pub peers_merged: bool,
+}
+
+/// A cgroup was made, or found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cgroup {
+    /// Which one.
+    pub key: CgroupKey,
+    /// Its path below its hierarchy's root, as in `/proc/PID/cgroup`.
+    pub path: Box<str>,
+}
+
+/// A process found in `/proc`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessFound {
+    /// Which one.
+    pub key: ProcessKey,
+    /// Its id in its own pid namespace.
+    pub vpid: u32,
+    /// Its parent's pid; `None` for the first process and kernel threads' parent.
+    pub parent_pid: Option<u32>,
+    /// `/proc/PID/exe`; empty for kernel threads and where it could not be read.
+    pub executable: Box<str>,
+    /// `/proc/PID/cmdline`
+    pub args: Box<[Box<str>]>,
+    /// `/proc/PID/cwd`
+    pub working_directory: Box<str>,
+    /// Effective user id.
+    pub uid: u32,
+    /// Effective group id.
+    pub gid: u32,
+    /// Its cgroup v2, or the v1 one that identifies workloads here, with its path.
+    pub cgroup: Option<Cgroup>,
+}
+
+/// Events were lost: a gap in what is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Since when they were lost at the earliest; the event's time is the latest.
+    pub since: BootTime,
+    /// The kind that was lost ([`Kind::name`]), or `any` where that is not known.
+    pub kind: &'static str,
+    /// Why: a cause of [`sensor_common::count::Outcome`], or of the agent's own.
+    pub cause: &'static str,
+    /// How many.
+    pub count: u64,
+}

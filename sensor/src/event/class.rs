@@ -1,0 +1,62 @@
+//! What a file is worth: classes, as sets of bits that fit a kernel map's value.
+
+/// A kind of content that rules care about. Which names, directories and contents belong to it, `rules/classes.yml` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum Class {
+    /// Model weights, adapters and checkpoints included.
+    Weights = 1 << 0,
+    /// Training and evaluation data.
+    Dataset = 1 << 1,
+    /// Credentials, tokens and keys.
+    Secret = 1 << 2,
+    /// Code that an interpreter runs unasked when it starts (`.pth`, `sitecustomize.py`).
+    StartupCode = 1 << 3,
+}
+
+impl Class {
+    /// Every class.
+    pub const ALL: [Class; 4] = [Class::Weights, Class::Dataset, Class::Secret, Class::StartupCode];
+
+    /// The name in rules, `classes.yml` and output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Class::Weights => "weights",
+            Class::Dataset => "dataset",
+            Class::Secret => "secret",
+            Class::StartupCode => "startup_code",
+        }
+    }
+
+    /// The class of that name.
+    pub fn from_name(name: &str) -> Option<Class> {
+        Class::ALL.into_iter().find(|class| class.name() == name)
+    }
+}
+
+/// A set of [`Class`]es. Bits that mean none are kept but never shown: a newer agent's pinned map may have set them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Classes(pub u32);
+
+impl Classes {
+    /// Whether `class` is in it.
+    pub const fn contains(self, class: Class) -> bool {
+        self.0 & class as u32 != 0
+    }
+
+    /// This set and `class`.
+    #[must_use]
+    pub const fn with(self, class: Class) -> Classes {
+        Classes(self.0 | class as u32)
+    }
+
+    /// Whether nothing is in it.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The classes in it.
+    pub fn iter(self) -> impl Iterator<Item = Class> {
+        Class::ALL.into_iter().filter(move |class| self.contains(*class))
+    }
+}

@@ -1,0 +1,249 @@
+//! Fields: what rules, filters, output and docs call the parts of an event.
+//!
+//! Names are OpenTelemetry semantic conventions (1.44); what has no convention yet is under `weir.`. The table below is the
+//! only place where a field is named; a field that an event does not have is `None`, never empty or zero.
+
+use super::process::file_name;
+use super::{Body, Event, File, Process, Value};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+/// How settled a field's name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stability {
+    /// Stable in the semantic conventions.
+    Stable,
+    /// A release candidate or in development in the semantic conventions.
+    Development,
+    /// Our own; keeps its meaning within a major version.
+    Weir,
+}
+
+/// Declares [`Field`], its table and its getters together, so that none can be forgotten.
+macro_rules! fields {
+    ($($variant:ident, $name:literal, $stability:ident, $doc:literal, $get:expr;)*) => {
+        /// A field of an event.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Field { $(#[doc = $doc] $variant),* }
+
+        impl Field {
+            /// Every field, in the order of the reference.
+            pub const ALL: &'static [Field] = &[$(Field::$variant),*];
+
+            /// The field's name in rules and output.
+            pub const fn name(self) -> &'static str {
+                match self { $(Field::$variant => $name),* }
+            }
+
+            /// What it says, with its unit.
+            pub const fn doc(self) -> &'static str {
+                match self { $(Field::$variant => $doc),* }
+            }
+
+            /// How settled its name is.
+            pub const fn stability(self) -> Stability {
+                match self { $(Field::$variant => Stability::$stability),* }
+            }
+
+            /// Its value in `event`; `None` where the event does not have it.
+            pub fn get(self, event: &Event) -> Option<Value<'_>> {
+                match self {
+                    $(Field::$variant => {
+                        let get: for<'e> fn(&'e Event) -> Option<Value<'e>> = $get;
+                        get(event)
+                    })*
+                }
+            }
+        }
+    };
+}
+
+fields! {
+    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, connect, flow, cgroup, process_found, lost.",
+        |e| Some(e.body.kind_name().into());
+    HookName, "weir.hook", Weir, "The kernel hook that saw it.",
+        |e| Some(e.hook?.name().into());
+
+    ProcessPid, "process.pid", Development, "Process id in the initial pid namespace.",
+        |e| Some(e.actor.process?.pid.into());
+    ProcessVpid, "process.vpid", Development, "Process id in its own pid namespace.",
+        |e| process(e).map(|p| p.vpid).filter(|v| *v != 0).or(Some(e.actor.vpid).filter(|v| *v != 0)).map(Value::from);
+    ProcessId, "weir.process.id", Weir, "The process, told apart through pid reuse: PID-STARTTICKS.",
+        |e| Some(e.actor.process?.to_string().into());
+    ThreadId, "thread.id", Development, "Thread id in the initial pid namespace.",
+        |e| Some(e.actor.tid).filter(|t| *t != 0).map(Value::from);
+    ProcessTitle, "process.title", Development, "The thread's name (comm). Chosen by the process: never decide by it.",
+        |e| text(&e.actor.comm);
+    ProcessExecutablePath, "process.executable.path", Development, "The program's path in its mount namespace.",
+        |e| text(&process(e)?.executable);
+    ProcessExecutableName, "process.executable.name", Development, "The last component of that path.",
+        |e| text(file_name(&process(e)?.executable));
+    ProcessCommandArgs, "process.command_args", Development, "The arguments, the program's name first.",
+        |e| Some(&process(e)?.args).filter(|a| !a.is_empty())
+            .map(|a| Value::List(a.iter().map(|arg| Cow::Borrowed(&**arg)).collect()));
+    ProcessCommandLine, "process.command_line", Development, "The arguments joined by spaces.",
+        |e| Some(process(e)?.command_line()).filter(|l| !l.is_empty()).map(Value::from);
+    ProcessWorkingDirectory, "process.working_directory", Development, "The working directory when the program was started.",
+        |e| text(&process(e)?.working_directory);
+    ProcessParentPid, "process.parent_pid", Development, "The parent's id in the initial pid namespace.",
+        |e| Some(process(e)?.parent()?.key.pid.into());
+    ProcessParentExecutablePath, "weir.process.parent.executable.path", Weir, "The parent's program.",
+        |e| text(&process(e)?.parent()?.executable);
+    ProcessParentExecutableName, "weir.process.parent.executable.name", Weir, "The last component of that path.",
+        |e| text(file_name(&process(e)?.parent()?.executable));
+    ProcessParentCommandLine, "weir.process.parent.command_line", Weir, "The parent's arguments joined by spaces.",
+        |e| text(&process(e)?.parent()?.command_line);
+    ProcessAncestors, "weir.process.ancestors", Weir, "The programs of parent, grandparent and so on: last components, nearest first.",
+        |e| Some(&process(e)?.lineage).filter(|l| !l.is_empty())
+            .map(|l| Value::List(l.iter().map(|a| Cow::Borrowed(file_name(&a.executable))).collect()));
+    ProcessUserId, "process.user.id", Development, "Effective user id when it acted, initial user namespace.",
+        |e| e.actor.process.map(|_| e.actor.uid.into());
+    ProcessGroupId, "weir.process.group.id", Weir, "Effective group id when it acted, initial user namespace.",
+        |e| e.actor.process.map(|_| e.actor.gid.into());
+    ProcessExitCode, "process.exit.code", Development, "The exit code, if the process ended by itself.",
+        |e| match &e.body { Body::Exit(x) => x.code.map(Value::from), _ => None };
+    ProcessExitSignal, "weir.process.exit.signal", Weir, "The signal that ended the process.",
+        |e| match &e.body { Body::Exit(x) => x.signal.map(Value::from), _ => None };
+
+    MountNamespace, "weir.process.mount_namespace", Weir, "Inode number of the mount namespace.",
+        |e| Some(e.actor.mount_namespace).filter(|n| *n != 0).map(Value::from);
+    PidNamespace, "weir.process.pid_namespace", Weir, "Inode number of the pid namespace.",
+        |e| Some(e.actor.pid_namespace).filter(|n| *n != 0).map(Value::from);
+    CgroupId, "weir.cgroup.id", Weir, "Inode number of the process's cgroup.",
+        |e| Some(e.actor.cgroup.id).filter(|id| *id != 0).map(Value::from);
+    CgroupPath, "process.linux.cgroup", Development, "The cgroup's path below its hierarchy's root.",
+        |e| text(&e.workload.as_deref()?.cgroup_path);
+
+    WorkloadId, "weir.workload.id", Weir, "What the process is part of: container:ID, slurm:JOB, systemd:UNIT or host.",
+        |e| text(&e.workload.as_deref()?.id);
+    WorkloadKind, "weir.workload.kind", Weir, "container, slurm_job, systemd_unit or host.",
+        |e| Some(e.workload.as_deref()?.kind.name().into());
+    ContainerId, "container.id", Stable, "The container's id.",
+        |e| text(e.workload.as_deref()?.container_id.as_deref()?);
+    ContainerRuntimeName, "container.runtime.name", Development, "containerd, cri-o, docker or podman, where the cgroup tells.",
+        |e| Some(e.workload.as_deref()?.runtime?.into());
+    PodUid, "k8s.pod.uid", Stable, "The pod's uid, where the cgroup tells.",
+        |e| text(e.workload.as_deref()?.pod_uid.as_deref()?);
+    SystemdUnit, "weir.systemd.unit", Weir, "The systemd unit.",
+        |e| text(e.workload.as_deref()?.systemd_unit.as_deref()?);
+    SlurmJob, "weir.slurm.job", Weir, "The Slurm job's id.",
+        |e| text(e.workload.as_deref()?.slurm_job.as_deref()?);
+
+    FilePath, "file.path", Development, "The file's path in the process's mount namespace; of an exec, the program's.",
+        |e| text(&file(e)?.path);
+    FileName, "file.name", Development, "The last component of that path.",
+        |e| text(file_name(&file(e)?.path));
+    FileDirectory, "file.directory", Development, "The path without its last component.",
+        |e| file(e)?.path.rsplit_once('/').and_then(|(directory, _)| text(if directory.is_empty() { "/" } else { directory }));
+    FileExtension, "file.extension", Development, "What follows the last dot of the name, without the dot.",
+        |e| file_name(&file(e)?.path).rsplit_once('.').and_then(|(_, extension)| text(extension));
+    FileSize, "file.size", Development, "Bytes when it was opened.",
+        |e| file(e)?.id.map(|_| ()).and(Some(file(e)?.size.into()));
+    FileInode, "file.inode", Development, "The inode number.",
+        |e| Some(file(e)?.id?.inode.to_string().into());
+    FileDevice, "weir.file.device", Weir, "The device, MAJOR:MINOR.",
+        |e| file(e)?.id.map(|id| format!("{}:{}", id.device >> 20, id.device & 0xf_ffff).into());
+    FileMode, "file.mode", Development, "Permission bits, octal.",
+        |e| file(e)?.id.map(|_| ()).and(Some(format!("{:04o}", file(e)?.mode & 0o7777).into()));
+    FileOwnerId, "file.owner.id", Development, "The owner's user id.",
+        |e| file(e)?.id.map(|_| ()).and(Some(file(e)?.uid.into()));
+    FileLinks, "weir.file.links", Weir, "Names that the file has; 0: deleted, or memory only.",
+        |e| file(e)?.id.map(|_| ()).and(Some(file(e)?.links.into()));
+    FileMemory, "weir.file.memory", Weir, "The file is in memory only: memfd, tmpfs, ramfs or hugetlbfs.",
+        |e| file(e)?.id.map(|_| ()).and(Some(Value::Flag(is_memory(file(e)?))));
+    FileAccess, "weir.file.access", Weir, "What it was opened for: read, write, read_write or none.",
+        |e| match &e.body { Body::Open(o) => Some(o.access.name().into()), _ => None };
+    FileDescriptor, "weir.file.descriptor", Weir, "The descriptor.",
+        |e| match &e.body { Body::Open(o) => o.descriptor.map(Value::from), _ => None };
+    FileClass, "weir.file.class", Weir, "The classes that the file is in: weights, dataset, secret, startup_code and the like.",
+        |e| Some(file(e)?.classes).filter(|classes| !classes.is_empty())
+            .map(|classes| Value::List(classes.iter().map(|class| Cow::Borrowed(class.name())).collect()));
+
+    NetworkTransport, "network.transport", Stable, "tcp, udp, or a protocol number.",
+        |e| Some(endpoints(e)?.transport.to_string().into());
+    NetworkType, "network.type", Stable, "ipv4 or ipv6.",
+        |e| Some(match endpoints(e)?.peer_address { IpAddr::V4(_) => "ipv4", IpAddr::V6(_) => "ipv6" }.into());
+    NetworkPeerAddress, "network.peer.address", Stable, "The peer's address.",
+        |e| Some(endpoints(e)?.peer_address.to_string().into());
+    NetworkPeerPort, "network.peer.port", Stable, "The peer's port.",
+        |e| Some(endpoints(e)?.peer_port.into());
+    NetworkLocalAddress, "network.local.address", Stable, "The own address.",
+        |e| Some(endpoints(e)?.local_address?.to_string().into());
+    NetworkLocalPort, "network.local.port", Stable, "The own port.",
+        |e| Some(endpoints(e)?.local_port?.into());
+    ConnectionInitiated, "weir.connection.initiated", Weir, "This side asked for the connection, or sent first.",
+        |e| match &e.body {
+            Body::Flow(f) => Some(Value::Flag(f.initiated)),
+            Body::Connect(_) => Some(Value::Flag(true)),
+            _ => None,
+        };
+    FlowBytes, "weir.flow.bytes", Weir, "Payload bytes sent over the flow so far.",
+        |e| match &e.body { Body::Flow(f) => Some(f.bytes.into()), _ => None };
+    FlowPackets, "weir.flow.packets", Weir, "Packets that carried them, before segmentation.",
+        |e| match &e.body { Body::Flow(f) => Some(f.packets.into()), _ => None };
+    FlowReason, "weir.flow.reason", Weir, "Why the flow is reported: first, grown or closed.",
+        |e| match &e.body { Body::Flow(f) => Some(f.reason.name().into()), _ => None };
+    SocketCookie, "weir.socket.cookie", Weir, "The kernel's number of the socket.",
+        |e| match &e.body {
+            Body::Flow(f) => Some(f.socket_cookie.into()),
+            Body::Connect(c) => Some(c.socket_cookie.into()),
+            _ => None,
+        };
+
+    HeldBytes, "weir.held.bytes", Weir, "Sum of the sizes of the weight files that the workload opened: the most it can hold, bytes.",
+        |e| Some(e.held.as_ref()?.bytes.into());
+    HeldSources, "weir.held.sources", Weir, "Distinct weight files that the workload opened.",
+        |e| Some(e.held.as_ref()?.sources.into());
+    ExfilBytes, "weir.exfil.bytes", Weir, "Payload bytes sent to undeclared destinations since the workload first held weights.",
+        |e| Some(e.held.as_ref()?.sent.into());
+    ExfilFraction, "weir.exfil.fraction", Weir, "weir.exfil.bytes over weir.held.bytes.",
+        |e| e.held.as_ref().filter(|h| h.bytes > 0).map(|h| Value::Ratio(h.sent as f64 / h.bytes as f64));
+
+    LostCount, "weir.lost.count", Weir, "Events that were lost.",
+        |e| match &e.body { Body::Lost(l) => Some(l.count.into()), _ => None };
+    LostCause, "weir.lost.cause", Weir, "Why they were lost.",
+        |e| match &e.body { Body::Lost(l) => Some(l.cause.into()), _ => None };
+    LostKind, "weir.lost.kind", Weir, "What kind of event was lost.",
+        |e| match &e.body { Body::Lost(l) => Some(l.kind.into()), _ => None };
+}
+
+static BY_NAME: LazyLock<HashMap<&'static str, Field, ahash::RandomState>> =
+    LazyLock::new(|| Field::ALL.iter().map(|field| (field.name(), *field)).collect());
+
+impl Field {
+    /// The field of that name.
+    pub fn from_name(name: &str) -> Option<Field> {
+        BY_NAME.get(name).copied()
+    }
+}
+
+fn text(text: &str) -> Option<Value<'_>> {
+    Some(text).filter(|t| !t.is_empty()).map(Value::from)
+}
+
+fn process(event: &Event) -> Option<&Process> {
+    event.process.as_deref()
+}
+
+fn file(event: &Event) -> Option<&File> {
+    match &event.body {
+        Body::Open(open) => Some(&open.file),
+        Body::Exec(exec) => Some(&exec.file),
+        _ => None,
+    }
+}
+
+fn endpoints(event: &Event) -> Option<&super::Endpoints> {
+    match &event.body {
+        Body::Connect(connect) => Some(&connect.endpoints),
+        Body::Flow(flow) => Some(&flow.endpoints),
+        _ => None,
+    }
+}
+
+/// By file system: TMPFS_MAGIC, RAMFS_MAGIC, HUGETLBFS_MAGIC (include/uapi/linux/magic.h).
+fn is_memory(file: &File) -> bool {
+    matches!(file.filesystem, 0x0102_1994 | 0x8584_58f6 | 0x9584_58f6)
+}

@@ -1,0 +1,92 @@
+//! The domain model: what happened, said once, in the field's own words.
+//!
+//! Here live [`Event`] and its parts, and access to them by semantic-convention name ([`field`]). Everything on the event
+//! line reads and writes these types; this module depends on no other one of the agent. No I/O, no clock, no tables.
+
+mod body;
+mod class;
+mod field;
+mod process;
+mod time;
+mod value;
+mod workload;
+
+#[cfg(test)]
+mod tests;
+
+pub use body::{
+    Access, Body, Cgroup, Connect, Endpoints, Exec, Exit, File, FileId, Flow, Fork, Lost, Open, ProcessFound, Transport,
+};
+pub use class::{Class, Classes};
+pub use field::{Field, Stability};
+pub use process::{Ancestor, Process, ProcessKey};
+pub use time::{BootTime, WallClock};
+pub use value::Value;
+pub use workload::{CgroupKey, Workload, WorkloadKind};
+
+pub use sensor_common::record::{FlowReason, Hook, Kind};
+
+use std::sync::Arc;
+
+/// Something that happened, and who did it.
+///
+/// A decoded event knows only numbers; the stages of the line add what they know: `process` and `workload` say who acted
+/// (identification), `held` what the workload held then (provenance).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// When it happened.
+    pub time: BootTime,
+    /// Which kernel hook saw it; `None` for what the agent itself contributed.
+    pub hook: Option<Hook>,
+    /// Who acted, as the kernel said it.
+    pub actor: Actor,
+    /// What happened.
+    pub body: Body,
+    /// Who acted, as the process table knows it. For an exec: as it is after it.
+    pub process: Option<Arc<Process>>,
+    /// What the process is part of.
+    pub workload: Option<Arc<Workload>>,
+    /// What the workload had opened of classified content before this event; on connects and flows.
+    pub held: Option<Held>,
+}
+
+impl Event {
+    /// An event as it comes from the decoder: nothing added yet.
+    pub fn new(time: BootTime, hook: Option<Hook>, actor: Actor, body: Body) -> Event {
+        Event { time, hook, actor, body, process: None, workload: None, held: None }
+    }
+}
+
+/// Who acted, as the kernel said it with the event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Actor {
+    /// The process; `None` when the kernel does not know (a socket older than the sensor).
+    pub process: Option<ProcessKey>,
+    /// The process's id in its own pid namespace; 0 if not read.
+    pub vpid: u32,
+    /// The thread; 0 where it is not about a thread.
+    pub tid: u32,
+    /// The thread's name. Chosen by the process: for display only, no decision may rest on it.
+    pub comm: Box<str>,
+    /// Effective user id, initial user namespace.
+    pub uid: u32,
+    /// Effective group id, initial user namespace.
+    pub gid: u32,
+    /// The process's cgroup.
+    pub cgroup: CgroupKey,
+    /// Inode number of the mount namespace.
+    pub mount_namespace: u32,
+    /// Inode number of the pid namespace.
+    pub pid_namespace: u32,
+}
+
+/// What a workload has opened of weights, as a bound: it can have read at most this much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Distinct weight files (device, inode) opened for reading.
+    pub sources: u64,
+    /// The sum of their sizes when they were opened, bytes: an upper bound of what was read.
+    pub bytes: u64,
+    /// Payload bytes that the workload has sent since, to destinations that are not declared, over connections it initiated.
+    pub sent: u64,
+}

@@ -1,0 +1,15 @@
+//! Weir's agent as a library: the event line, in the order in which data flows.
+//!
+//! Each module depends only on those above it, and [`event`] on none. From decoding to the alert the line is a pure function
+//! of the events: no clock, no I/O, no global state (docs/architecture.md).
+
+pub mod event;
+// pub mod kernel;
+// pub mod process;
+// pub mod workload;
+// pub mod provenance;
+// pub mod detection;
+// pub mod alert;
+// pub mod delivery;
+// pub mod agent;
+// pub mod cli;

@@ -1,0 +1,3 @@
+//! `weir`: the binary. Everything is in the library.
+
+fn main() {}
