@@ -61,6 +61,8 @@ offsets! {
     task_signal = "task_struct"."signal";
     /// `wait(2)` status.
     task_exit_code = "task_struct"."exit_code";
+    /// Mode of the current system call: x86 `thread_info.status`, arm64 `thread_info.flags`.
+    task_compat = "task_struct"."thread_info.status" | "task_struct"."thread_info.flags", optional;
     /// Thread name.
     task_comm = "task_struct"."comm";
     /// Cgroups, all hierarchies.
@@ -250,6 +252,10 @@ plain! {
         pub typed_loads: u32,
         /// Numbers of open, openat, openat2, creat and open_by_handle_at here; [`ABSENT`] where the architecture has none.
         pub open_syscalls: [u32; OPEN_SYSCALLS],
+        /// The same for 32-bit system calls, which a 64-bit program can make too (`int 0x80`).
+        pub compat_open_syscalls: [u32; OPEN_SYSCALLS],
+        /// Mask in the word at `task_compat` that marks a 32-bit call: x86 `TS_COMPAT` (2), arm64 `_TIF_32BIT` (1 << 22).
+        pub compat_flag: u32,
         /// `IORING_OP_OPENAT`, `IORING_OP_OPENAT2` (UAPI, fixed: 18, 28).
         pub uring_open_opcodes: [u32; 2],
         /// Mask in `io_kiocb.flags` of requests that post no completion (`REQ_F_CQE_SKIP`, 5.17); 0 if there is none.

@@ -9,6 +9,7 @@
 pub mod classify;
 pub mod config;
 pub mod count;
+pub mod flow;
 pub mod record;
 
 /// Derives that only the agent needs: reading a record out of bytes without `unsafe`.

@@ -287,7 +287,7 @@ plain! {
 }
 
 plain! {
-    /// `Kind::Fork`. The header's process is the parent, as `real_parent` of the child will show it.
+    /// `Kind::Fork`. The header's process is the one that called fork or clone, whatever parent it gave the child (`CLONE_PARENT`).
     pub struct Fork {
         /// The beginning of every record.
         pub header: Header,

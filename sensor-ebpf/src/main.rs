@@ -1,20 +1,37 @@
-//! Placeholder until the programs land: one program that does nothing.
+//! Weir's kernel side: small programs, one file a concern.
+//!
+//! They record and count; the only decision they take is whether an open is of interest (`classify`). What they send and
+//! keep is declared in `sensor-common`. A program reads kernel objects (struct file, socket, packet), never the system
+//! call's arguments in user memory, which their writer can change after the check.
+//!
+//! Minimum kernel: 5.10 (ring buffer 5.8, `bpf_ktime_get_boot_ns` 5.8, socket storage in cgroup programs 5.9). What is newer
+//! is named where it is used, and left out by the verifier where `CONFIG` says that it is not there.
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
 
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+mod cgroup;
+mod classify;
+mod connect;
+mod exec;
+mod files;
+mod globals;
+mod header;
+mod open;
+mod packet;
+mod path;
+mod process;
+mod ring;
+mod socket;
+mod uring;
 
-/// Does nothing.
-#[btf_tracepoint(function = "sched_process_exit")]
-pub fn on_exit(_ctx: BtfTracePointContext) -> i32 {
-    0
-}
-
+/// The verifier rejects whatever could get here; the language asks for it.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo) -> ! {
     loop {}
 }
 
+/// Helpers such as `bpf_probe_read_kernel` are for GPL-compatible programs only (`gpl_only` in their `bpf_func_proto`).
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,52 @@
+//! Processes come and go: fork and exit. Threads do not count.
+
+use crate::globals::{load, offset, read};
+use crate::header::{self, excluded, process_of};
+use crate::ring;
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use sensor_common::count::Outcome;
+use sensor_common::record::{Exit, Fork, Hook, Kind};
+
+/// `trace_sched_process_fork(struct task_struct *parent, struct task_struct *child)`; `parent` is current.
+#[btf_tracepoint(function = "sched_process_fork")]
+pub fn on_fork(context: BtfTracePointContext) -> i32 {
+    let child: u64 = context.arg(1);
+    // SAFETY: the argument is a `struct task_struct *` to the verifier.
+    let (pid, tgid): (u32, u32) = unsafe { (load(child, offset!(task_pid)), load(child, offset!(task_tgid))) };
+    if pid != tgid {
+        return 0;
+    }
+    if let Some(Outcome::OutOfScope) = excluded() {
+        ring::count(Kind::Fork, Outcome::OutOfScope);
+        return 0;
+    }
+    ring::count(Kind::Fork, Outcome::Seen);
+    ring::send_with::<Fork>(Kind::Fork, |fork| {
+        header::fill(&mut fork.header, Kind::Fork, Hook::SchedProcessFork, size_of::<Fork>() as u32);
+        fork.child = process_of(child);
+    });
+    0
+}
+
+/// `trace_sched_process_exit(struct task_struct *p)` (6.16 added an argument); `p` is current. `do_exit` has counted the
+/// thread out of `signal->live` before.
+#[btf_tracepoint(function = "sched_process_exit")]
+pub fn on_exit(context: BtfTracePointContext) -> i32 {
+    let task: u64 = context.arg(0);
+    let signal: u64 = read(task + offset!(task_signal));
+    if read::<i32>(signal + offset!(signal_live)) != 0 {
+        return 0;
+    }
+    if let Some(Outcome::OutOfScope) = excluded() {
+        ring::count(Kind::Exit, Outcome::OutOfScope);
+        return 0;
+    }
+    ring::count(Kind::Exit, Outcome::Seen);
+    ring::send_with::<Exit>(Kind::Exit, |exit| {
+        header::fill(&mut exit.header, Kind::Exit, Hook::SchedProcessExit, size_of::<Exit>() as u32);
+        let group: u32 = read(signal + offset!(signal_group_exit_code));
+        exit.status = if group != 0 { group } else { read(task + offset!(task_exit_code)) };
+        exit.reserved = 0;
+    });
+    0
+}
