@@ -11,7 +11,7 @@ pub const SUFFIX_MAX: usize = 15;
 /// Most bytes of an exact file or directory name that can be classified in the kernel.
 pub const NAME_MAX: usize = 31;
 /// Most ancestors of a file whose names are looked up among the directories.
-pub const DIRECTORY_DEPTH: usize = 8;
+pub const DIRECTORY_DEPTH: usize = 4;
 
 /// Most entries of the suffix table.
 pub const SUFFIXES: u32 = 256;
@@ -50,16 +50,57 @@ plain! {
     }
 }
 
+/// Words of a [`Filter`].
+pub const FILTER_WORDS: usize = 4;
+
+plain! {
+    /// A set of 64-bit words that says "certainly not there" or "perhaps": 256 bits, one for each value of a hash.
+    pub struct Filter {
+        /// The bits.
+        pub bits: [u64; FILTER_WORDS],
+    }
+}
+
+impl Filter {
+    /// The bit of `word`: multiplicative hashing (Knuth, TAOCP 6.4) by 2^64 divided by the golden ratio.
+    #[inline(always)]
+    fn bit(word: u64) -> (usize, u64) {
+        let hash = word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
+        ((hash >> 6) as usize, 1 << (hash & 63))
+    }
+
+    /// Adds `word`.
+    pub fn insert(&mut self, word: u64) {
+        let (index, bit) = Filter::bit(word);
+        self.bits[index & (FILTER_WORDS - 1)] |= bit;
+    }
+
+    /// False: `word` was not added.
+    #[inline(always)]
+    pub fn may_contain(&self, word: u64) -> bool {
+        let (index, bit) = Filter::bit(word);
+        self.bits[index & (FILTER_WORDS - 1)] & bit != 0
+    }
+}
+
 plain! {
     /// The one element of the array `CLASSIFIER`: what spares most look-ups.
     pub struct Classifier {
-        /// Bit n: the name table has a name of n bytes.
-        pub name_lengths: u64,
+        /// [`SuffixKey::hint`] of every suffix.
+        pub suffixes: Filter,
+        /// [`tail_hint`] of every name.
+        pub names: Filter,
         /// Bit n: the directory table has a name of n bytes.
         pub directory_lengths: u64,
         /// Not 0: the inode table has entries.
         pub inodes: u64,
     }
+}
+
+/// What [`Classifier::names`] holds of a name whose last eight bytes are `high` (NULs in front of a shorter one).
+#[inline(always)]
+pub fn tail_hint(high: u64) -> u64 {
+    high | FOLD
 }
 
 impl SuffixKey {
@@ -76,6 +117,12 @@ impl SuffixKey {
             return None;
         };
         Some(SuffixKey { words: [words[0] | FOLD, words[1] | FOLD] })
+    }
+
+    /// What [`Classifier::suffixes`] holds of it.
+    #[inline(always)]
+    pub fn hint(&self) -> u64 {
+        self.words[1]
     }
 
     /// The key for a suffix, written without its dot. `None` if it is empty, too long, or has a dot in it.
@@ -114,6 +161,15 @@ impl NameKey {
         }
         Some(NameKey::from_words(words))
     }
+}
+
+/// What [`Classifier::names`] holds of `name`. `None` if it is empty.
+pub fn name_hint(name: &str) -> Option<u64> {
+    let bytes = name.as_bytes();
+    let last = bytes.get(bytes.len().saturating_sub(8)..).filter(|last| !last.is_empty())?;
+    let mut tail = [0; 8];
+    tail[8 - last.len()..].copy_from_slice(last);
+    Some(tail_hint(word(&tail)))
 }
 
 /// 0x80 in every byte of `word` that is a dot, 0 in all others.

@@ -113,6 +113,10 @@ offsets! {
 
     /// Descriptor table.
     files_fdt = "files_struct"."fdt";
+    /// The table of a process that never had more than [`SMALL_DESCRIPTORS`] descriptors.
+    files_fdtab = "files_struct"."fdtab";
+    /// Its pointers.
+    files_fd_array = "files_struct"."fd_array";
     /// Its length.
     fdt_max_fds = "fdtable"."max_fds";
     /// Its pointers.
@@ -131,6 +135,8 @@ offsets! {
     dentry_name_len = "dentry"."d_name.len";
     /// Name: bytes.
     dentry_name = "dentry"."d_name.name";
+    /// Names short enough lie here, in the dentry itself (`d_iname` before 6.14).
+    dentry_short_name = "dentry"."d_shortname" | "dentry"."d_iname";
     /// Parent; itself at a root.
     dentry_parent = "dentry"."d_parent";
     /// Inode, null for a negative dentry.
@@ -166,6 +172,8 @@ offsets! {
     /// Root of a mount.
     vfsmount_root = "vfsmount"."mnt_root";
 
+    /// Root directory: mount.
+    fs_root_mnt = "fs_struct"."root.mnt";
     /// Working directory: dentry.
     fs_pwd_dentry = "fs_struct"."pwd.dentry";
     /// Working directory: mount.
@@ -227,6 +235,9 @@ offsets! {
     /// `IPPROTO_*`.
     sock_protocol = "sock"."sk_protocol";
 }
+
+/// `NR_OPEN_DEFAULT` (include/linux/fdtable.h): `BITS_PER_LONG`.
+pub const SMALL_DESCRIPTORS: u64 = 64;
 
 /// System calls that open and that the portable family watches.
 pub const OPEN_SYSCALLS: usize = 5;

@@ -1,14 +1,14 @@
 //! Whether an open is of interest: by the file's name, its suffix, the directories it is in, or its inode.
 //!
-//! This runs for every open on the machine. One read of a dentry gets all that is needed of it, and the bit masks of
-//! [`Classifier`] spare the look-ups of names that cannot be in a table.
+//! This runs for every open on the machine and is written for speed: where the verifier knows the type of the file pointer,
+//! everything is a plain load, and filters spare nearly all look-ups of what is in no table.
 
-use crate::globals::{offset, read};
+use crate::globals::{load, offset, read, task_load};
 use aya_ebpf::{
     btf_maps::{Array, HashMap},
     macros::btf_map,
 };
-use sensor_common::classify::{self, Classifier, DIRECTORY_DEPTH, InodeKey, NAME_MAX, NameKey, SuffixKey};
+use sensor_common::classify::{self, Classifier, DIRECTORY_DEPTH, InodeKey, NAME_MAX, NameKey, SuffixKey, tail_hint};
 
 #[btf_map]
 static CLASSIFIER: Array<Classifier, 1> = Array::new();
@@ -21,80 +21,81 @@ static DIRECTORIES: HashMap<NameKey, u32, { classify::NAMES as usize }> = HashMa
 #[btf_map]
 static WATCHED: HashMap<InodeKey, u32, { classify::WATCHED as usize }> = HashMap::new();
 
-/// `parent`, `d_name` and `d_inode` of a `struct dentry`, which lie side by side since 2.6.38.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Dentry {
-    parent: u64,
-    /// `struct qstr`: hash in the low half, length in the high half.
-    hash_length: u64,
-    name: u64,
-}
+/// Words of a name that lies in its dentry: `DNAME_INLINE_LEN` is 32 or more on 64-bit kernels, so that all names of up to
+/// [`NAME_MAX`] bytes and their NUL do (`__d_alloc`, fs/dcache.c).
+const INLINE_WORDS: usize = 4;
 
-impl Dentry {
-    #[inline(always)]
-    fn read(dentry: u64) -> Dentry {
-        // Constants: one of the two branches is dropped at load.
-        if offset!(dentry_name_len) == offset!(dentry_parent) + 12
-            && offset!(dentry_name) == offset!(dentry_parent) + 16
-        {
-            return read(dentry + offset!(dentry_parent));
-        }
-        Dentry {
-            parent: read(dentry + offset!(dentry_parent)),
-            hash_length: read::<u64>(dentry + offset!(dentry_name_len)) << 32,
-            name: read(dentry + offset!(dentry_name)),
-        }
-    }
-
-    #[inline(always)]
-    fn length(self) -> u64 {
-        self.hash_length >> 32
-    }
-
-    /// Its classes in `table`, whose lengths are `lengths`.
-    #[inline(always)]
-    fn look_up<const N: usize>(self, table: &HashMap<NameKey, u32, N>, lengths: u64) -> u32 {
-        let length = self.length();
-        if length > NAME_MAX as u64 || lengths >> (length & 63) & 1 == 0 {
-            return 0;
-        }
-        // Names of up to 31 bytes lie in the dentry itself (`DNAME_INLINE_LEN` is 32 or more on 64-bit kernels), so that 32
-        // bytes can be read whatever the length.
-        let mut words: [u64; 4] = read(self.name);
-        mask_behind(&mut words, length);
-        classes(table.get_ptr(NameKey::from_words(words)))
-    }
-
-    /// The key of its suffix.
-    #[inline(always)]
-    fn suffix(self) -> Option<SuffixKey> {
-        let length = self.length();
-        if length >= 16 {
-            let [low, high]: [u64; 2] = read(self.name + length - 16);
-            return SuffixKey::from_tail(low, high);
-        }
-        let [low, high]: [u64; 2] = read(self.name);
-        // Move the name's end to the end of the 16 bytes.
-        let shift = (16 - length) * 8;
-        match shift {
-            0 => SuffixKey::from_tail(low, high),
-            1..=63 => SuffixKey::from_tail(low << (shift & 63), high << (shift & 63) | low >> ((64 - shift) & 63)),
-            _ => SuffixKey::from_tail(0, low << ((shift - 64) & 63)),
-        }
-    }
-}
-
-/// Zeroes what lies behind `length` bytes.
+/// Reads a field, through a pointer whose type the verifier knows (`TYPED`) or through any other.
 #[inline(always)]
-fn mask_behind(words: &mut [u64; 4], length: u64) {
-    for (index, word) in words.iter_mut().enumerate() {
-        let start = index as u64 * 8;
-        if length <= start {
-            *word = 0;
-        } else if length < start + 8 {
-            *word &= !(u64::MAX << ((length - start) * 8 & 63));
+fn get<const TYPED: bool, T: Copy>(pointer: u64, offset: u64) -> T {
+    // SAFETY: callers set `TYPED` only for pointers of known type.
+    if TYPED { unsafe { load(pointer, offset) } } else { read(pointer + offset) }
+}
+
+/// The name of a dentry (`struct dentry *`).
+#[derive(Clone, Copy)]
+struct Name<const TYPED: bool> {
+    dentry: u64,
+    length: u64,
+}
+
+impl<const TYPED: bool> Name<TYPED> {
+    #[inline(always)]
+    fn of(dentry: u64) -> Self {
+        Name { dentry, length: u64::from(get::<TYPED, u32>(dentry, offset!(dentry_name_len))) }
+    }
+
+    /// The whole of a name of at most [`NAME_MAX`] bytes; what follows it is zeroed.
+    #[inline(always)]
+    fn words(self) -> [u64; INLINE_WORDS] {
+        let place = offset!(dentry_short_name);
+        let mut words = if TYPED {
+            [
+                get::<TYPED, u64>(self.dentry, place),
+                get::<TYPED, u64>(self.dentry, place + 8),
+                get::<TYPED, u64>(self.dentry, place + 16),
+                get::<TYPED, u64>(self.dentry, place + 24),
+            ]
+        } else {
+            read(self.dentry + place)
+        };
+        for (index, word) in words.iter_mut().enumerate() {
+            let start = index as u64 * 8;
+            if self.length <= start {
+                *word = 0;
+            } else if self.length < start + 8 {
+                *word &= !(u64::MAX << ((self.length - start) * 8 & 63));
+            }
         }
+        words
+    }
+
+    /// The last 16 bytes, with NULs in front of a shorter name.
+    #[inline(always)]
+    fn tail(self) -> [u64; 2] {
+        let length = self.length;
+        if length > NAME_MAX as u64 {
+            let name: u64 = get::<TYPED, u64>(self.dentry, offset!(dentry_name));
+            return read(name + length - 16);
+        }
+        let words = self.words();
+        // Which word has the last byte, and the two before it.
+        let [before, middle, last] = if length <= 8 {
+            [0, 0, words[0]]
+        } else if length <= 16 {
+            [0, words[0], words[1]]
+        } else if length <= 24 {
+            [words[0], words[1], words[2]]
+        } else {
+            [words[1], words[2], words[3]]
+        };
+        // Bits by which the last byte is short of the end of its word.
+        let shift = 64u64.wrapping_sub(length * 8) & 63;
+        if shift == 0 {
+            return [middle, last];
+        }
+        let back = (64 - shift) & 63;
+        [middle << shift | before >> back, last << shift | middle >> back]
     }
 }
 
@@ -104,55 +105,87 @@ fn classes(entry: Option<*const u32>) -> u32 {
     entry.map_or(0, |classes| unsafe { *classes })
 }
 
-/// The classes of an open file (`struct file *`); 0 if it is of no interest.
+/// The classes of an open file (`struct file *`); 0 if it is of no interest. `TYPED`: the verifier knows the pointer's type.
 #[inline(always)]
-pub fn of_file(file: u64) -> u32 {
+pub fn of_file<const TYPED: bool>(file: u64) -> u32 {
     let Some(classifier) = CLASSIFIER.get_ptr(0) else { return 0 };
-    // SAFETY: the one element of an array map.
-    let Classifier { name_lengths, directory_lengths, inodes } = unsafe { *classifier };
+    // SAFETY: the one element of an array map; the agent may be writing it, and then tells nothing new before it is done.
+    let classifier = unsafe { &*classifier };
 
-    let leaf = Dentry::read(read(file + offset!(file_dentry)));
-    let mut found = leaf.look_up(&NAMES, name_lengths);
-    if let Some(key) = leaf.suffix() {
+    let dentry: u64 = get::<TYPED, u64>(file, offset!(file_dentry));
+    let name = Name::<TYPED>::of(dentry);
+    let [low, high] = name.tail();
+    let mut found = 0;
+    if let Some(key) = SuffixKey::from_tail(low, high)
+        && classifier.suffixes.may_contain(key.hint())
+    {
         found |= classes(SUFFIXES.get_ptr(key));
     }
-    if inodes != 0 {
-        found |= of_inode(read(file + offset!(file_inode)));
+    if name.length <= NAME_MAX as u64 && classifier.names.may_contain(tail_hint(high)) {
+        found |= classes(NAMES.get_ptr(NameKey::from_words(name.words())));
     }
-    if directory_lengths != 0 {
-        found |= of_directories(file, leaf.parent, directory_lengths);
+    if classifier.inodes != 0 {
+        found |= of_inode::<TYPED>(get::<TYPED, u64>(file, offset!(file_inode)));
+    }
+    if classifier.directory_lengths != 0 {
+        found |= of_directories::<TYPED>(file, dentry, classifier.directory_lengths);
     }
     found
 }
 
 #[inline(always)]
-fn of_inode(inode: u64) -> u32 {
-    let superblock: u64 = read(inode + offset!(inode_sb));
-    let key =
-        InodeKey { inode: read(inode + offset!(inode_ino)), device: read(superblock + offset!(sb_dev)), reserved: 0 };
+fn of_inode<const TYPED: bool>(inode: u64) -> u32 {
+    let superblock: u64 = get::<TYPED, u64>(inode, offset!(inode_sb));
+    let key = InodeKey {
+        inode: get::<TYPED, u64>(inode, offset!(inode_ino)),
+        device: get::<TYPED, u32>(superblock, offset!(sb_dev)),
+        reserved: 0,
+    };
     classes(WATCHED.get_ptr(key))
 }
 
-/// The classes of the directories above, across the first mount on the way: a volume is often mounted on the very
-/// directory that a rule names.
+/// The classes of the directories above.
 #[inline(always)]
-fn of_directories(file: u64, parent: u64, lengths: u64) -> u32 {
-    let mut found = 0;
-    let mut dentry = parent;
-    let mut crossed = false;
-    for _ in 0..DIRECTORY_DEPTH {
-        let directory = Dentry::read(dentry);
-        if directory.parent == dentry {
-            if crossed {
-                break;
-            }
-            crossed = true;
-            let mount = read::<u64>(file + offset!(file_mnt)) - offset!(mount_mnt);
-            dentry = read(mount + offset!(mount_mountpoint));
-            continue;
+fn of_directories<const TYPED: bool>(file: u64, dentry: u64, lengths: u64) -> u32 {
+    let (mut found, at_root) = above::<TYPED>(dentry, lengths);
+    // A volume is often mounted on the very directory that a rule names: look across one mount, unless it is the root of
+    // the process, which most files are in.
+    if at_root {
+        let mount: u64 = get::<TYPED, u64>(file, offset!(file_mnt));
+        let root: u64 = {
+            let fs: u64 = task_load(offset!(task_fs));
+            read(fs + offset!(fs_root_mnt))
+        };
+        if mount != root {
+            let point: u64 = read(mount - offset!(mount_mnt) + offset!(mount_mountpoint));
+            found |= directory::<false>(point, lengths) | above::<false>(point, lengths).0;
         }
-        found |= directory.look_up(&DIRECTORIES, lengths);
-        dentry = directory.parent;
     }
     found
+}
+
+/// The classes of the directories above `dentry` in its mount, and whether the mount's file system's root was reached.
+#[inline(always)]
+fn above<const TYPED: bool>(dentry: u64, lengths: u64) -> (u32, bool) {
+    let mut found = 0;
+    let mut below = dentry;
+    for _ in 0..DIRECTORY_DEPTH {
+        let parent: u64 = get::<TYPED, u64>(below, offset!(dentry_parent));
+        if parent == below {
+            return (found, true);
+        }
+        found |= directory::<TYPED>(parent, lengths);
+        below = parent;
+    }
+    (found, false)
+}
+
+/// The classes of a directory's name.
+#[inline(always)]
+fn directory<const TYPED: bool>(dentry: u64, lengths: u64) -> u32 {
+    let name = Name::<TYPED>::of(dentry);
+    if name.length > NAME_MAX as u64 || lengths >> (name.length & 63) & 1 == 0 {
+        return 0;
+    }
+    classes(DIRECTORIES.get_ptr(NameKey::from_words(name.words())))
 }

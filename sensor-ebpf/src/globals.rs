@@ -63,18 +63,14 @@ pub fn task() -> u64 {
     unsafe { bpf_get_current_task() }
 }
 
-/// The `struct fdtable *` of the current task.
+/// The field of the current task at `offset`.
 #[inline(always)]
-pub fn descriptors() -> u64 {
+pub fn task_load<T: Copy>(offset: u64) -> T {
     if config!(typed_loads) != 0 {
-        // SAFETY: `bpf_get_current_task_btf` gives a pointer of known type (5.11), and so do loads through it.
-        unsafe {
-            let files: u64 = load(bpf_get_current_task_btf() as u64, offset!(task_files));
-            load(files, offset!(files_fdt))
-        }
+        // SAFETY: `bpf_get_current_task_btf` (5.11) gives a pointer of known type.
+        unsafe { load(bpf_get_current_task_btf() as u64, offset) }
     } else {
-        let files: u64 = read(task() + offset!(task_files));
-        read(files + offset!(files_fdt))
+        read(task() + offset)
     }
 }
 

@@ -1,9 +1,7 @@
 //! Who acted: the [`Header`] that every record begins with.
 
-use crate::globals::{config, offset, read, task};
-use aya_ebpf::helpers::generated::{
-    bpf_get_current_ancestor_cgroup_id, bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns,
-};
+use crate::globals::{config, offset, read, task, task_load};
+use aya_ebpf::helpers::generated::{bpf_get_current_ancestor_cgroup_id, bpf_ktime_get_boot_ns};
 use sensor_common::config::ABSENT;
 use sensor_common::count::Outcome;
 use sensor_common::record::{COMM_LEN, Header, Hook, Kind, Process, VERSION};
@@ -26,8 +24,7 @@ pub fn excluded() -> Option<Outcome> {
     if scope != 0 && unsafe { bpf_get_current_ancestor_cgroup_id(config!(scope_level) as i32) } != scope {
         return Some(Outcome::OutOfScope);
     }
-    // SAFETY: no arguments.
-    if (unsafe { bpf_get_current_pid_tgid() } >> 32) as u32 == config!(own_tgid) {
+    if task_load::<u32>(offset!(task_tgid)) == config!(own_tgid) {
         return Some(Outcome::Own);
     }
     None

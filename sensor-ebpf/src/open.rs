@@ -2,7 +2,7 @@
 //!
 //! One function, [`record`], makes the event, whichever hook found the file.
 
-use crate::globals::{CONFIG, config, constant, load, offset, read, task};
+use crate::globals::{CONFIG, config, constant, load, offset, read, task_load};
 use crate::header::{self, excluded};
 use crate::{classify, files, path, ring};
 use aya_ebpf::{
@@ -36,9 +36,10 @@ pub struct Origin {
     pub descriptor: i32,
 }
 
-/// An open file's event: counted, classified, and sent if it is of interest. `file`: `struct file *`, 0 if not found.
-#[inline(never)]
-pub fn record(file: u64, origin: Origin) {
+/// An open by the current process, of a file whose classes `classify` finds: counted, and sent if it is of interest.
+/// `file`: `struct file *`, 0 if it was not found.
+#[inline(always)]
+pub fn record(file: u64, classify: impl FnOnce(u64) -> u32, origin: Origin) {
     match excluded() {
         Some(Outcome::OutOfScope) => return ring::count(Kind::Open, Outcome::OutOfScope),
         Some(outcome) => {
@@ -50,10 +51,15 @@ pub fn record(file: u64, origin: Origin) {
     if file == 0 {
         return ring::count(Kind::Open, Outcome::Fault);
     }
-    let classes = classify::of_file(file);
-    if classes == 0 {
-        return ring::count(Kind::Open, Outcome::Unmatched);
+    match classify(file) {
+        0 => ring::count(Kind::Open, Outcome::Unmatched),
+        classes => send(file, classes, &origin),
     }
+}
+
+/// Sends an open. A function of its own in the object: every hook calls it, and few opens get here.
+#[inline(never)]
+fn send(file: u64, classes: u32, origin: &Origin) {
     let slot = u32::from(matches!(origin.hook, Hook::IoUringComplete));
     let Some(scratch) = OPEN_SCRATCH.get_ptr_mut(slot) else {
         return ring::count(Kind::Open, Outcome::Fault);
@@ -91,7 +97,7 @@ fn opens(number: u32, calls: &[u32; OPEN_SYSCALLS]) -> bool {
 #[inline(always)]
 fn is_compat() -> bool {
     let place = offset!(task_compat);
-    place != u64::from(ABSENT) && read::<u32>(task() + place) & config!(compat_flag) != 0
+    place != u64::from(ABSENT) && task_load::<u32>(place) & config!(compat_flag) != 0
 }
 
 /// `x32_enabled`: bit 30 marks an x32 call, which has the number of the 64-bit one (`__X32_SYSCALL_BIT`).
@@ -112,7 +118,10 @@ pub fn on_sys_exit(context: BtfTracePointContext) -> i32 {
     if result < 0 || !opens(number, if is_compat() { compat } else { native }) {
         return 0;
     }
-    let file = files::of_descriptor(result as u64);
-    record(file, Origin { hook: Hook::SysExit, syscall: number as i32, descriptor: result as i32 });
+    let origin = Origin { hook: Hook::SysExit, syscall: number as i32, descriptor: result as i32 };
+    match files::of_small_descriptor(result as u64) {
+        Some(file) => record(file, classify::of_file::<true>, origin),
+        None => record(files::of_descriptor(result as u64), classify::of_file::<false>, origin),
+    }
     0
 }

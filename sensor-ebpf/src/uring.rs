@@ -8,7 +8,7 @@
 use crate::globals::{config, offset, read};
 use crate::header::{self, excluded};
 use crate::open::{self, Origin};
-use crate::{files, ring};
+use crate::{classify, files, ring};
 use aya_ebpf::{
     btf_maps::PerCpuArray, helpers::generated::bpf_probe_read_kernel_str, macros::btf_map, macros::btf_tracepoint,
     programs::BtfTracePointContext,
@@ -82,7 +82,7 @@ pub fn on_uring_complete(context: BtfTracePointContext) -> i32 {
         SLOT_CHOSEN => (of_slot(request, result as u64), -1),
         chosen => (of_slot(request, u64::from(chosen) - 1), -1),
     };
-    open::record(file, Origin { hook: Hook::IoUringComplete, syscall: -1, descriptor });
+    open::record(file, classify::of_file::<false>, Origin { hook: Hook::IoUringComplete, syscall: -1, descriptor });
     0
 }
 
