@@ -1,3 +1,7 @@
 //! `weir`: the binary. Everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sensor::cli::main()
+}

@@ -1,0 +1,223 @@
+//! The agent: from the kernel to the output, on one task, in order.
+//!
+//! Everything with side effects is here or in the modules named here: it asks the system what it needs to know, loads the
+//! programs, pushes what they send through the [`Line`], and shows what comes out. Time and I/O end here.
+
+mod select;
+mod system;
+
+pub use select::{KINDS, Selection};
+
+use crate::delivery::{Console, Format, OutputError};
+use crate::detection::{RuleSet, RulesError};
+use crate::event::{BootTime, Event};
+use crate::kernel::{self, Counters, Flows, Ring};
+use crate::line::{Limits, Line};
+use crate::provenance::{ClassTable, ClassesError};
+use std::io;
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How the sensor is to watch.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Watch only this cgroup and below; `None`: everything.
+    pub cgroup: Option<PathBuf>,
+    /// Another `classes.yml`.
+    pub classes: Option<PathBuf>,
+    /// Rules beside the built-in ones.
+    pub rules: Vec<PathBuf>,
+    /// Size of the ring buffer, bytes.
+    pub ring_bytes: u32,
+    /// A flow's bytes before its second report.
+    pub flow_floor: u32,
+    /// From which level on the kernel programs' own diagnostics are logged; `None`: off.
+    pub kernel_log: Option<String>,
+    /// A descriptor to say on that everything is attached.
+    pub notify: Option<RawFd>,
+}
+
+/// What to show.
+pub enum Show {
+    /// What the rules find.
+    Alerts,
+    /// What happens.
+    Events(Selection),
+}
+
+/// Why the agent could not start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each says what it is")]
+pub enum AgentError {
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    #[error(transparent)]
+    Classes(#[from] ClassesError),
+    #[error(transparent)]
+    System(#[from] system::SystemError),
+    #[error(transparent)]
+    Load(#[from] kernel::LoadError),
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    #[error("cannot wait for events: {0}; this is the system's refusal, restart the sensor when it has recovered")]
+    Runtime(#[from] io::Error),
+}
+
+/// How often counters are read, so that what was lost is said; and idle flows ended.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// Watches until SIGTERM or SIGINT, the output's end, or as many events as were asked for.
+///
+/// # Errors
+/// [`AgentError`], each one sentence that says what to do.
+pub fn run(settings: Settings, show: Show, format: Format) -> Result<(), AgentError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match runtime.block_on(watch(settings, show, format)) {
+        Err(AgentError::Output(OutputError::Closed)) => Ok(()),
+        result => result,
+    }
+}
+
+async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), AgentError> {
+    let rules = RuleSet::load(&settings.rules)?;
+    let classes = ClassTable::load(settings.classes.as_deref())?;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+
+    let system = system::System::find(&settings)?;
+    let classification = classes.keys();
+    let loaded = system.load(&settings, &classification)?;
+    drop(classification);
+    let mut agent = Agent {
+        output: Output { console: Console::new(anstream::stdout(), format, system::wall_clock()), show, shown: 0 },
+        line: Line::new(rules, classes, Limits::default()),
+        before: kernel::Totals::default(),
+        before_time: system::now(),
+        counters: loaded.counters,
+        flows: loaded.flows,
+        programs: loaded.programs,
+        malformed: 0,
+        done: false,
+    };
+    // Attached first, then looked around: nothing can happen between the two unseen.
+    for event in system.found() {
+        agent.push(event)?;
+    }
+    let mut ring = Ring::new(loaded.events)?;
+    system::trim_memory();
+    system::notify(settings.notify);
+
+    let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+    while !agent.done {
+        tokio::select! {
+            ready = ring.ready() => {
+                ready?;
+                agent.drain(&mut ring, &system)?;
+            }
+            _ = housekeeping.tick() => agent.keep_house()?,
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    agent.finish(&mut ring, &system)
+}
+
+/// The line with what feeds it and what it feeds.
+struct Agent {
+    line: Line,
+    output: Output,
+    programs: Vec<kernel::Attached>,
+    counters: Counters,
+    flows: Flows,
+    before: kernel::Totals,
+    before_time: BootTime,
+    malformed: u64,
+    done: bool,
+}
+
+impl Agent {
+    /// One event through the line.
+    fn push(&mut self, event: Event) -> Result<(), OutputError> {
+        let (event, alerts) = self.line.push(event);
+        self.done |= self.output.show(&event, &alerts)?;
+        Ok(())
+    }
+
+    /// What waits in the ring; returns how many records.
+    fn drain(&mut self, ring: &mut Ring, system: &system::System) -> Result<usize, OutputError> {
+        let mut result = Ok(());
+        let taken = ring.drain(kernel::BATCH, |record| match kernel::decode(record) {
+            Ok(event) if result.is_ok() && !self.done => result = self.push(event),
+            Ok(_) => (),
+            Err(reason) => {
+                self.malformed += 1;
+                tracing::warn!(%reason, total = self.malformed, "a record of the kernel side could not be read");
+            }
+        });
+        result?;
+        for pid in self.line.take_unknown() {
+            if let Some(event) = system.process(pid) {
+                self.push(event)?;
+            }
+        }
+        self.output.console.flush()?;
+        Ok(taken)
+    }
+
+    /// Says what was lost since the last time, and ends flows that have been idle.
+    fn keep_house(&mut self) -> Result<(), OutputError> {
+        let now = system::now();
+        self.output.console.set_clock(system::wall_clock());
+        match self.counters.read(&self.programs) {
+            Ok(totals) => {
+                for lost in totals.lost_since(&self.before, self.before_time) {
+                    tracing::warn!(kind = lost.kind, cause = lost.cause, count = lost.count, "events were lost");
+                    self.push(Event::new(now, None, Default::default(), crate::event::Body::Lost(lost)))?;
+                }
+                (self.before, self.before_time) = (totals, now);
+            }
+            Err(error) => tracing::warn!(%error, "the kernel side's counters cannot be read: losses go unsaid"),
+        }
+        for event in self.flows.end_idle(now) {
+            self.push(event)?;
+        }
+        self.output.console.flush()
+    }
+
+    /// Detaches everything, then takes what still waits.
+    fn finish(mut self, ring: &mut Ring, system: &system::System) -> Result<(), AgentError> {
+        self.programs.clear();
+        while self.drain(ring, system)? > 0 && !self.done {}
+        self.keep_house()?;
+        Ok(())
+    }
+}
+
+/// What is shown of what comes out of the line.
+struct Output {
+    console: Console<anstream::Stdout>,
+    show: Show,
+    shown: u64,
+}
+
+impl Output {
+    /// True when everything that was asked for has been shown.
+    fn show(&mut self, event: &Event, alerts: &[crate::alert::Alert]) -> Result<bool, OutputError> {
+        match &self.show {
+            Show::Alerts => {
+                for alert in alerts {
+                    self.console.alert(alert)?;
+                }
+                Ok(false)
+            }
+            Show::Events(selection) => {
+                if selection.takes(event) {
+                    self.console.event(event)?;
+                    self.shown += 1;
+                }
+                Ok(selection.count.is_some_and(|count| self.shown >= count))
+            }
+        }
+    }
+}

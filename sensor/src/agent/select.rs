@@ -1,0 +1,40 @@
+//! Which events to show.
+
+use crate::event::Event;
+
+/// The kinds by which events can be chosen ([`crate::event::Body::kind_name`]).
+pub const KINDS: [&str; 9] =
+    ["exec", "fork", "exit", "open", "connect", "flow", "cgroup", "process_found", "lost"];
+
+/// Which events to show. An empty list takes everything.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Kinds, of [`KINDS`].
+    pub kinds: Vec<String>,
+    /// Process ids, in the initial pid namespace.
+    pub pids: Vec<u32>,
+    /// How container ids begin.
+    pub containers: Vec<String>,
+    /// How many to show.
+    pub count: Option<u64>,
+}
+
+impl Selection {
+    /// Whether `event` is to be shown. What was lost always is: it could have been any.
+    pub fn takes(&self, event: &Event) -> bool {
+        let kind = event.body.kind_name();
+        if kind == "lost" {
+            return true;
+        }
+        if self.kinds.is_empty() && kind == "process_found" {
+            // What was there before is context, not something that happens.
+            return false;
+        }
+        let pid = event.actor.process.map(|process| process.pid);
+        let container = event.workload.as_deref().and_then(|workload| workload.container_id.as_deref());
+        (self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted == kind))
+            && (self.pids.is_empty() || pid.is_some_and(|pid| self.pids.contains(&pid)))
+            && (self.containers.is_empty()
+                || container.is_some_and(|id| self.containers.iter().any(|start| id.starts_with(&**start))))
+    }
+}

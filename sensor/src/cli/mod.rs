@@ -1,0 +1,93 @@
+//! The command line: one file a subcommand, no logic. What a subcommand does is in the library; here it is asked for, and
+//! its outcome becomes words and an exit status.
+
+mod completions;
+mod doctor;
+mod events;
+mod log;
+mod rules;
+mod run;
+mod sensor;
+
+use clap::{ColorChoice, Parser, Subcommand};
+use std::process::ExitCode;
+
+const AFTER_HELP: &str = "\
+Start here:
+  weir doctor             does this machine offer what Weir needs?
+  weir run                watch, and print an alert when something is wrong
+  weir events             look at everything that Weir sees
+  weir rules list         what Weir looks for
+
+Exit status: 0 all is well; 1 it could not go on, or found what it was asked to look for (doctor: something is missing;
+rules check: a rule is wrong); 2 the command line is wrong.
+
+Weir needs root, or the capabilities that `weir doctor` names.";
+
+/// A runtime sensor for machine-learning containers: who opens model weights, who runs what, and what leaves.
+#[derive(Parser)]
+#[command(name = "weir", version, after_help = AFTER_HELP, max_term_width = 110, disable_help_subcommand = true)]
+struct Arguments {
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    color: ColorChoice,
+
+    /// What of Weir's own doings to log on standard error: error, warn, info, debug or trace, or `tracing` directives
+    #[arg(long, global = true, value_name = "LEVEL", env = "WEIR_LOG", default_value = "warn")]
+    log: String,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(run::Run),
+    Events(events::Events),
+    Doctor(doctor::Doctor),
+    Rules(rules::Rules),
+    Completions(completions::Completions),
+}
+
+/// Parses the command line, does what it says, and gives the exit status.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.color {
+        ColorChoice::Always => anstream::ColorChoice::Always,
+        ColorChoice::Never => anstream::ColorChoice::Never,
+        ColorChoice::Auto => anstream::ColorChoice::Auto,
+    }
+    .write_global();
+    if let Err(error) = log::start(&arguments.log) {
+        return fail(&error);
+    }
+    match arguments.command {
+        Command::Run(run) => run.execute(),
+        Command::Events(events) => events.execute(),
+        Command::Doctor(doctor) => doctor.execute(),
+        Command::Rules(rules) => rules.execute(),
+        Command::Completions(completions) => completions.execute(),
+    }
+}
+
+/// Says why it cannot go on: one line on standard error, status 1.
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    anstream::eprintln!("{ERROR}error:{ERROR:#} {}", sentence(error));
+    ExitCode::FAILURE
+}
+
+const ERROR: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();
+
+/// An error and its causes as one sentence: causes that the error itself does not say follow a colon.
+fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = inner.source();
+    }
+    text
+}

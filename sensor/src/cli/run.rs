@@ -1,0 +1,36 @@
+//! `weir run`
+
+use super::sensor::Sensor;
+use crate::agent::{self, Show};
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Watch this machine, and print an alert when something is wrong
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  weir run                                alerts on the terminal
+  weir run --format json | tee alerts     one JSON object an alert
+  weir run --rules /etc/weir/rules        with your own rules beside the built-in ones
+  weir run --cgroup kubepods              containers of Kubernetes only
+
+It ends on SIGTERM or ^C, takes every program out of the kernel, and exits with 0.")]
+pub struct Run {
+    /// Sigma rules beside the built-in ones: a file or a directory; a rule with the id of a built-in one replaces it
+    #[arg(long, value_name = "DIR")]
+    rules: Vec<PathBuf>,
+
+    #[command(flatten)]
+    sensor: Sensor,
+}
+
+impl Run {
+    pub fn execute(self) -> ExitCode {
+        let format = self.sensor.format();
+        match agent::run(self.sensor.settings(self.rules), Show::Alerts, format) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => super::fail(&error),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What `weir run` and `weir events` have in common: how the sensor is to watch.
+
+use crate::agent::Settings;
+use crate::delivery::Format;
+use clap::Args;
+use std::io::IsTerminal;
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub struct Sensor {
+    /// Watch only what runs in this cgroup and below it (its path below the cgroup v2 root, or a directory)
+    #[arg(long, value_name = "PATH")]
+    cgroup: Option<PathBuf>,
+
+    /// What files are worth something: replaces the built-in classes.yml
+    #[arg(long, value_name = "FILE")]
+    classes: Option<PathBuf>,
+
+    /// Size of the ring buffer between kernel and agent, MiB (a power of two)
+    #[arg(long, value_name = "MIB", default_value_t = 4, value_parser = ring_size)]
+    ring_size: u32,
+
+    /// Report a flow again when it has sent this many bytes, and then at each doubling
+    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024)]
+    flow_floor: u32,
+
+    /// How to write: text for people, JSON lines for programs (text on a terminal, else json)
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    format: Option<Format>,
+
+    /// Log what the kernel programs have to say about themselves, from this level on
+    #[arg(long, value_name = "LEVEL", value_parser = ["error", "warn", "info", "debug", "trace"])]
+    kernel_log: Option<String>,
+
+    /// Write a line to this descriptor once everything is attached
+    #[arg(long, value_name = "N", hide = true)]
+    notify_fd: Option<RawFd>,
+}
+
+fn ring_size(text: &str) -> Result<u32, String> {
+    match text.parse::<u32>() {
+        Ok(size) if size.is_power_of_two() && size <= 1024 => Ok(size),
+        _ => Err("a power of two from 1 to 1024 is needed".into()),
+    }
+}
+
+impl Sensor {
+    pub fn format(&self) -> Format {
+        let default = if std::io::stdout().is_terminal() { Format::Text } else { Format::Json };
+        self.format.unwrap_or(default)
+    }
+
+    pub fn settings(self, rules: Vec<PathBuf>) -> Settings {
+        Settings {
+            cgroup: self.cgroup,
+            classes: self.classes,
+            rules,
+            ring_bytes: self.ring_size << 20,
+            flow_floor: self.flow_floor,
+            kernel_log: self.kernel_log,
+            notify: self.notify_fd,
+        }
+    }
+}

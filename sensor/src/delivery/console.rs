@@ -1,0 +1,222 @@
+//! The console: one readable line an event or alert for people, one JSON object a line for programs.
+
+use super::escape::{Visible, bytes, command_line};
+use super::json;
+use crate::alert::Alert;
+use crate::event::{Body, Endpoints, Event, File, FlowReason, WallClock};
+use anstyle::{AnsiColor, Style};
+use std::fmt;
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
+
+/// How to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// One line a person can read, in colour on a terminal.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What was written could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// Whoever read has gone: the normal end of `weir events | head`.
+    #[error("the reader of the output has gone")]
+    Closed,
+    /// Disk full, and the like.
+    #[error("cannot write the output: {0}; what follows is not shown, so make room or choose another place and start again")]
+    Failed(io::Error),
+}
+
+impl From<io::Error> for OutputError {
+    fn from(error: io::Error) -> OutputError {
+        if error.kind() == io::ErrorKind::BrokenPipe { OutputError::Closed } else { OutputError::Failed(error) }
+    }
+}
+
+const DIM: Style = Style::new().dimmed();
+const BOLD: Style = Style::new().bold();
+
+/// Most bytes of a command line that are shown.
+const COMMAND_LINE_SHOWN: usize = 200;
+
+/// Writes events and alerts to `W`. Colour is written always; `W` strips it where it is not wanted (`anstream`).
+pub struct Console<W: Write> {
+    out: io::BufWriter<W>,
+    format: Format,
+    clock: WallClock,
+}
+
+impl<W: Write> Console<W> {
+    /// A console that writes to `out`.
+    pub fn new(out: W, format: Format, clock: WallClock) -> Console<W> {
+        Console { out: io::BufWriter::with_capacity(64 * 1024, out), format, clock }
+    }
+
+    /// Wall time has been set anew, or has drifted.
+    pub fn set_clock(&mut self, clock: WallClock) {
+        self.clock = clock;
+    }
+
+    /// Writes an event; it is seen after [`Console::flush`].
+    ///
+    /// # Errors
+    /// When the output does not take it.
+    pub fn event(&mut self, event: &Event) -> Result<(), OutputError> {
+        match self.format {
+            Format::Json => self.line(&json::event_object(event, self.clock))?,
+            Format::Text => {
+                let time = self.clock.rfc3339(event.time).to_string();
+                let kind = event.body.kind_name();
+                let style = kind_style(&event.body);
+                let what = What(event);
+                let who = Who(event);
+                writeln!(self.out, "{DIM}{time}{DIM:#} {style}{kind:<8}{style:#} {who} {what}")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes an alert, and makes sure that it is out.
+    ///
+    /// # Errors
+    /// When the output does not take it.
+    pub fn alert(&mut self, alert: &Alert) -> Result<(), OutputError> {
+        match self.format {
+            Format::Json => self.line(&json::alert_object(alert, self.clock))?,
+            Format::Text => {
+                let time = self.clock.rfc3339(alert.time).to_string();
+                let level = alert.rule.level.name().to_uppercase();
+                let style = level_style(&level);
+                let update = if alert.revision > 0 { " (update)" } else { "" };
+                let ids = alert.techniques().join(" ");
+                writeln!(
+                    self.out,
+                    "{DIM}{time}{DIM:#} {style}{level:<8}{style:#} {BOLD}{}{update}{BOLD:#}: {} {DIM}[{ids}]{DIM:#}",
+                    Visible(&alert.rule.title),
+                    Visible(&alert.sentence),
+                )?;
+            }
+        }
+        self.flush()
+    }
+
+    /// Makes sure that all that was written is out.
+    ///
+    /// # Errors
+    /// When the output does not take it.
+    pub fn flush(&mut self) -> Result<(), OutputError> {
+        Ok(self.out.flush()?)
+    }
+
+    fn line(&mut self, object: &serde_json::Value) -> Result<(), OutputError> {
+        serde_json::to_writer(&mut self.out, object).map_err(io::Error::from)?;
+        Ok(self.out.write_all(b"\n")?)
+    }
+}
+
+fn kind_style(body: &Body) -> Style {
+    let colour = match body {
+        Body::Exec(_) => AnsiColor::Green,
+        Body::Open(_) => AnsiColor::Cyan,
+        Body::Connect(_) | Body::Flow(_) => AnsiColor::Magenta,
+        Body::Lost(_) => AnsiColor::Red,
+        Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) => return DIM,
+    };
+    colour.on_default()
+}
+
+fn level_style(level: &str) -> Style {
+    match level {
+        "CRITICAL" => Style::new().bold().fg_color(Some(AnsiColor::White.into())).bg_color(Some(AnsiColor::Red.into())),
+        "HIGH" => AnsiColor::Red.on_default().bold(),
+        "MEDIUM" => AnsiColor::Yellow.on_default().bold(),
+        "LOW" => AnsiColor::Blue.on_default().bold(),
+        _ => DIM,
+    }
+}
+
+/// `python3[1234] container:abc`: the name of the program, else the thread's.
+struct Who<'a>(&'a Event);
+
+impl fmt::Display for Who<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let event = self.0;
+        let executable = event.process.as_deref().map_or("", |process| &*process.executable);
+        let name = executable.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(&event.actor.comm);
+        match event.actor.process {
+            Some(key) => write!(f, "{BOLD}{}{BOLD:#}[{}]", Visible(name), key.pid)?,
+            None => f.write_str("(unknown process)")?,
+        }
+        match event.workload.as_deref() {
+            Some(workload) if &*workload.id != "host" => write!(f, " {DIM}{}{DIM:#}", Visible(shortened(&workload.id))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Container ids are known by their first twelve digits.
+fn shortened(id: &str) -> &str {
+    const SHOWN: usize = "container:".len() + 12;
+    if id.starts_with("container:") { id.get(..SHOWN).unwrap_or(id) } else { id }
+}
+
+/// What happened.
+struct What<'a>(&'a Event);
+
+impl fmt::Display for What<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.body {
+            Body::Exec(exec) => {
+                write!(f, "ran {}: {}", path(&exec.file), command_line(&exec.args, COMMAND_LINE_SHOWN))
+            }
+            Body::Fork(fork) => write!(f, "forked {}", fork.child.pid),
+            Body::Exit(exit) => match (exit.code, exit.signal) {
+                (_, Some(signal)) => write!(f, "was ended by signal {signal}"),
+                (code, None) => write!(f, "exited with {}", code.unwrap_or(0)),
+            },
+            Body::Open(open) => {
+                write!(f, "opened {} for {}", path(&open.file), open.access.name().replace('_', " and "))?;
+                if open.file.id.is_some() {
+                    write!(f, " ({}", bytes(open.file.size))?;
+                    for class in open.file.classes.iter() {
+                        write!(f, ", {}", class.name())?;
+                    }
+                    f.write_str(")")?;
+                }
+                Ok(())
+            }
+            Body::Connect(connect) => {
+                write!(f, "connects to {} ({})", peer(&connect.endpoints), connect.endpoints.transport)
+            }
+            Body::Flow(flow) => {
+                let verb = match (flow.reason, flow.initiated) {
+                    (FlowReason::Closed, true) => "sent, in all,",
+                    (FlowReason::Closed, false) => "answered, in all,",
+                    (_, true) => "has sent",
+                    (_, false) => "has answered",
+                };
+                let (ends, sent) = (&flow.endpoints, bytes(flow.bytes));
+                write!(f, "{verb} {sent} to {} ({})", peer(ends), ends.transport)
+            }
+            Body::Cgroup(cgroup) => write!(f, "cgroup {}", Visible(&cgroup.path)),
+            Body::ProcessFound(found) => {
+                write!(f, "was already running: {}", command_line(&found.args, COMMAND_LINE_SHOWN))
+            }
+            Body::Lost(lost) => write!(f, "{} {} events lost: {}", lost.count, lost.kind, lost.cause),
+        }
+    }
+}
+
+fn path(file: &File) -> impl fmt::Display {
+    let cut = if file.path_cut { "…" } else { "" };
+    format!("{cut}{}", Visible(&file.path))
+}
+
+fn peer(ends: &Endpoints) -> String {
+    match (ends.peer_address, ends.peer_port) {
+        (address @ (IpAddr::V4(_) | IpAddr::V6(_)), 0) => address.to_string(),
+        (address, port) => SocketAddr::new(address, port).to_string(),
+    }
+}

@@ -1,0 +1,15 @@
+//! Getting out what the line found: to the console now, to collectors later.
+//!
+//! Here is everything that turns events and alerts into bytes for somebody, and nothing that decides what is worth telling.
+//! Text that came from events is escaped here, for the output it goes to.
+
+mod console;
+mod escape;
+mod json;
+
+#[cfg(test)]
+mod tests;
+
+pub use console::{Console, Format, OutputError};
+pub use escape::Visible;
+pub use json::{alert_object, event_object};
