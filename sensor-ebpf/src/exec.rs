@@ -9,6 +9,7 @@ use aya_ebpf::{
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
+use aya_log_ebpf::debug;
 use sensor_common::count::Outcome;
 use sensor_common::record::{ARGS_MAX, Exec, Hook, Kind, PATH_MAX, exec_flags};
 
@@ -26,7 +27,7 @@ static EXEC_SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
 
 /// `trace_sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`; `p` is current.
 #[btf_tracepoint(function = "sched_process_exec")]
-pub fn on_exec(_context: BtfTracePointContext) -> i32 {
+pub fn on_exec(context: BtfTracePointContext) -> i32 {
     match excluded() {
         Some(Outcome::OutOfScope) => {
             ring::count(Kind::Exec, Outcome::OutOfScope);
@@ -47,6 +48,7 @@ pub fn on_exec(_context: BtfTracePointContext) -> i32 {
     let mm: u64 = read(task + offset!(task_mm));
     let file: u64 = read(mm + offset!(mm_exe_file));
     if file == 0 {
+        debug!(&context, "exec without a program file");
         ring::count(Kind::Exec, Outcome::Fault);
         return 0;
     }

@@ -10,6 +10,7 @@ use aya_ebpf::{
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
+use aya_log_ebpf::debug;
 use sensor_common::config::{ABSENT, OPEN_SYSCALLS};
 use sensor_common::count::Outcome;
 use sensor_common::record::{Hook, Kind, Open, PATH_MAX};
@@ -121,7 +122,13 @@ pub fn on_sys_exit(context: BtfTracePointContext) -> i32 {
     let origin = Origin { hook: Hook::SysExit, syscall: number as i32, descriptor: result as i32 };
     match files::of_small_descriptor(result as u64) {
         Some(file) => record(file, classify::of_file::<true>, origin),
-        None => record(files::of_descriptor(result as u64), classify::of_file::<false>, origin),
+        None => {
+            let file = files::of_descriptor(result as u64);
+            if file == 0 {
+                debug!(&context, "system call {} gave descriptor {}, which has no file", number, result);
+            }
+            record(file, classify::of_file::<false>, origin);
+        }
     }
     0
 }

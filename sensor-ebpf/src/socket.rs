@@ -12,6 +12,7 @@ use aya_ebpf::{
     macros::{btf_map, btf_tracepoint, cgroup_sock},
     programs::{BtfTracePointContext, SockContext},
 };
+use aya_log_ebpf::debug;
 use core::ffi::c_void;
 use core::ptr;
 use sensor_common::count::Outcome;
@@ -68,6 +69,7 @@ pub fn on_sock_create(context: SockContext) -> i32 {
         header::fill(&mut socket.owner, Kind::Flow, Hook::CgroupSkb, size_of::<Flow>() as u32);
         socket.known = 1;
     } else {
+        debug!(&context, "no room to keep a socket's maker");
         ring::count(Kind::Flow, Outcome::TableFull);
     }
     1

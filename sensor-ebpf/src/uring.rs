@@ -13,6 +13,7 @@ use aya_ebpf::{
     btf_maps::PerCpuArray, helpers::generated::bpf_probe_read_kernel_str, macros::btf_map, macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
+use aya_log_ebpf::debug;
 use sensor_common::config::ABSENT;
 use sensor_common::count::Outcome;
 use sensor_common::record::{File, Hook, Kind, Open, PATH_MAX, Path, path_flags};
@@ -82,6 +83,9 @@ pub fn on_uring_complete(context: BtfTracePointContext) -> i32 {
         SLOT_CHOSEN => (of_slot(request, result as u64), -1),
         chosen => (of_slot(request, u64::from(chosen) - 1), -1),
     };
+    if file == 0 {
+        debug!(&context, "an io_uring request that opens gave {}, slot {}, which has no file", result, slot);
+    }
     open::record(file, classify::of_file::<false>, Origin { hook: Hook::IoUringComplete, syscall: -1, descriptor });
     0
 }
