@@ -1,0 +1,113 @@
+//! Whether the committed object is what its sources say: built again and compared byte by byte.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use object::{Object, ObjectSection};
+
+use super::inputs::Inputs;
+use super::toolchain::Toolchain;
+use super::{OBJECT, build};
+use crate::{host, ui};
+
+/// Names an object that the agent's tests are to load instead of the committed one.
+pub const OBJECT_VARIABLE: &str = "WEIR_EBPF_OBJECT";
+
+/// Exit status for [`Verdict::NotCompared`].
+const NOT_COMPARED: u8 = 3;
+
+/// What a verification found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every byte is the same.
+    Equal,
+    /// Same inputs, other bytes: the sentence says where.
+    Different(String),
+    /// Other bytes, but from another compiler or other sources of core, so that they prove nothing: the sentence says which.
+    /// The object built here is at the path.
+    NotCompared(String, PathBuf),
+}
+
+/// `cargo xtask ebpf verify`.
+pub fn run(object: Option<&Path>) -> Result<ExitCode> {
+    let committed = object.map_or_else(|| host::checkout().join(OBJECT), Path::to_path_buf);
+    Ok(match verify(&Toolchain::prepare()?, &committed)? {
+        Verdict::Equal => {
+            ui::note(format!("{} is, byte for byte, what its sources give", committed.display()));
+            ExitCode::SUCCESS
+        }
+        Verdict::Different(where_) => {
+            ui::error(&anyhow::anyhow!("{where_}"));
+            ExitCode::FAILURE
+        }
+        Verdict::NotCompared(why, built) => {
+            ui::note(format!("skipped: bytes were not compared: {why}"));
+            ui::note(format!("{OBJECT_VARIABLE}={} runs the tests on the object built here", built.display()));
+            ExitCode::from(NOT_COMPARED)
+        }
+    })
+}
+
+/// Builds the object again and compares it with `committed`.
+pub fn verify(toolchain: &Toolchain, committed: &Path) -> Result<Verdict> {
+    let recorded = Inputs::read(&host::checkout().join(OBJECT))?;
+    let expected = fs::read(committed)
+        .with_context(|| format!("{} cannot be read; `cargo xtask ebpf build` writes the object", committed.display()))?;
+    let built = build::build(toolchain)?;
+    let actual = fs::read(&built).with_context(|| format!("{} cannot be read", built.display()))?;
+    Ok(judge(&expected, &actual, Inputs::of(toolchain).difference(&recorded), built, committed))
+}
+
+fn judge(committed: &[u8], built: &[u8], inputs: Option<String>, built_at: PathBuf, committed_at: &Path) -> Verdict {
+    let Some(section) = first_difference(committed, built) else { return Verdict::Equal };
+    match inputs {
+        Some(why) => Verdict::NotCompared(why, built_at),
+        None => Verdict::Different(format!(
+            "{} is not what its sources give: it differs from {} first in {section}. If sensor-ebpf, sensor-common or a lock \
+             file changed, run `cargo xtask ebpf build` and commit the result; if nothing did, do not trust the object",
+            committed_at.display(),
+            built_at.display(),
+        )),
+    }
+}
+
+/// Where two objects differ first, `None` if they are equal: the first section of `committed`, in file order, whose content,
+/// size or place differs, else the parts of an ELF file that are in no section.
+fn first_difference(committed: &[u8], built: &[u8]) -> Option<String> {
+    if committed == built {
+        return None;
+    }
+    let (Ok(ours), Ok(theirs)) = (object::File::parse(committed), object::File::parse(built)) else {
+        return Some("its header: one of the two is no ELF file".to_owned());
+    };
+    let (ours, theirs) = (sections(&ours), sections(&theirs));
+    for (place, section) in &ours {
+        match theirs.get(place) {
+            Some(other) if other == section => {}
+            Some(_) => return Some(format!("section {}", section.name)),
+            None => return Some(format!("section {}, which only one of them has", section.name)),
+        }
+    }
+    match theirs.iter().find(|(place, _)| !ours.contains_key(place)) {
+        Some((_, section)) => Some(format!("section {}, which only one of them has", section.name)),
+        None => Some("its headers, outside of all sections".to_owned()),
+    }
+}
+
+#[derive(PartialEq, Eq)]
+struct Section<'a> {
+    name: String,
+    data: &'a [u8],
+}
+
+/// The sections of an object by their number.
+fn sections<'a>(file: &object::File<'a>) -> BTreeMap<usize, Section<'a>> {
+    let of = |section: object::Section<'a, '_>| {
+        let name = String::from_utf8_lossy(section.name_bytes().unwrap_or_default()).into_owned();
+        (section.index().0, Section { name, data: section.data().unwrap_or_default() })
+    };
+    file.sections().map(of).collect()
+}
