@@ -61,7 +61,8 @@ pub fn target_dir() -> PathBuf {
 
 /// Cargo's own folder: CARGO_HOME, else `~/.cargo`.
 pub fn cargo_home() -> Result<PathBuf> {
-    tool_home("CARGO_HOME", ".cargo").context("neither CARGO_HOME nor HOME is set, so cargo's folder is unknown: set one")
+    tool_home("CARGO_HOME", ".cargo")
+        .context("neither CARGO_HOME nor HOME is set, so cargo's folder is unknown: set one")
 }
 
 fn tool_home(variable: &str, below_home: &str) -> Option<PathBuf> {
@@ -92,7 +93,9 @@ pub fn become_root() -> Result<()> {
         return Ok(());
     }
     if !on_path("sudo") {
-        bail!("the tests load eBPF programs and make network namespaces, which only root may: run this as root or install sudo");
+        bail!(
+            "the tests load eBPF programs and make network namespaces, which only root may: run this as root or install sudo"
+        );
     }
     ui::note("not root: starting again through sudo");
     let mut sudo = Command::new("sudo");
@@ -126,9 +129,12 @@ pub fn hand_back() {
     folders.extend(tool_home("RUSTUP_HOME", ".rustup"));
     folders.retain(|folder| folder.exists());
     let owner = format!("{uid}:{gid}");
-    let given = Command::new("chown").args(["--recursive", "--no-dereference", "--from=0:0", &owner]).args(folders).status();
+    let given =
+        Command::new("chown").args(["--recursive", "--no-dereference", "--from=0:0", &owner]).args(folders).status();
     if !given.is_ok_and(|status| status.success()) {
-        ui::note(format!("some files in the target folder still belong to root; `sudo chown -R {owner} target` mends it"));
+        ui::note(format!(
+            "some files in the target folder still belong to root; `sudo chown -R {owner} target` mends it"
+        ));
     }
 }
 
@@ -136,6 +142,11 @@ pub fn hand_back() {
 pub fn on_path(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|dir| dir.join(program).is_file())
+}
+
+/// Whether [`install_packages`] has something to install.
+pub fn lacks_packages() -> bool {
+    PACKAGES.iter().any(|package| !package.is_there())
 }
 
 /// Installs the packages of the list whose work nothing on this machine does yet, and says which and why. Needs root.

@@ -29,10 +29,16 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    if ebpf::is_rustc() {
+        return finish(ebpf::run_rustc());
+    }
+    finish(match Cli::parse().command {
         Command::Ebpf(args) => ebpf::run(&args),
         Command::Test(args) => test::run(&args),
-    };
+    })
+}
+
+fn finish(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| {
         ui::error(&error);
         ExitCode::FAILURE

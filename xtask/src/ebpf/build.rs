@@ -2,17 +2,16 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 
-use super::OBJECT;
 use super::inputs::Inputs;
 use super::toolchain::{Rustc, Toolchain, hermetic};
+use super::{OBJECT, TARGET, rustc_wrapper};
 use crate::{host, ui};
-
-const TARGET: &str = "bpfel-unknown-none";
 
 /// `cargo xtask ebpf build`.
 pub fn run(output: Option<&Path>) -> Result<ExitCode> {
@@ -56,6 +55,17 @@ pub fn build(toolchain: &Toolchain) -> Result<PathBuf> {
     Ok(stripped)
 }
 
+/// Forgets earlier builds of the kernel's crates: cargo does not see when the linker or what stands in for rustc changes.
+pub fn clean() -> Result<()> {
+    let folder = output_dir().join(TARGET);
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).context(format!("{} cannot be removed", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The lints of the kernel side, with warnings as errors. Tells whether there were none.
 pub fn clippy(toolchain: &Toolchain) -> Result<bool> {
     let mut cargo = cargo(toolchain, "clippy")?;
@@ -68,11 +78,9 @@ fn output_dir() -> PathBuf {
 
 /// A cargo that compiles `sensor-ebpf` for the kernel.
 fn cargo(toolchain: &Toolchain, subcommand: &str) -> Result<Command> {
-    let mut cargo = host::cargo();
-    hermetic(&mut cargo);
-    cargo.arg(subcommand).args(["--locked", "--target", TARGET, "-Z", "build-std=core"]);
-    cargo.arg("--manifest-path").arg(host::checkout().join("sensor-ebpf/Cargo.toml"));
-    cargo.arg("--target-dir").arg(output_dir());
+    fetch()?;
+    let mut cargo = cargo_in_sensor_ebpf(subcommand);
+    cargo.args(["--target", TARGET, "-Z", "build-std=core", "--target-dir"]).arg(output_dir());
     // -Z build-std is for nightly; this lets the pinned stable do it, with which everything else is built.
     cargo.env("RUSTC_BOOTSTRAP", "1");
     if !toolchain.core.in_sysroot {
@@ -86,7 +94,25 @@ fn cargo(toolchain: &Toolchain, subcommand: &str) -> Result<Command> {
     }
     cargo.env("PATH", path);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", rustflags(toolchain)?);
+    rustc_wrapper::install(&mut cargo)?;
     Ok(cargo)
+}
+
+fn cargo_in_sensor_ebpf(subcommand: &str) -> Command {
+    let mut cargo = host::cargo();
+    hermetic(&mut cargo);
+    cargo.args([subcommand, "--locked", "--manifest-path"]).arg(host::checkout().join("sensor-ebpf/Cargo.toml"));
+    cargo
+}
+
+/// Fetches the locked crates, so that the folders they are in are there to be remapped.
+fn fetch() -> Result<()> {
+    if !host::run_quietly(&mut cargo_in_sensor_ebpf("fetch"))? {
+        bail!(
+            "the crates that sensor-ebpf/Cargo.lock names cannot be fetched, or it does not fit sensor-ebpf/Cargo.toml"
+        );
+    }
+    Ok(())
 }
 
 /// The compiler's flags, in the form cargo takes them: separated by the character 0x1f.

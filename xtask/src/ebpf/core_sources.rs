@@ -124,7 +124,8 @@ fn from_debian(release: &str) -> Result<PathBuf> {
         let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
         let entries = SUITES.iter().map(|suite| format!("deb [signed-by={keys}] {mirror} {suite} main\n"));
         let list = folder.join("sources.list");
-        fs::write(&list, entries.collect::<String>()).with_context(|| format!("{} cannot be written", list.display()))?;
+        fs::write(&list, entries.collect::<String>())
+            .with_context(|| format!("{} cannot be written", list.display()))?;
         let apt = || {
             let mut apt = host::apt();
             apt.arg(format!("-oDir::State::Lists={}", folder.join("lists").display()));
@@ -156,7 +157,8 @@ fn from_debian(release: &str) -> Result<PathBuf> {
 
 /// The mirror in this machine's apt sources, whatever it is: the first that carries a Debian release proper.
 fn debian_mirror() -> Result<String> {
-    let output = Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]).output();
+    let output =
+        Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]).output();
     let output = output.context("apt-get did not start")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let mirror = text.lines().map(|line| line.trim_end_matches('/')).find(|line| line.ends_with("/debian"));

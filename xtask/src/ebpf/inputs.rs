@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 use super::toolchain::{BPF_LINKER, Toolchain};
 
 /// The parts of `library` that are compiled into the object: core, and the crates that its `mod` lines reach into.
-const COMPILED: &[&str] = &["core/src", "compiler-builtins", "portable-simd/crates/core_simd", "stdarch/crates/core_arch"];
+const COMPILED: &[&str] =
+    &["core/src", "compiler-builtins", "portable-simd/crates/core_simd", "stdarch/crates/core_arch"];
 
 /// Names and values, in the order in which they are written.
 #[derive(PartialEq, Eq, Debug)]
@@ -38,13 +39,15 @@ impl Inputs {
         names.into_iter().find_map(|name| {
             let (here, there) = (of(self, name), of(recorded, name));
             let say = |value: Option<String>| value.unwrap_or_else(|| "not known".to_owned());
-            (here != there).then(|| format!("{name} is {} here, and was {} for the committed object", say(here), say(there)))
+            (here != there)
+                .then(|| format!("{name} is {} here, and was {} for the committed object", say(here), say(there)))
         })
     }
 
     /// Writes them beside `object`.
     pub fn write(&self, object: &Path) -> Result<()> {
-        let mut text = String::from("# Written by `cargo xtask ebpf build`: what weir.bpf.o was built with (docs/building.md).\n");
+        let mut text =
+            String::from("# Written by `cargo xtask ebpf build`: what weir.bpf.o was built with (docs/building.md).\n");
         for (name, value) in &self.0 {
             writeln!(text, "{name} = \"{value}\"").context("a string cannot be written")?;
         }

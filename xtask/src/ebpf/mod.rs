@@ -10,6 +10,7 @@
 mod build;
 mod core_sources;
 mod inputs;
+mod rustc_wrapper;
 mod toolchain;
 mod verify;
 
@@ -20,10 +21,15 @@ use anyhow::Result;
 use clap::Subcommand;
 
 pub use build::clippy;
+pub use rustc_wrapper::{is_called as is_rustc, run as run_rustc};
+pub use toolchain::Toolchain;
 pub use verify::{OBJECT_VARIABLE, Verdict, verify};
 
 /// The committed object, relative to the checkout. The agent embeds it.
 pub const OBJECT: &str = "sensor/ebpf/weir.bpf.o";
+
+/// The target that programs for the kernel are compiled for.
+const TARGET: &str = "bpfel-unknown-none";
 
 /// The kernel side: build the eBPF object, or check the committed one.
 #[derive(clap::Args)]

@@ -53,7 +53,9 @@ impl Rustc {
         let version = ask_rustc(&["-vV"])?;
         let field = |name: &str| {
             let value = version.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-            value.map(str::to_owned).with_context(|| format!("`rustc -vV` does not say its {name}: is this a real rustc?"))
+            value
+                .map(str::to_owned)
+                .with_context(|| format!("`rustc -vV` does not say its {name}: is this a real rustc?"))
         };
         let sysroot = PathBuf::from(ask_rustc(&["--print", "sysroot"])?.trim_end());
         Ok(Rustc {
@@ -61,7 +63,9 @@ impl Rustc {
             commit: field("commit-hash")?,
             host: field("host")?,
             llvm: field("LLVM version")?,
-            sysroot: sysroot.canonicalize().with_context(|| format!("rustc's sysroot {} is not there", sysroot.display()))?,
+            sysroot: sysroot
+                .canonicalize()
+                .with_context(|| format!("rustc's sysroot {} is not there", sysroot.display()))?,
         })
     }
 
@@ -84,14 +88,19 @@ impl Rustc {
         if host::on_path("llvm-objcopy") {
             return Ok(Command::new("llvm-objcopy"));
         }
-        bail!("rustc in {} has no rust-objcopy, and there is no llvm-objcopy on the PATH: use rustup's Rust", self.sysroot.display())
+        bail!(
+            "rustc in {} has no rust-objcopy, and there is no llvm-objcopy on the PATH: use rustup's Rust",
+            self.sysroot.display()
+        )
     }
 
     /// rustc's own LLVM as a shared library, if it brings one.
     fn llvm_library(&self) -> Option<PathBuf> {
         let entries = fs::read_dir(self.sysroot.join("lib")).ok()?;
         let mut found: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        found.retain(|path| path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with("libLLVM.so.")));
+        found.retain(|path| {
+            path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with("libLLVM.so."))
+        });
         found.sort();
         found.pop()
     }
@@ -121,7 +130,9 @@ fn bpf_linker(rustc: &Rustc) -> Result<PathBuf> {
         cargo.args(["--features", &format!("llvm-{}", rustc.llvm_major()?)]);
         cargo.arg("--root").arg(&home).arg("--target-dir").arg(home.join("build")).env("LLVM_PREFIX", &llvm);
         if !host::run_quietly(&mut cargo)? {
-            bail!("bpf-linker {BPF_LINKER} could not be built; cargo's message above says why (it needs crates.io and a C linker)");
+            bail!(
+                "bpf-linker {BPF_LINKER} could not be built; cargo's message above says why (it needs crates.io and a C linker)"
+            );
         }
         // 300 MB of intermediate files that nobody needs again.
         fs::remove_dir_all(home.join("build")).ok();
@@ -170,7 +181,8 @@ fn llvm_prefix(rustc: &Rustc, home: &Path) -> Result<PathBuf> {
     fs::create_dir_all(&lib).with_context(|| format!("{} cannot be made", lib.display()))?;
     let own_name = library.file_name().context("libLLVM has no name")?;
     for name in [OsStr::new("libLLVM.so"), own_name] {
-        symlink(&library, lib.join(name)).with_context(|| format!("no symbolic link can be made in {}", lib.display()))?;
+        symlink(&library, lib.join(name))
+            .with_context(|| format!("no symbolic link can be made in {}", lib.display()))?;
     }
     Ok(prefix)
 }
@@ -180,9 +192,12 @@ pub fn hermetic(cargo: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let name_text = name.to_string_lossy();
         let foreign = ["CARGO_PROFILE_", "CARGO_BUILD_", "CARGO_TARGET_", "CARGO_PKG_", "CARGO_UNSTABLE_"];
-        let single = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_INCREMENTAL"];
+        let single =
+            ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_INCREMENTAL"];
         let own = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "LD_LIBRARY_PATH", "RUSTC_BOOTSTRAP"];
-        if foreign.iter().any(|prefix| name_text.starts_with(prefix)) || single.iter().chain(&own).any(|n| *n == name_text) {
+        if foreign.iter().any(|prefix| name_text.starts_with(prefix))
+            || single.iter().chain(&own).any(|n| *n == name_text)
+        {
             cargo.env_remove(&name);
         }
     }
