@@ -1,1 +1,46 @@
-fn main() {}
+//! What a person types to build, check and show Weir: `cargo xtask COMMAND`. One file a command; this one only dispatches.
+
+mod ebpf;
+mod host;
+mod test;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Builds, checks and shows Weir.
+///
+/// Every command does its own set-up: it installs or builds what it needs and says what and why, or says in one sentence what
+/// it could not have.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The kernel side: build the eBPF object, or check the committed one.
+    Ebpf(ebpf::Args),
+    /// Everything that must hold: format, lints, the eBPF object, unit tests, end-to-end tests. Needs root.
+    Test(test::Args),
+}
+
+fn main() -> ExitCode {
+    if ebpf::is_rustc() {
+        return finish(ebpf::run_rustc());
+    }
+    finish(match Cli::parse().command {
+        Command::Ebpf(args) => ebpf::run(&args),
+        Command::Test(args) => test::run(&args),
+    })
+}
+
+fn finish(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        ui::error(&error);
+        ExitCode::FAILURE
+    })
+}

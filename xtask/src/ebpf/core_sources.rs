@@ -1,0 +1,173 @@
+//! The sources of Rust's core library. The BPF target has no prebuilt core, so it is built along, from the very sources that
+//! rustc was made from. Three places have them; the first that does is used.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::inputs;
+use super::toolchain::Rustc;
+use crate::{host, ui};
+
+/// Names a folder `library` of Rust's sources, or a tar.xz of one.
+pub const VARIABLE: &str = "WEIR_RUST_SRC";
+
+/// Debian suites whose package rust-src has been the pinned version.
+const SUITES: &[&str] = &["trixie-backports"];
+
+/// Sources of core and what it is compiled with.
+pub struct CoreSources {
+    /// The folder `library`.
+    pub library: PathBuf,
+    /// Whether cargo finds it by itself.
+    pub in_sysroot: bool,
+    /// SHA-256 over the parts that are compiled; the same wherever the sources come from.
+    pub digest: String,
+}
+
+/// Finds the sources that belong to `rustc`: where WEIR_RUST_SRC says, else in the sysroot (asking rustup to put them there),
+/// else in Debian's package.
+pub fn find(rustc: &Rustc) -> Result<CoreSources> {
+    if let Some(named) = env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
+        let library = from_variable(Path::new(&named))?;
+        return sources(library, false);
+    }
+    let in_sysroot = rustc.sysroot.join("lib/rustlib/src/rust/library");
+    if !is_library(&in_sysroot) {
+        from_rustup();
+    }
+    if is_library(&in_sysroot) {
+        return sources(in_sysroot, true);
+    }
+    let library = from_debian(&rustc.release).with_context(|| {
+        format!(
+            "the sources of Rust's core library cannot be had. Run `rustup component add rust-src`, or set {VARIABLE} to a \
+             folder `library` of Rust {} or a tar.xz of it. The last thing tried was Debian's package rust-src",
+            rustc.release
+        )
+    })?;
+    sources(library, false)
+}
+
+fn sources(library: PathBuf, in_sysroot: bool) -> Result<CoreSources> {
+    let library = library.canonicalize().with_context(|| format!("{} is not there", library.display()))?;
+    let digest = inputs::digest_of_core(&library)?;
+    Ok(CoreSources { library, in_sysroot, digest })
+}
+
+fn is_library(folder: &Path) -> bool {
+    folder.join("core/src/lib.rs").is_file()
+}
+
+fn from_variable(named: &Path) -> Result<PathBuf> {
+    let named = &host::checkout().join(named);
+    if is_library(named) {
+        return Ok(named.clone());
+    }
+    if !named.is_file() {
+        bail!("{VARIABLE}={} is neither a folder `library` of Rust's sources nor a tar.xz of one", named.display());
+    }
+    let bytes = fs::read(named).with_context(|| format!("{VARIABLE}={} cannot be read", named.display()))?;
+    let folder = cache(&format!("rust-src-{}", &inputs::digest(&bytes)[..16]))?;
+    let library = folder.join("library");
+    if is_library(&library) {
+        return Ok(library);
+    }
+    ui::step(format!("unpacking {}", named.display()), || {
+        let mut tar = Command::new("tar");
+        tar.args(["--extract", "--xz", "--no-same-owner", "--file"]).arg(named).arg("--directory").arg(&folder);
+        if !host::run_quietly(&mut tar)? || !is_library(&library) {
+            bail!("{VARIABLE}={} is not a tar.xz of a folder `library` of Rust's sources", named.display());
+        }
+        Ok(library)
+    })
+}
+
+/// Asks rustup, if it is rustup that runs this rustc. Whether it could is seen by what is there afterwards.
+fn from_rustup() {
+    if !host::on_path("rustup") {
+        return;
+    }
+    let added = ui::step("rustup component add rust-src (the sources of Rust's core library)", || {
+        // With a limit, since a network that answers nothing must not stop us.
+        let mut rustup = Command::new("timeout");
+        rustup.args(["180", "rustup", "component", "add", "rust-src"]).current_dir(host::checkout());
+        if !host::run_quietly(&mut rustup)? {
+            bail!("rustup could not add rust-src");
+        }
+        Ok(())
+    });
+    if let Err(error) = added {
+        ui::note(format!("{error:#}: looking for it elsewhere"));
+    }
+}
+
+/// Takes the package rust-src of exactly this version from the Debian mirror this machine uses, without installing it and
+/// without touching the system's package lists.
+fn from_debian(release: &str) -> Result<PathBuf> {
+    let folder = cache(&format!("rust-src-debian-{release}"))?;
+    let library = folder.join(format!("unpacked/usr/src/rustc-{release}/library"));
+    if is_library(&library) {
+        return Ok(library);
+    }
+    if !host::on_path("apt-get") || !host::on_path("dpkg-deb") {
+        bail!("this is no Debian machine");
+    }
+    let mirror = debian_mirror()?;
+    ui::step(format!("fetching Debian's package rust-src {release}"), || {
+        for sub in ["lists/partial", "cache/archives/partial", "unpacked"] {
+            fs::create_dir_all(folder.join(sub)).with_context(|| format!("{} cannot be made", folder.display()))?;
+        }
+        let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
+        let entries = SUITES.iter().map(|suite| format!("deb [signed-by={keys}] {mirror} {suite} main\n"));
+        let list = folder.join("sources.list");
+        fs::write(&list, entries.collect::<String>())
+            .with_context(|| format!("{} cannot be written", list.display()))?;
+        let apt = || {
+            let mut apt = host::apt();
+            apt.arg(format!("-oDir::State::Lists={}", folder.join("lists").display()));
+            apt.arg(format!("-oDir::Cache={}", folder.join("cache").display()));
+            apt.arg(format!("-oDir::Etc::SourceList={}", list.display()));
+            apt.args(["-oDir::Etc::SourceParts=/dev/null", "-oAPT::Sandbox::User=root"]);
+            apt.current_dir(&folder);
+            apt
+        };
+        if !host::run_quietly(apt().arg("update"))? {
+            bail!("apt-get could not read {} from the Debian mirror", SUITES.join(" or "));
+        }
+        if !host::run_quietly(apt().args(["download", &format!("rust-src={release}+dfsg*")]))? {
+            bail!("{} has no rust-src {release}", SUITES.join(" and "));
+        }
+        let package = fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+        let package = package.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "deb"));
+        let package = package.context("apt-get downloaded no package")?;
+        if !host::run_quietly(Command::new("dpkg-deb").arg("-x").arg(&package).arg(folder.join("unpacked")))? {
+            bail!("{} cannot be unpacked", package.display());
+        }
+        fs::remove_file(&package).ok();
+        if !is_library(&library) {
+            bail!("{} does not hold {}", package.display(), library.display());
+        }
+        Ok(library)
+    })
+}
+
+/// The mirror in this machine's apt sources, whatever it is: the first that carries a Debian release proper.
+fn debian_mirror() -> Result<String> {
+    let output =
+        Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]).output();
+    let output = output.context("apt-get did not start")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mirror = text.lines().map(|line| line.trim_end_matches('/')).find(|line| line.ends_with("/debian"));
+    mirror.map(str::to_owned).context("no Debian mirror in this machine's apt sources")
+}
+
+/// A folder under target/toolchain.
+fn cache(name: &str) -> Result<PathBuf> {
+    let folder = host::target_dir().join("toolchain").join(name);
+    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    Ok(folder)
+}
