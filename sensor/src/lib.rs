@@ -7,7 +7,7 @@ pub mod bounded;
 pub mod event;
 // pub mod kernel;
 pub mod process;
-// pub mod workload;
+pub mod workload;
 // pub mod provenance;
 // pub mod detection;
 // pub mod alert;

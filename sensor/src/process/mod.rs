@@ -10,4 +10,4 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use table::{Counts, Table};
+pub use table::{Counts, EXITED_KEPT, Table};
