@@ -7,6 +7,7 @@
 use crate::event::BootTime;
 use hashlink::LinkedHashMap;
 use hashlink::linked_hash_map::RawEntryMut;
+use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::hash::Hash;
 use std::time::Duration;
@@ -73,7 +74,10 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
     }
 
     /// The value of `key`, which is now the most recently used.
-    pub fn get(&mut self, key: &K) -> Option<&mut V> {
+    pub fn get<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
         match self.entries.raw_entry_mut().from_key(key) {
             RawEntryMut::Occupied(mut entry) => {
                 entry.to_back();
