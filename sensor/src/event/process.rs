@@ -46,11 +46,12 @@ pub struct Process {
     /// Its id in its own pid namespace; 0 if not known.
     pub vpid: u32,
     /// The program's path in its mount namespace; empty if not known.
-    pub executable: Box<str>,
-    /// The arguments, the program's name first.
-    pub args: Box<[Box<str>]>,
+    pub executable: Arc<str>,
+    /// The arguments, the program's name first. Shared with the processes that were forked from it, so that a fork bomb costs
+    /// little memory.
+    pub args: Arc<[Box<str>]>,
     /// The working directory at the exec; empty if not known.
-    pub working_directory: Box<str>,
+    pub working_directory: Arc<str>,
     /// Effective user id at the exec.
     pub uid: u32,
     /// Effective group id at the exec.

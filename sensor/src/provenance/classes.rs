@@ -1,0 +1,223 @@
+//! Which files are in which class.
+//!
+//! Twice: [`ClassTable::keys`] is what the kernel matches names with, quickly and a little too widely, to decide which opens
+//! are sent; [`ClassTable::refine`] is the decision, on the whole path. What the second puts into a class, the first has sent.
+
+use super::definition::{Anchor, Definitions, Error, anchor, check_room, glob};
+use crate::event::{Class, Classes, File};
+use globset::{GlobSet, GlobSetBuilder};
+use sensor_common::classify::{DIRECTORY_DEPTH, NameKey, SuffixKey};
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::path::Path;
+
+const EMBEDDED: &str = include_str!("../../../rules/classes.yml");
+
+/// The classes, ready for use. Made from `rules/classes.yml` or a file like it.
+#[derive(Debug)]
+pub struct ClassTable {
+    matchers: Vec<(Class, Matcher)>,
+    suffixes: BTreeMap<[u64; 2], Classes>,
+    names: BTreeMap<[u64; 4], Classes>,
+    directories: BTreeMap<[u64; 4], Classes>,
+}
+
+/// What the kernel's tables are filled with: each key once, with all the classes that it can mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// For the map `SUFFIXES`.
+    pub suffixes: Vec<(SuffixKey, Classes)>,
+    /// For the map `NAMES`.
+    pub names: Vec<(NameKey, Classes)>,
+    /// For the map `DIRECTORIES`.
+    pub directories: Vec<(NameKey, Classes)>,
+}
+
+/// One class's decision. All text in it is lower case.
+#[derive(Debug)]
+struct Matcher {
+    suffixes: HashSet<String>,
+    names: HashSet<String>,
+    directories: HashSet<String>,
+    paths: Patterns,
+    minimum_size: u64,
+    except_suffixes: HashSet<String>,
+    except_names: HashSet<String>,
+    except_paths: Patterns,
+}
+
+/// Patterns of whole paths.
+#[derive(Debug)]
+struct Patterns {
+    whole: GlobSet,
+    /// Where the front of a path is missing, one that starts at the root may match anywhere.
+    cut: GlobSet,
+}
+
+/// A path taken apart, in lower case.
+struct Parts<'a> {
+    path: &'a str,
+    name: &'a str,
+    suffix: Option<&'a str>,
+    cut: bool,
+}
+
+impl ClassTable {
+    /// The classes that come with the program.
+    ///
+    /// # Errors
+    /// None, since a test reads them; but nothing here panics.
+    pub fn embedded() -> Result<ClassTable, Error> {
+        ClassTable::parse(EMBEDDED, "rules/classes.yml (built in)")
+    }
+
+    /// The classes in a file.
+    ///
+    /// # Errors
+    /// It cannot be read, is not as the head of `rules/classes.yml` describes it, or has more than the kernel's tables hold.
+    pub fn load(file: &Path) -> Result<ClassTable, Error> {
+        let text = fs::read_to_string(file).map_err(|source| Error::Unreadable { file: file.to_path_buf(), source })?;
+        ClassTable::parse(&text, &file.display().to_string())
+    }
+
+    /// The classes in `text`; `file` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`ClassTable::load`].
+    pub fn parse(text: &str, file: &str) -> Result<ClassTable, Error> {
+        let definitions = Definitions::parse(text, file)?;
+        let mut table = ClassTable {
+            matchers: Vec::new(),
+            suffixes: BTreeMap::new(),
+            names: BTreeMap::new(),
+            directories: BTreeMap::new(),
+        };
+        for class in Class::ALL {
+            let definition = definitions.get(class);
+            let patterns = |class: Class, patterns: &[String]| {
+                let error = |source| Error::Patterns { file: file.to_owned(), class: class.name(), source };
+                Patterns::new(patterns).map_err(error)
+            };
+            let set = |texts: &[String]| texts.iter().cloned().collect::<HashSet<String>>();
+            definition.suffixes.iter().for_each(|suffix| table.add(class, &Anchor::Suffix(suffix)));
+            definition.names.iter().for_each(|name| table.add(class, &Anchor::Name(name)));
+            definition.directories.iter().for_each(|name| table.add(class, &Anchor::Directory(name)));
+            definition.paths.iter().filter_map(|path| anchor(path)).for_each(|key| table.add(class, &key));
+            let matcher = Matcher {
+                suffixes: set(&definition.suffixes),
+                names: set(&definition.names),
+                directories: set(&definition.directories),
+                paths: patterns(class, &definition.paths)?,
+                minimum_size: definition.minimum_size,
+                except_suffixes: set(&definition.except.suffixes),
+                except_names: set(&definition.except.names),
+                except_paths: patterns(class, &definition.except.paths)?,
+            };
+            table.matchers.push((class, matcher));
+        }
+        check_room(file, table.suffixes.len(), table.names.len(), table.directories.len())?;
+        Ok(table)
+    }
+
+    /// What the kernel's tables are filled with.
+    pub fn keys(&self) -> Keys {
+        let name = |(words, classes): (&[u64; 4], &Classes)| (NameKey { words: *words }, *classes);
+        Keys {
+            suffixes: self.suffixes.iter().map(|(words, classes)| (SuffixKey { words: *words }, *classes)).collect(),
+            names: self.names.iter().map(name).collect(),
+            directories: self.directories.iter().map(name).collect(),
+        }
+    }
+
+    /// The classes that a file's path and size put it in. What is not known counts as what it could be: a missing front of the
+    /// path, the size of a file that the kernel did not resolve.
+    pub fn refine(&self, file: &File) -> Classes {
+        let matched = self.matched_by_keys(&file.path);
+        if matched.is_empty() {
+            return matched;
+        }
+        let path = file.path.to_ascii_lowercase();
+        let name = path.rsplit('/').next().unwrap_or(&path);
+        let suffix = name.rsplit_once('.').map(|(_, suffix)| suffix);
+        let parts = Parts { path: &path, name, suffix, cut: file.path_cut };
+        let size = file.id.map(|_| file.size);
+        let decided = self.matchers.iter().filter(|(class, matcher)| {
+            matched.contains(*class) && matcher.has(&parts, size) && !matcher.excepts(&parts)
+        });
+        decided.fold(Classes::default(), |classes, (class, _)| classes.with(*class))
+    }
+
+    /// The classes of a file as the kernel sent it: those that its path and size put it in, and those that the kernel knew of
+    /// otherwise. A class that no key gave comes from a watched inode, and names say nothing against that.
+    pub fn settle(&self, file: &File) -> Classes {
+        let otherwise = file.classes.0 & !self.matched_by_keys(&file.path).0;
+        Classes(self.refine(file).0 | otherwise)
+    }
+
+    /// The classes whose keys match a path, as the kernel would look them up.
+    fn matched_by_keys(&self, path: &str) -> Classes {
+        let mut components = path.rsplit('/');
+        let name = components.next().unwrap_or(path);
+        let suffix = name.rsplit_once('.').and_then(|(_, suffix)| SuffixKey::new(suffix));
+        let name = NameKey::new(name);
+        let by_suffix = suffix.and_then(|key| self.suffixes.get(&key.words));
+        let by_name = name.and_then(|key| self.names.get(&key.words));
+        let above = components.filter(|component| !component.is_empty()).take(DIRECTORY_DEPTH);
+        let by_directory = above.filter_map(|name| self.directories.get(&NameKey::new(name)?.words));
+        Classes(by_suffix.into_iter().chain(by_name).chain(by_directory).fold(0, |bits, classes| bits | classes.0))
+    }
+
+    fn add(&mut self, class: Class, key: &Anchor<'_>) {
+        let classes = match key {
+            Anchor::Suffix(suffix) => SuffixKey::new(suffix).map(|key| self.suffixes.entry(key.words).or_default()),
+            Anchor::Name(name) => NameKey::new(name).map(|key| self.names.entry(key.words).or_default()),
+            Anchor::Directory(name) => NameKey::new(name).map(|key| self.directories.entry(key.words).or_default()),
+        };
+        // None: excluded when the definitions were checked.
+        if let Some(classes) = classes {
+            *classes = classes.with(class);
+        }
+    }
+}
+
+impl Matcher {
+    /// Whether the class claims the file; `size` is `None` where it is not known.
+    fn has(&self, parts: &Parts<'_>, size: Option<u64>) -> bool {
+        let is = |set: &HashSet<String>, text: Option<&str>| text.is_some_and(|text| set.contains(text));
+        is(&self.suffixes, parts.suffix)
+            || is(&self.names, Some(parts.name))
+            || (size.is_none_or(|size| size >= self.minimum_size)
+                && (self.is_below(parts.path) || self.paths_match(parts)))
+    }
+
+    fn excepts(&self, parts: &Parts<'_>) -> bool {
+        parts.suffix.is_some_and(|suffix| self.except_suffixes.contains(suffix))
+            || self.except_names.contains(parts.name)
+            || self.except_paths.whole.is_match(parts.path)
+    }
+
+    fn paths_match(&self, parts: &Parts<'_>) -> bool {
+        if parts.cut { self.paths.cut.is_match(parts.path) } else { self.paths.whole.is_match(parts.path) }
+    }
+
+    fn is_below(&self, path: &str) -> bool {
+        let above = path.rsplit('/').skip(1).filter(|component| !component.is_empty()).take(DIRECTORY_DEPTH);
+        !self.directories.is_empty() && above.into_iter().any(|name| self.directories.contains(name))
+    }
+}
+
+impl Patterns {
+    fn new(patterns: &[String]) -> Result<Patterns, globset::Error> {
+        let set = |patterns: &mut dyn Iterator<Item = &str>| {
+            let mut builder = GlobSetBuilder::new();
+            for pattern in patterns {
+                builder.add(glob(pattern)?);
+            }
+            builder.build()
+        };
+        Ok(Patterns {
+            whole: set(&mut patterns.iter().map(String::as_str))?,
+            cut: set(&mut patterns.iter().map(|pattern| pattern.trim_start_matches('/')))?,
+        })
+    }
+}

@@ -1,0 +1,4 @@
+//! What belongs to which class, and who holds and sends how much.
+
+mod classes;
+mod ledger;

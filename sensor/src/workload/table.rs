@@ -1,0 +1,196 @@
+//! Which cgroup is which workload, and which process is part of it.
+//!
+//! The kernel says the cgroup with every event, and that is believed first: it follows a process that is moved. On hosts where
+//! the cgroup that the kernel tells is the root for everything (cgroup v2 beside v1 hierarchies that hold the containers, and
+//! none of those could be told), the path that `/proc` gave for the process is used, and inherited by its children; since a
+//! runtime moves a container's first process after its fork, such a process is asked for again when it runs a program.
+
+use crate::bounded::{Bounded, Evictions};
+use crate::event::{Body, BootTime, Cgroup, CgroupKey, Event, ProcessKey, Workload};
+use crate::process::EXITED_KEPT;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Most pids that wait to be looked up.
+pub const UNKNOWN_MAX: usize = 1024;
+
+/// The table's state and losses, for metrics. Totals since the start, but for `cgroups` and `processes`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Cgroups in the table now. Ones that are gone stay until room is needed: nothing tells of their end, and late events of
+    /// their processes still find them.
+    pub cgroups: usize,
+    /// Processes now whose workload had to be remembered.
+    pub processes: usize,
+    /// Cgroups that went, all for lack of room (`live`).
+    pub cgroups_evicted: Evictions,
+    /// Remembered processes that went, by reason.
+    pub processes_evicted: Evictions,
+    /// Events whose cgroup nobody had told of, and whose process was not remembered: they have no workload.
+    pub unknown: u64,
+    /// Look-ups that were not asked for because [`UNKNOWN_MAX`] were waiting.
+    pub unknown_refused: u64,
+}
+
+/// Workloads by cgroup and by process.
+#[derive(Debug)]
+pub struct Table {
+    cgroups: Bounded<CgroupKey, Arc<Workload>>,
+    processes: Bounded<ProcessKey, Remembered>,
+    unknown: VecDeque<u32>,
+    /// Cgroups that were asked for and not told of yet, so that a busy one is not asked for with every event.
+    asked: Bounded<CgroupKey, BootTime>,
+    now: BootTime,
+    counts: Counts,
+}
+
+/// What `/proc` said of a process or of the one that it descends from.
+#[derive(Clone, Debug)]
+struct Remembered {
+    workload: Arc<Workload>,
+    /// The hierarchy that it was read from. Of use only where the kernel's events tell cgroups of another one.
+    hierarchy: u32,
+}
+
+impl Table {
+    /// An empty table of at most `limit` cgroups, and as many remembered processes.
+    pub fn new(limit: usize) -> Table {
+        Table {
+            cgroups: Bounded::new(limit, Duration::ZERO),
+            processes: Bounded::new(limit, EXITED_KEPT),
+            unknown: VecDeque::new(),
+            asked: Bounded::new(UNKNOWN_MAX, Duration::ZERO),
+            now: BootTime::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Learns from the event and sets `event.workload`: what the actor is part of. `None` where nobody told of its cgroup.
+    pub fn identify(&mut self, event: &mut Event) {
+        self.now = self.now.max(event.time);
+        self.processes.advance(self.now);
+        event.workload = match (&event.body, event.actor.process) {
+            (Body::ProcessFound(found), _) => found.cgroup.as_ref().map(|cgroup| {
+                let workload = self.learn(cgroup);
+                // A root says nothing that would have to be remembered.
+                if is_root(&cgroup.path) {
+                    self.processes.remove(&found.key);
+                } else {
+                    let hierarchy = cgroup.key.hierarchy;
+                    self.processes.insert(found.key, Remembered { workload: Arc::clone(&workload), hierarchy });
+                }
+                workload
+            }),
+            (Body::Cgroup(cgroup), process) => {
+                self.learn(cgroup);
+                process.and_then(|process| self.workload(process, event))
+            }
+            (_, Some(process)) => self.workload(process, event),
+            (_, None) => None,
+        };
+        match (&event.body, event.actor.process) {
+            (Body::Fork(fork), Some(parent)) => {
+                if let Some(remembered) = self.remembered(parent, event.actor.cgroup) {
+                    self.processes.insert(fork.child, remembered);
+                }
+            }
+            (Body::Exit(_), Some(process)) => self.processes.retire(&process, event.time),
+            _ => {}
+        }
+    }
+
+    /// Pids whose cgroup nobody has told of, oldest first. The agent reads them in `/proc`; what it finds tells the cgroup.
+    pub fn take_unknown(&mut self) -> Vec<u32> {
+        self.unknown.drain(..).collect()
+    }
+
+    /// State and losses.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            cgroups: self.cgroups.len(),
+            processes: self.processes.len(),
+            cgroups_evicted: self.cgroups.evictions(),
+            processes_evicted: self.processes.evictions(),
+            ..self.counts
+        }
+    }
+
+    fn workload(&mut self, process: ProcessKey, event: &Event) -> Option<Arc<Workload>> {
+        let cgroup = event.actor.cgroup;
+        let known = self.cgroups.get(&cgroup).map(|known| Arc::clone(known));
+        match known {
+            Some(known) if !is_root(&known.cgroup_path) => Some(known),
+            Some(root) => match self.remembered(process, cgroup) {
+                Some(remembered) => {
+                    if matches!(event.body, Body::Exec(_)) {
+                        self.ask(process.pid);
+                    }
+                    Some(remembered.workload)
+                }
+                None => Some(root),
+            },
+            None => {
+                if !matches!(event.body, Body::Exit(_)) {
+                    self.ask_cgroup(cgroup, process.pid);
+                }
+                let remembered = self.remembered(process, cgroup);
+                if remembered.is_none() {
+                    self.counts.unknown += 1;
+                }
+                remembered.map(|remembered| remembered.workload)
+            }
+        }
+    }
+
+    /// What is remembered of a process whose events tell `cgroup`, if that is of another hierarchy.
+    fn remembered(&mut self, process: ProcessKey, cgroup: CgroupKey) -> Option<Remembered> {
+        let remembered = self.processes.get(&process)?;
+        if remembered.hierarchy != cgroup.hierarchy {
+            return Some(remembered.clone());
+        }
+        // The kernel tells the same hierarchy, and tells it better.
+        self.processes.remove(&process);
+        None
+    }
+
+    /// The workload of a cgroup, learnt if its number is known (it is 0 if the cgroup was gone when it was looked at).
+    fn learn(&mut self, cgroup: &Cgroup) -> Arc<Workload> {
+        self.asked.remove(&cgroup.key);
+        match self.cgroups.get(&cgroup.key) {
+            Some(known) if known.cgroup_path == cgroup.path => return Arc::clone(known),
+            _ => {}
+        }
+        // New, or another path: the number was taken again, or a v1 cgroup was renamed.
+        let workload = Arc::new(super::parse(&cgroup.path));
+        if cgroup.key.id != 0 {
+            self.cgroups.insert(cgroup.key, Arc::clone(&workload));
+        }
+        workload
+    }
+
+    fn ask_cgroup(&mut self, cgroup: CgroupKey, pid: u32) {
+        const AGAIN: Duration = Duration::from_secs(1);
+        if cgroup.id == 0 {
+            return;
+        }
+        if self.asked.get(&cgroup).is_some_and(|asked| self.now.since(*asked) < AGAIN) {
+            return;
+        }
+        self.asked.insert(cgroup, self.now);
+        self.ask(pid);
+    }
+
+    fn ask(&mut self, pid: u32) {
+        if self.unknown.len() < UNKNOWN_MAX {
+            self.unknown.push_back(pid);
+        } else {
+            self.counts.unknown_refused += 1;
+        }
+    }
+}
+
+/// Whether a path is that of a hierarchy's root.
+fn is_root(path: &str) -> bool {
+    matches!(path, "" | "/")
+}

@@ -1,0 +1,182 @@
+//! Real paths, the table's stories, and this host's own hierarchies.
+
+mod paths;
+
+use super::cgroupfs::{Error, Hierarchies, mounts, scan};
+use super::*;
+use crate::event::{
+    Actor, Body, BootTime, Cgroup, CgroupKey, Event, Exec, Exit, File, Fork, ProcessFound, ProcessKey, WorkloadKind,
+};
+use std::path::Path;
+
+const SECOND: u64 = 1_000_000_000;
+const ID: &str = "34dc0b5e626f2c5c4c5170e34b10e7654ce36f0fcd532739f4445baabea03376";
+
+fn key(pid: u32) -> ProcessKey {
+    ProcessKey { pid, start_ticks: u64::from(pid) }
+}
+
+fn cgroup(hierarchy: u32, id: u64) -> CgroupKey {
+    CgroupKey { hierarchy, id }
+}
+
+/// What `table` says of an event of `process` in `cgroup`: the workload's id.
+fn happens(table: &mut Table, time: u64, process: u32, cgroup: CgroupKey, body: Body) -> Option<String> {
+    let actor = Actor { process: Some(key(process)), cgroup, ..Actor::default() };
+    let mut event = Event::new(BootTime(time), None, actor, body);
+    table.identify(&mut event);
+    event.workload.map(|workload| workload.id.to_string())
+}
+
+fn exec() -> Body {
+    let file = File::default();
+    Body::Exec(Exec { file, parent: None, args: Box::default(), args_cut: false, working_directory: "".into() })
+}
+
+fn fork(child: u32) -> Body {
+    Body::Fork(Fork { child: key(child), child_vpid: 0 })
+}
+
+fn exit() -> Body {
+    Body::Exit(Exit { code: Some(0), signal: None })
+}
+
+fn made(cgroup: CgroupKey, path: &str) -> Body {
+    Body::Cgroup(Cgroup { key: cgroup, path: path.into() })
+}
+
+fn found(process: u32, cgroup: CgroupKey, path: &str) -> Body {
+    let cgroup = Some(Cgroup { key: cgroup, path: path.into() });
+    Body::ProcessFound(ProcessFound { key: key(process), cgroup, ..ProcessFound::default() })
+}
+
+#[test]
+fn a_process_is_part_of_what_its_cgroup_is_wherever_it_moves() {
+    let mut table = Table::new(10);
+    let (shim, container) = (cgroup(0, 5), cgroup(0, 6));
+    happens(&mut table, 1, 1, shim, made(shim, "/system.slice/containerd.service"));
+    happens(&mut table, 2, 1, shim, made(container, &format!("/kubepods/{ID}")));
+    assert_eq!(happens(&mut table, 3, 2, shim, fork(3)).as_deref(), Some("systemd:containerd.service"));
+    assert_eq!(happens(&mut table, 4, 3, container, exec()), Some(format!("container:{ID}")));
+    // Nothing tells of a cgroup's end: a late event still finds it, until the number is taken again.
+    assert_eq!(happens(&mut table, 500 * SECOND, 3, container, exit()), Some(format!("container:{ID}")));
+    happens(&mut table, 501 * SECOND, 1, shim, made(container, "/system.slice/other.service"));
+    assert_eq!(happens(&mut table, 502 * SECOND, 4, container, exec()).as_deref(), Some("systemd:other.service"));
+    assert!(table.take_unknown().is_empty());
+}
+
+#[test]
+fn a_cgroup_that_nobody_told_of_is_asked_for_and_learnt() {
+    let mut table = Table::new(10);
+    let unknown = cgroup(0, 77);
+    assert_eq!(happens(&mut table, 1, 8, unknown, exec()), None);
+    assert_eq!(happens(&mut table, 2, 9, unknown, exec()), None);
+    assert_eq!(table.take_unknown(), [8], "asked for once, not with every event");
+    assert_eq!(happens(&mut table, 2 * SECOND, 9, unknown, exec()), None);
+    assert_eq!(table.take_unknown(), [9], "and again after a while");
+    assert_eq!(table.counts().unknown, 3);
+    let path = format!("/docker/{ID}");
+    assert_eq!(happens(&mut table, 3, 9, unknown, found(9, unknown, &path)), Some(format!("container:{ID}")));
+    assert_eq!(happens(&mut table, 4, 10, unknown, exec()), Some(format!("container:{ID}")));
+}
+
+#[test]
+fn where_the_kernel_tells_only_the_root_proc_is_remembered_and_inherited() {
+    let mut table = Table::new(10);
+    let (root, legacy) = (cgroup(0, 1), cgroup(8, 40));
+    happens(&mut table, 1, 1, root, made(root, "/"));
+    happens(&mut table, 1, 5, legacy, found(5, legacy, &format!("/docker/{ID}")));
+    let container = Some(format!("container:{ID}"));
+    assert_eq!(happens(&mut table, 2, 5, root, fork(6)), container);
+    assert_eq!(happens(&mut table, 3, 6, root, fork(7)), container);
+    assert!(table.take_unknown().is_empty());
+    assert_eq!(happens(&mut table, 4, 7, root, exec()), container);
+    assert_eq!(table.take_unknown(), [7], "a runtime may have moved it since its fork");
+    happens(&mut table, 5, 7, legacy, found(7, cgroup(8, 41), "/system.slice/x.service"));
+    assert_eq!(happens(&mut table, 6, 7, root, exec()).as_deref(), Some("systemd:x.service"));
+    assert_eq!(happens(&mut table, 7, 99, root, exec()).as_deref(), Some("host"));
+    happens(&mut table, 8, 6, root, exit());
+    assert_eq!(happens(&mut table, 9, 6, root, exec()), container, "lingers");
+    happens(&mut table, 40 * SECOND, 99, root, exec());
+    assert_eq!(table.counts().processes_evicted.expired, 1);
+}
+
+#[test]
+fn what_proc_said_gives_way_where_the_kernel_tells_the_same_hierarchy() {
+    let mut table = Table::new(10);
+    let (shim, unknown) = (cgroup(0, 5), cgroup(0, 6));
+    happens(&mut table, 1, 5, shim, found(5, shim, "/system.slice/containerd.service"));
+    happens(&mut table, 2, 5, shim, fork(6));
+    assert_eq!(happens(&mut table, 3, 6, unknown, exec()), None, "not the unit of the shim");
+    assert_eq!(table.counts().processes, 0);
+}
+
+#[test]
+fn a_full_table_counts_what_goes() {
+    let mut table = Table::new(3);
+    for id in 1..=5 {
+        happens(&mut table, id, 1, cgroup(0, 99), made(cgroup(0, id), "/x"));
+    }
+    let counts = table.counts();
+    assert_eq!((counts.cgroups, counts.cgroups_evicted.live), (3, 2));
+    for pid in 0..2_000 {
+        happens(&mut table, 10, pid, cgroup(0, 1_000 + u64::from(pid)), exec());
+    }
+    assert_eq!(table.take_unknown().len(), super::table::UNKNOWN_MAX);
+    assert!(table.counts().unknown_refused > 0);
+}
+
+const HYBRID: &[u8] = br"31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
+36 31 0:33 / /sys/fs/cgroup/devices rw,relatime shared:9 master:1 - cgroup cgroup rw,devices
+39 31 0:36 / /sys/fs/cgroup/cpu,pids rw - cgroup cgroup rw,cpu,pids
+40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=pids
+41 31 0:38 /../.. /mnt/a\040part rw - cgroup2 cgroup2 rw
+42 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
+not a line
+";
+
+#[test]
+fn hierarchies_are_chosen_by_what_they_are_not_by_where_they_are() {
+    let lines = b"9:name=pids:/\n8:cpu,pids:/\n6:devices:/\n0::/\n";
+    let mounts = mounts(HYBRID);
+    let whole = |path: &Path| path != Path::new("/mnt/a part");
+    let chosen = Hierarchies::choose(&mounts, lines, whole).expect("found");
+    assert_eq!(chosen.unified, Path::new("/sys/fs/cgroup/unified"));
+    assert_eq!(chosen.identifying(), (8, Path::new("/sys/fs/cgroup/cpu,pids")));
+
+    let only = |name: &'static str| move |path: &Path| path.ends_with(name) || path.ends_with("unified");
+    let chosen = Hierarchies::choose(&mounts, lines, only("devices")).expect("found");
+    assert_eq!(chosen.legacy.map(|legacy| (legacy.hierarchy, legacy.controller)), Some((6, "devices")));
+    let chosen = Hierarchies::choose(&mounts, lines, only("none")).expect("found");
+    assert_eq!(chosen.identifying(), (0, Path::new("/sys/fs/cgroup/unified")));
+
+    let error = Hierarchies::choose(&mounts, lines, |_| false).expect_err("only a part");
+    assert!(error.to_string().starts_with("/mnt/a part is not the root"), "{error}");
+    assert!(matches!(Hierarchies::choose(&[], lines, |_| true), Err(Error::NoUnified)));
+}
+
+#[test]
+fn this_hosts_cgroups_are_found_parents_first() {
+    let hierarchies = match Hierarchies::find() {
+        Ok(hierarchies) => hierarchies,
+        Err(error) => return println!("skipped: {error}"),
+    };
+    let (hierarchy, root) = hierarchies.identifying();
+    let scan = scan(root, hierarchy, BootTime(1), 100_000);
+    let paths: Vec<&str> = scan
+        .events
+        .iter()
+        .map(|event| match &event.body {
+            Body::Cgroup(cgroup) => &*cgroup.path,
+            other => panic!("not a cgroup: {other:?}"),
+        })
+        .collect();
+    assert_eq!(paths.first(), Some(&"/"));
+    assert!(!scan.cut);
+    for (at, path) in paths.iter().enumerate().skip(1) {
+        let parent = path.rsplit_once('/').map(|(parent, _)| if parent.is_empty() { "/" } else { parent });
+        assert!(paths[..at].iter().any(|before| Some(*before) == parent), "{path} before its parent");
+    }
+    let cut = super::cgroupfs::scan(root, hierarchy, BootTime(1), 1);
+    assert_eq!((cut.events.len(), cut.cut), (1, paths.len() > 1));
+}
