@@ -7,6 +7,7 @@ mod body;
 mod class;
 mod field;
 mod process;
+pub mod text;
 mod time;
 mod value;
 mod workload;

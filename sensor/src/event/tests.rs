@@ -41,3 +41,42 @@ fn access_is_that_of_the_descriptor() {
     assert_eq!(Access::from_flags(0o10_000_000), Access::None);
     assert_eq!(Access::from_flags(3), Access::None);
 }
+
+#[test]
+fn bytes_become_text_without_loss_and_within_bounds() {
+    for (bytes, text) in [
+        (&b"/models/llama.gguf"[..], "/models/llama.gguf"),
+        ("/modèles/重み".as_bytes(), "/modèles/重み"),
+        (b"a\xffb", r"a\xffb"),
+        (b"\xe9\x87", r"\xe9\x87"),
+        (br"machine\x2dtest.scope", r"machine\x2dtest.scope"),
+        (br"\xff", r"\x5cxff"),
+        (br"\x5cxff", r"\x5cx5cxff"),
+        (br"\xf", r"\xf"),
+        (b"\\x\xff", r"\x\xff"),
+    ] {
+        assert_eq!(&*text::lossless(bytes, text::TEXT_MAX), text);
+    }
+    assert_eq!(&*text::lossless("aé".as_bytes(), 2), "a", "no half characters");
+    assert_eq!(&*text::lossless(b"a\xff", 4), "a", "no half escapes");
+    assert_eq!(&*text::lossless(b"a\xff", 5), r"a\xff");
+    let longest = vec![0xff; sensor_common::record::PATH_MAX];
+    assert_eq!(text::lossless(&longest, text::TEXT_MAX).len(), 4 * longest.len(), "what a record holds is never cut");
+}
+
+#[test]
+fn different_bytes_become_different_text() {
+    // Every string of up to five of the bytes that matter.
+    let alphabet = [b'\\', b'x', b'5', b'c', b'f', 0xff, 0x5c, 0xcf];
+    let mut seen = std::collections::HashMap::new();
+    for length in 0..=5u32 {
+        for number in 0..alphabet.len().pow(length) {
+            let bytes: Vec<u8> =
+                (0..length).map(|place| alphabet[number / alphabet.len().pow(place) % alphabet.len()]).collect();
+            let text = text::lossless(&bytes, text::TEXT_MAX);
+            if let Some(other) = seen.insert(text.clone(), bytes.clone()) {
+                assert_eq!(other, bytes, "{text}");
+            }
+        }
+    }
+}
