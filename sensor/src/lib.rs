@@ -4,7 +4,7 @@
 //! of the events: no clock, no I/O, no global state (docs/architecture.md).
 
 pub mod event;
-// pub mod kernel;
+pub mod kernel;
 // pub mod process;
 // pub mod workload;
 // pub mod provenance;
