@@ -4,6 +4,9 @@
 //! further down the line. [`mod@decode`] is part of the deterministic core; the other files do I/O.
 
 
+pub mod btf;
 pub mod decode;
+pub mod layout;
 
 pub use decode::{Malformed, decode};
+pub use layout::{Scope, Settings};
