@@ -14,6 +14,7 @@ pub mod load;
 mod log;
 pub mod object;
 mod plan;
+pub mod probe;
 pub mod ring;
 mod sys;
 
