@@ -161,15 +161,29 @@ impl NameKey {
         }
         Some(NameKey::from_words(words))
     }
-}
 
-/// What [`Classifier::names`] holds of `name`. `None` if it is empty.
-pub fn name_hint(name: &str) -> Option<u64> {
-    let bytes = name.as_bytes();
-    let last = bytes.get(bytes.len().saturating_sub(8)..).filter(|last| !last.is_empty())?;
-    let mut tail = [0; 8];
-    tail[8 - last.len()..].copy_from_slice(last);
-    Some(tail_hint(word(&tail)))
+    /// Bytes of the name. A space at its end does not count: folded, a NUL is one too.
+    pub fn length(&self) -> usize {
+        self.bytes().iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1)
+    }
+
+    /// What [`Classifier::names`] holds of it.
+    pub fn hint(&self) -> u64 {
+        let (bytes, length) = (self.bytes(), self.length());
+        let mut tail = [b' '; 8];
+        for (place, byte) in tail.iter_mut().rev().zip(bytes[..length].iter().rev()) {
+            *place = *byte;
+        }
+        word(&tail)
+    }
+
+    fn bytes(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        for (chunk, word) in bytes.chunks_exact_mut(8).zip(self.words) {
+            chunk.copy_from_slice(&word.to_le_bytes());
+        }
+        bytes
+    }
 }
 
 /// 0x80 in every byte of `word` that is a dot, 0 in all others.
@@ -232,6 +246,29 @@ mod tests {
         assert_eq!(SuffixKey::new(""), None);
         assert_eq!(SuffixKey::new("tar.gz"), None);
         assert_eq!(SuffixKey::new("1234567890123456"), None);
+    }
+
+    #[test]
+    fn a_name_is_hinted_at_by_its_last_eight_bytes() {
+        for name in ["a", "Token", "12345678", "credentials", "0123456789012345678901234567890"] {
+            let key = NameKey::new(name).unwrap();
+            let mut tail = [0u8; 8];
+            let last = &name.as_bytes()[name.len().saturating_sub(8)..];
+            tail[8 - last.len()..].copy_from_slice(last);
+            assert_eq!(key.hint(), tail_hint(word(&tail)), "{name}");
+            assert_eq!(key.length(), name.len());
+        }
+    }
+
+    #[test]
+    fn a_filter_has_what_was_added() {
+        let mut filter = Filter::ZERO;
+        let words = [0, 1, u64::MAX, 0x2020_2020_2020_2020, 0x7473_6e65_7472_6f73];
+        for (index, word) in words.into_iter().enumerate() {
+            filter.insert(word);
+            assert!(words[..=index].iter().all(|word| filter.may_contain(*word)));
+        }
+        assert!((0..1000).any(|word| !filter.may_contain(word)), "it filters");
     }
 
     #[test]

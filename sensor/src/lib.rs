@@ -5,12 +5,11 @@
 
 pub mod bounded;
 pub mod event;
-// pub mod kernel;
+pub mod kernel;
 pub mod process;
-pub mod provenance;
 pub mod workload;
-// pub mod detection;
-// pub mod alert;
+pub mod provenance;
+// pub mod line;
 // pub mod delivery;
 // pub mod agent;
 // pub mod cli;

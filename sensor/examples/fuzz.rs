@@ -1,0 +1,183 @@
+//! Feeds changed bytes to the readers of outside bytes, for as long as it is told.
+//!
+//! ```text
+//! cargo run --release -p sensor --example fuzz -- TARGET [SECONDS [SEED]]
+//! ```
+//! TARGET is `decode` (ring records) or `btf` (kernel type information). It prints how many inputs it tried and what became
+//! of them. An input that panics, or breaks a promise, is printed in hexadecimal, and the exit status is 1.
+
+use sensor::event::{Body, Event};
+use sensor::kernel::btf::Btf;
+use sensor::kernel::decode::{decode, samples};
+use sensor::kernel::object;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let target = arguments.next().unwrap_or_default();
+    let seconds = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(10);
+    let seed = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(0x9e37_79b9_7f4a_7c15);
+    let (seeds, run): (_, fn(&[u8]) -> String) = match target.as_str() {
+        "decode" => (samples::all(), run_decode),
+        "btf" => (vec![object_types()], run_btf),
+        _ => {
+            eprintln!("usage: fuzz decode|btf [SECONDS [SEED]]");
+            return ExitCode::from(2);
+        }
+    };
+    // What panics is shown with its input below; the message is enough here.
+    std::panic::set_hook(Box::new(|info| eprintln!("{info}")));
+
+    let mut random = Random(seed | 1);
+    let mut outcomes = BTreeMap::<String, u64>::new();
+    let (end, mut executions) = (Instant::now() + Duration::from_secs(seconds), 0u64);
+    while Instant::now() < end {
+        for _ in 0..256 {
+            let input = mutated(&seeds, &mut random);
+            match std::panic::catch_unwind(|| run(&input)) {
+                Ok(outcome) => *outcomes.entry(outcome).or_default() += 1,
+                Err(_) => {
+                    eprintln!("input {executions} of seed {seed}: {}", hexadecimal(&input));
+                    return ExitCode::FAILURE;
+                }
+            }
+            executions += 1;
+        }
+    }
+    println!("{target}: {executions} inputs in {seconds} s, none panicked");
+    for (outcome, count) in outcomes {
+        println!("{count:>12} {outcome}");
+    }
+    ExitCode::SUCCESS
+}
+
+fn run_decode(input: &[u8]) -> String {
+    match decode(input) {
+        Ok(event) => {
+            assert!(text_bytes(&event) <= 4 * input.len() + 2, "text grew beyond escaping");
+            assert_eq!(decode(input).as_ref(), Ok(&event), "the same bytes gave another event");
+            event.body.kind_name().to_owned()
+        }
+        Err(malformed) => {
+            assert!(!malformed.to_string().is_empty());
+            malformed.name().to_owned()
+        }
+    }
+}
+
+/// Bytes of all text in an event.
+fn text_bytes(event: &Event) -> usize {
+    let body = match &event.body {
+        Body::Open(open) => open.file.path.len(),
+        Body::Exec(exec) => {
+            let args: usize = exec.args.iter().map(|arg| arg.len()).sum();
+            exec.file.path.len() + exec.working_directory.len() + args
+        }
+        Body::Cgroup(cgroup) => cgroup.path.len(),
+        _ => 0,
+    };
+    body + event.actor.comm.len()
+}
+
+fn run_btf(input: &[u8]) -> String {
+    let btf = match Btf::parse(input) {
+        Ok(btf) => btf,
+        Err(error) => return error.to_string().split_whitespace().take(2).collect::<Vec<_>>().join(" "),
+    };
+    let mut found = 0;
+    for (structure, path) in [
+        ("Open", "header.process.start_time"),
+        ("Exec", "path.len"),
+        ("FlowValue", "counters.next_report"),
+        ("Socket", "owner.comm"),
+        ("no such", "member"),
+    ] {
+        found += usize::from(btf.offset(structure, path).is_ok());
+    }
+    let _ =
+        (btf.enumerator("Seen"), btf.function("on_exec"), btf.has_typedef("none"), btf.tracepoint_arguments("none"));
+    format!("parsed, {found} of 4 offsets found")
+}
+
+/// The type information of the embedded object: small, and of the same making as a kernel's.
+fn object_types() -> Vec<u8> {
+    let object = object::read(None).expect("the embedded object needs no file");
+    let magic = [0x9f, 0xeb, 1, 0, 24, 0, 0, 0];
+    let start = object.windows(magic.len()).position(|window| window == magic).expect("the object has BTF");
+    let word =
+        |at: usize| u32::from_le_bytes(object[start + at..start + at + 4].try_into().expect("four bytes")) as usize;
+    let len = 24 + (word(8) + word(12)).max(word(16) + word(20));
+    object[start..start + len].to_vec()
+}
+
+/// xorshift64*
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() >> 16) as usize % bound.max(1)
+    }
+}
+
+const INTERESTING: [u32; 12] =
+    [0, 1, 2, 4, 0x7f, 0x80, 0xff, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, 0xffff_ffff];
+
+/// A seed with one to eight changes; sometimes noise instead.
+fn mutated(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    if random.below(64) == 0 {
+        let len = random.below(512);
+        return (0..len).map(|_| random.next() as u8).collect();
+    }
+    let mut input = seeds[random.below(seeds.len())].clone();
+    for _ in 0..=random.below(8) {
+        if input.is_empty() {
+            break;
+        }
+        let at = random.below(input.len());
+        match random.below(8) {
+            0 | 1 => input[at] ^= 1 << random.below(8),
+            2 => input[at] = random.next() as u8,
+            3 => {
+                let value = INTERESTING[random.below(INTERESTING.len())].to_ne_bytes();
+                let width = [1, 2, 4][random.below(3)];
+                for (byte, value) in input[at..].iter_mut().zip(&value[..width]) {
+                    *byte = *value;
+                }
+            }
+            4 => input.truncate(at),
+            5 => input.extend((0..random.below(64)).map(|_| 0xff)),
+            6 => {
+                let other = &seeds[random.below(seeds.len())];
+                let from = random.below(other.len());
+                let len = random.below(64).min(other.len() - from).min(input.len() - at);
+                input[at..at + len].copy_from_slice(&other[from..from + len]);
+            }
+            _ => {
+                // A lie about a length must not hide behind the check of the record's own.
+                if let Ok(size) = u32::try_from(input.len())
+                    && let Some(field) = input.get_mut(4..8)
+                {
+                    field.copy_from_slice(&size.to_ne_bytes());
+                }
+            }
+        }
+    }
+    input
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

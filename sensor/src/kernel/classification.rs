@@ -1,0 +1,257 @@
+//! The kernel's classification tables: which names, directories and inodes make an open worth sending.
+
+use super::sys::Plain;
+use crate::event::Classes;
+use aya::maps::{Array, HashMap, Map, MapData, MapError};
+use sensor_common::classify::{self, Classifier, FILTER_WORDS, Filter, InodeKey, NameKey, SuffixKey};
+use std::collections::BTreeMap;
+use thiserror::Error;
+
+/// What the agent wants the kernel to match. Keys fold case, so that two names can have one key: their classes are joined.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Classification {
+    /// What follows the last dot of a name.
+    pub suffixes: Vec<(SuffixKey, Classes)>,
+    /// Whole names of files. One that ends in a space is not found: a key does not tell it from the name without.
+    pub names: Vec<(NameKey, Classes)>,
+    /// Whole names of directories, of which a file is below.
+    pub directories: Vec<(NameKey, Classes)>,
+}
+
+/// The tables cannot be filled.
+#[derive(Debug, Error)]
+pub enum TableError {
+    /// The object has no such map, or one of another shape.
+    #[error("the eBPF object has no usable map {name}: {reason}; object and agent differ, rebuild both")]
+    Map {
+        /// The map's name.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// More entries than the kernel's table holds.
+    #[error("{have} {what} are to be classified in the kernel, which has room for {limit}; name fewer in classes.yml")]
+    Full {
+        /// suffixes, names or directories
+        what: &'static str,
+        /// How many there are.
+        have: usize,
+        /// How many fit.
+        limit: u32,
+    },
+    /// The kernel refused an entry.
+    #[error("cannot change the kernel's map {name}: {source}")]
+    Refused {
+        /// The map's name.
+        name: &'static str,
+        /// What it said.
+        source: MapError,
+    },
+}
+
+/// A hash map from a name's key to classes.
+struct Table<K: Copy + 'static>
+where
+    Plain<K>: aya::Pod,
+{
+    name: &'static str,
+    what: &'static str,
+    limit: u32,
+    map: HashMap<MapData, Plain<K>, u32>,
+}
+
+/// The maps `SUFFIXES`, `NAMES`, `DIRECTORIES`, `WATCHED` and `CLASSIFIER`.
+pub struct Tables {
+    suffixes: Table<SuffixKey>,
+    names: Table<NameKey>,
+    directories: Table<NameKey>,
+    watched: Table<InodeKey>,
+    classifier: Array<MapData, Plain<Classifier>>,
+    current: Classifier,
+}
+
+impl Tables {
+    /// Takes the maps by their names out of a loaded object.
+    ///
+    /// # Errors
+    /// [`TableError::Map`] when one is missing or has another shape.
+    pub fn take(mut take: impl FnMut(&str) -> Option<Map>) -> Result<Tables, TableError> {
+        Ok(Tables {
+            suffixes: Table::take("SUFFIXES", "suffixes", classify::SUFFIXES, &mut take)?,
+            names: Table::take("NAMES", "names", classify::NAMES, &mut take)?,
+            directories: Table::take("DIRECTORIES", "directories", classify::NAMES, &mut take)?,
+            watched: Table::take("WATCHED", "inodes", classify::WATCHED, &mut take)?,
+            classifier: array("CLASSIFIER", &mut take)?,
+            current: Classifier::ZERO,
+        })
+    }
+
+    /// Makes the kernel match exactly `wanted`, watched inodes aside. While it runs, what both the old and the new tables
+    /// name is matched throughout.
+    ///
+    /// # Errors
+    /// [`TableError::Full`] before anything is changed; [`TableError::Refused`] in the middle.
+    pub fn replace(&mut self, wanted: &Classification) -> Result<(), TableError> {
+        let (suffixes, names) = (joined(&wanted.suffixes, |key| key.words), joined(&wanted.names, |key| key.words));
+        let directories = joined(&wanted.directories, |key| key.words);
+        self.suffixes.check(suffixes.len())?;
+        self.names.check(names.len())?;
+        self.directories.check(directories.len())?;
+
+        // The filters only ever spare look-ups: first those of both, at the end those of the new.
+        let new = Classifier {
+            suffixes: filter(suffixes.values().map(|(key, _)| key.hint())),
+            names: filter(names.values().map(|(key, _)| key.hint())),
+            directory_lengths: directories.values().fold(0, |bits, (key, _)| bits | 1 << key.length()),
+            ..self.current
+        };
+        self.publish(Classifier {
+            suffixes: union(self.current.suffixes, new.suffixes),
+            names: union(self.current.names, new.names),
+            directory_lengths: self.current.directory_lengths | new.directory_lengths,
+            ..self.current
+        })?;
+        self.suffixes.replace(&suffixes, |key| key.words)?;
+        self.names.replace(&names, |key| key.words)?;
+        self.directories.replace(&directories, |key| key.words)?;
+        self.publish(new)
+    }
+
+    /// Reports every open of that inode, under whatever name, as of these classes.
+    ///
+    /// # Errors
+    /// [`TableError::Refused`], when the table is full for one.
+    pub fn watch(&mut self, inode: InodeKey, classes: Classes) -> Result<(), TableError> {
+        self.watched.insert(inode, classes)?;
+        if self.current.inodes == 0 {
+            self.publish(Classifier { inodes: 1, ..self.current })?;
+        }
+        Ok(())
+    }
+
+    /// No longer reports that inode. Not an error if it was not watched.
+    ///
+    /// # Errors
+    /// [`TableError::Refused`]
+    pub fn unwatch(&mut self, inode: InodeKey) -> Result<(), TableError> {
+        self.watched.remove(inode)
+    }
+
+    fn publish(&mut self, classifier: Classifier) -> Result<(), TableError> {
+        self.classifier
+            .set(0, Plain(classifier), 0)
+            .map_err(|source| TableError::Refused { name: "CLASSIFIER", source })?;
+        self.current = classifier;
+        Ok(())
+    }
+}
+
+impl<K: Copy + 'static> Table<K>
+where
+    Plain<K>: aya::Pod,
+{
+    fn take(
+        name: &'static str,
+        what: &'static str,
+        limit: u32,
+        take: &mut impl FnMut(&str) -> Option<Map>,
+    ) -> Result<Table<K>, TableError> {
+        let map = HashMap::try_from(taken(name, take)?)
+            .map_err(|error| TableError::Map { name, reason: error.to_string() })?;
+        Ok(Table { name, what, limit, map })
+    }
+
+    fn check(&self, have: usize) -> Result<(), TableError> {
+        let limit = self.limit;
+        let fits = u32::try_from(have).is_ok_and(|have| have <= limit);
+        if fits { Ok(()) } else { Err(TableError::Full { what: self.what, have, limit }) }
+    }
+
+    /// Removes what is not wanted first: old and new together may be more than fit.
+    fn replace<O: Ord + Copy>(
+        &mut self,
+        wanted: &BTreeMap<O, (K, Classes)>,
+        order: impl Fn(&K) -> O,
+    ) -> Result<(), TableError> {
+        let refused = |source| TableError::Refused { name: self.name, source };
+        let old = self.map.keys().collect::<Result<Vec<Plain<K>>, MapError>>().map_err(refused)?;
+        for Plain(key) in old {
+            if !wanted.contains_key(&order(&key)) {
+                self.remove(key)?;
+            }
+        }
+        wanted.values().try_for_each(|(key, classes)| self.insert(*key, *classes))
+    }
+
+    fn insert(&mut self, key: K, classes: Classes) -> Result<(), TableError> {
+        let name = self.name;
+        self.map.insert(Plain(key), classes.0, 0).map_err(|source| TableError::Refused { name, source })
+    }
+
+    fn remove(&mut self, key: K) -> Result<(), TableError> {
+        match self.map.remove(&Plain(key)) {
+            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+            Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+            Err(source) => Err(TableError::Refused { name: self.name, source }),
+        }
+    }
+}
+
+fn array<T>(name: &'static str, take: &mut impl FnMut(&str) -> Option<Map>) -> Result<Array<MapData, T>, TableError>
+where
+    T: aya::Pod,
+{
+    Array::try_from(taken(name, take)?).map_err(|error| TableError::Map { name, reason: error.to_string() })
+}
+
+fn taken(name: &'static str, take: &mut impl FnMut(&str) -> Option<Map>) -> Result<Map, TableError> {
+    take(name).ok_or(TableError::Map { name, reason: "it is missing".into() })
+}
+
+/// One entry a key, the classes of equal keys joined.
+fn joined<K: Copy, O: Ord>(entries: &[(K, Classes)], order: impl Fn(&K) -> O) -> BTreeMap<O, (K, Classes)> {
+    let mut joined = BTreeMap::new();
+    for (key, classes) in entries {
+        let entry = joined.entry(order(key)).or_insert((*key, Classes::default()));
+        entry.1.0 |= classes.0;
+    }
+    joined
+}
+
+fn filter(hints: impl Iterator<Item = u64>) -> Filter {
+    let mut filter = Filter::ZERO;
+    hints.for_each(|hint| filter.insert(hint));
+    filter
+}
+
+fn union(one: Filter, other: Filter) -> Filter {
+    let mut bits = [0; FILTER_WORDS];
+    for (bits, (one, other)) in bits.iter_mut().zip(one.bits.into_iter().zip(other.bits)) {
+        *bits = one | other;
+    }
+    Filter { bits }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Class;
+
+    #[test]
+    fn equal_keys_join_their_classes() {
+        let weights = Classes::default().with(Class::Weights);
+        let secret = Classes::default().with(Class::Secret);
+        let key = |name| NameKey::new(name).unwrap();
+        let joined =
+            joined(&[(key("Token"), weights), (key("token"), secret), (key("other"), secret)], |key| key.words);
+        assert_eq!(joined.len(), 2);
+        assert_eq!(joined[&key("TOKEN").words].1, weights.with(Class::Secret));
+    }
+
+    #[test]
+    fn a_union_has_what_either_had() {
+        let (one, other) = (filter([1, 2].into_iter()), filter([3].into_iter()));
+        assert!([1, 2, 3].into_iter().all(|word| union(one, other).may_contain(word)));
+        assert_eq!(union(one, Filter::ZERO), one);
+    }
+}

@@ -1,0 +1,113 @@
+//! Records about files: opens and execs, and the paths in them.
+
+use super::{Malformed, fixed, plain, process_key, split, text, until_nul};
+use crate::event::{Access, Classes, Exec, File, FileId, Open};
+use sensor_common::record::{self, exec_flags, path_flags};
+
+pub(super) fn open(bytes: &[u8]) -> Result<Open, Malformed> {
+    let (open, tail) = fixed::<record::Open>(bytes, "open")?;
+    let (path, _) = split(tail, open.path.len.into())?;
+    Ok(Open {
+        file: file(&open.file, open.path.flags, path, Classes(open.classes)),
+        access: Access::from_flags(open.flags),
+        flags: open.flags,
+        syscall: u32::try_from(open.syscall).ok(),
+        descriptor: u32::try_from(open.descriptor).ok(),
+    })
+}
+
+pub(super) fn exec(bytes: &[u8]) -> Result<Exec, Malformed> {
+    let (exec, tail) = fixed::<record::Exec>(bytes, "exec")?;
+    let (path, tail) = split(tail, exec.path.len.into())?;
+    let (directory, tail) = split(tail, exec.directory.len.into())?;
+    let (args, _) = split(tail, exec.args.into())?;
+    Ok(Exec {
+        file: file(&exec.file, exec.path.flags, path, Classes::default()),
+        parent: process_key(&exec.parent),
+        args: arguments(args),
+        args_cut: exec.flags & (exec_flags::ARGS_CUT | exec_flags::ARGS_FAULT) != 0,
+        working_directory: path_text(directory, exec.directory.flags),
+    })
+}
+
+fn file(file: &record::File, flags: u16, path: &[u8], classes: Classes) -> File {
+    let resolved = flags & path_flags::UNRESOLVED == 0 && (file.inode, file.device) != (0, 0);
+    File {
+        id: resolved.then_some(FileId { device: file.device, inode: file.inode }),
+        path: path_text(path, flags),
+        path_cut: flags & (path_flags::CUT | path_flags::FAULT) != 0,
+        size: file.size,
+        mode: file.mode,
+        uid: file.uid,
+        links: file.links,
+        changed_unix_nanos: file
+            .changed_seconds
+            .saturating_mul(1_000_000_000)
+            .saturating_add(file.changed_nanoseconds.into()),
+        filesystem: file.filesystem,
+        classes,
+    }
+}
+
+/// A path as text.
+///
+/// A whole path begins with `/`. One whose front is missing does not: `a/b` may be the end of a deep tree that someone built
+/// so that what is left of its path reads like another file's.
+fn path_text(bytes: &[u8], flags: u16) -> Box<str> {
+    if flags & path_flags::PSEUDO != 0 {
+        return pseudo(until_nul(bytes));
+    }
+    if flags & path_flags::UNRESOLVED != 0 {
+        return text(until_nul(bytes));
+    }
+    // Every component brings its NUL, every one in the text its slash: this is the exact length of a whole path.
+    let mut path = String::with_capacity(bytes.len().max(1));
+    let cut = flags & (path_flags::CUT | path_flags::FAULT) != 0;
+    match plain(bytes) {
+        Some(components) => {
+            for component in components.rsplit('\0').filter(|component| is_name(component.as_bytes())) {
+                slash(&mut path, cut);
+                path.push_str(component);
+            }
+        }
+        None => {
+            for component in bytes.rsplit(|byte| *byte == 0).filter(|component| is_name(component)) {
+                slash(&mut path, cut);
+                path.push_str(&text(component));
+            }
+        }
+    }
+    if path.is_empty() && !cut {
+        path.push('/');
+    }
+    path.into_boxed_str()
+}
+
+fn slash(path: &mut String, cut: bool) {
+    if !(cut && path.is_empty()) {
+        path.push('/');
+    }
+}
+
+/// A root's own dentry is named `/`; it is no component. Nor is the nothing behind the last NUL.
+fn is_name(component: &[u8]) -> bool {
+    !component.is_empty() && component != b"/"
+}
+
+/// As `/proc/PID/exe` and `/proc/PID/fd` show what is in no directory: a memfd as if it were in the root of a file system,
+/// others by their bare name.
+fn pseudo(name: &[u8]) -> Box<str> {
+    if !name.starts_with(b"memfd:") {
+        return text(name);
+    }
+    format!("/{}", text(name)).into_boxed_str()
+}
+
+/// Arguments as the kernel keeps them: one behind the other, each followed by a NUL; the last may have lost its own.
+fn arguments(bytes: &[u8]) -> Box<[Box<str>]> {
+    if bytes.is_empty() {
+        return Box::default();
+    }
+    let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
+    bytes.split(|byte| *byte == 0).map(text).collect()
+}

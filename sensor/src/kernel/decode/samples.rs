@@ -1,0 +1,149 @@
+//! Hand-made records, one of each kind, as the programs would write them: for tests, benches and fuzzing.
+
+use sensor_common::record::{
+    Cgroup, Connect, Endpoints, Exec, Exit, File, Flow, Fork, Header, Hook, Kind, Open, Path, Process, VERSION,
+};
+use zerocopy::IntoBytes;
+
+/// A header of that kind: process 100 (7 in its namespace), started one second after boot, five seconds ago.
+pub fn header(kind: Kind, hook: Hook) -> Header {
+    Header {
+        version: VERSION,
+        kind: kind as u8,
+        hook: hook as u8,
+        size: 0,
+        time: 6_000_000_000,
+        process: Process { start_time: 1_000_000_000, tgid: 100, vtgid: 7 },
+        tid: 101,
+        cgroup_hierarchy: 0,
+        cgroup: 4242,
+        mount_namespace: 4_026_531_841,
+        pid_namespace: 4_026_531_836,
+        uid: 1000,
+        gid: 1001,
+        comm: *b"python3\0\0\0\0\0\0\0\0\0",
+    }
+}
+
+/// A regular file of 4 GiB on an overlay file system.
+pub fn file() -> File {
+    File {
+        device: 0x30,
+        mode: 0o100644,
+        inode: 77,
+        size: 4 << 30,
+        changed_seconds: 1_700_000_000,
+        changed_nanoseconds: 5,
+        links: 1,
+        uid: 0,
+        filesystem: 0x794c_7630,
+    }
+}
+
+/// A path's components as records have them: leaf first, a NUL behind each.
+pub fn components(path: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for component in path.split('/').rev().filter(|component| !component.is_empty()) {
+        bytes.extend_from_slice(component.as_bytes());
+        bytes.push(0);
+    }
+    bytes
+}
+
+/// `fixed` and `tail`, with the header's size set.
+pub fn record<T: IntoBytes + zerocopy::Immutable>(fixed: &T, tail: &[u8]) -> Vec<u8> {
+    let mut bytes = [fixed.as_bytes(), tail].concat();
+    let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    let at = std::mem::offset_of!(Header, size);
+    if let Some(field) = bytes.get_mut(at..at + 4) {
+        field.copy_from_slice(&size.to_ne_bytes());
+    }
+    bytes
+}
+
+/// An open for reading of the file at `path`, resolved.
+pub fn open(path: &str) -> Vec<u8> {
+    let tail = components(path);
+    let fixed = Open {
+        header: header(Kind::Open, Hook::SysExit),
+        file: file(),
+        classes: 1,
+        flags: 0o100000,
+        syscall: 257,
+        descriptor: 3,
+        path: Path { len: length(&tail), flags: 0 },
+        reserved: 0,
+    };
+    record(&fixed, &tail)
+}
+
+/// `python3 serve.py --port 80`, started in `/srv` by process 99.
+pub fn exec() -> Vec<u8> {
+    let (path, directory) = (components("/usr/bin/python3.11"), components("/srv"));
+    let args = b"python3\0serve.py\0--port\080\0".as_slice();
+    let fixed = Exec {
+        header: header(Kind::Exec, Hook::SchedProcessExec),
+        file: file(),
+        parent: Process { start_time: 900_000_000, tgid: 99, vtgid: 1 },
+        path: Path { len: length(&path), flags: 0 },
+        directory: Path { len: length(&directory), flags: 0 },
+        args: length(args),
+        flags: 0,
+        reserved: 0,
+    };
+    record(&fixed, &[&path, &directory, args].concat())
+}
+
+/// Process 102 is created.
+pub fn fork() -> Vec<u8> {
+    let child = Process { start_time: 6_000_000_000, tgid: 102, vtgid: 9 };
+    record(&Fork { header: header(Kind::Fork, Hook::SchedProcessFork), child }, &[])
+}
+
+/// The process ends with that `wait(2)` status.
+pub fn exit(status: u32) -> Vec<u8> {
+    record(&Exit { header: header(Kind::Exit, Hook::SchedProcessExit), status, reserved: 0 }, &[])
+}
+
+/// IPv4, TCP, from anywhere to 192.0.2.7:443.
+pub fn endpoints() -> Endpoints {
+    let mut peer_address = [0; 16];
+    peer_address[..4].copy_from_slice(&[192, 0, 2, 7]);
+    Endpoints { local_address: [0; 16], peer_address, local_port: 0, peer_port: 443, family: 2, protocol: 6 }
+}
+
+/// A connect to those endpoints.
+pub fn connect(endpoints: Endpoints) -> Vec<u8> {
+    record(&Connect { header: header(Kind::Connect, Hook::CgroupConnect), endpoints, cookie: 31 }, &[])
+}
+
+/// A report of 3 MB over those endpoints, for that reason and with those flags.
+pub fn flow(endpoints: Endpoints, reason: u32, flags: u32) -> Vec<u8> {
+    let header = header(Kind::Flow, Hook::CgroupSkb);
+    let (cookie, bytes, packets, first_time) = (31, 3_000_000, 50, 5_500_000_000);
+    record(&Flow { header, endpoints, cookie, bytes, packets, first_time, reason, flags }, &[])
+}
+
+/// A cgroup of cgroup v2 with that path.
+pub fn cgroup(path: &str) -> Vec<u8> {
+    let tail = [path.as_bytes(), b"\0"].concat();
+    let header = header(Kind::Cgroup, Hook::CgroupMkdir);
+    record(&Cgroup { header, id: 5151, hierarchy: 0, path_len: u32::from(length(&tail)) }, &tail)
+}
+
+/// One of each kind.
+pub fn all() -> Vec<Vec<u8>> {
+    vec![
+        open("/srv/models/llama/model-00001-of-00002.safetensors"),
+        exec(),
+        fork(),
+        exit(3 << 8),
+        connect(endpoints()),
+        flow(endpoints(), 1, 1),
+        cgroup("/kubepods/besteffort/pod1/abc"),
+    ]
+}
+
+fn length(bytes: &[u8]) -> u16 {
+    u16::try_from(bytes.len()).unwrap_or(u16::MAX)
+}

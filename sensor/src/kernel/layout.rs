@@ -1,0 +1,218 @@
+//! What the programs are told before they are loaded: where the kernel's fields lie, and the settings.
+
+use super::btf::{Btf, MemberError};
+use sensor_common::config::{ABSENT, Config, FIELDS, Field, OPEN_SYSCALLS, Offsets};
+use thiserror::Error;
+use zerocopy::{FromBytes, IntoBytes};
+
+/// Bytes waiting in the ring at which a program wakes the agent; below, the agent's timer finds them.
+pub const WAKE_BYTES: u32 = 64 << 10;
+/// Default of a flow's bytes before its second report.
+pub const FLOW_FLOOR: u32 = 64 << 10;
+
+/// `IORING_OP_OPENAT` and `IORING_OP_OPENAT2` (include/uapi/linux/io_uring.h).
+const URING_OPEN_OPCODES: [u32; 2] = [18, 28];
+
+/// open, openat, openat2, creat and open_by_handle_at: this architecture's numbers and those of its 32-bit convention, and
+/// the mask that marks a call in that convention.
+struct SystemCalls {
+    native: [u32; OPEN_SYSCALLS],
+    compat: [u32; OPEN_SYSCALLS],
+    compat_flag: u32,
+}
+
+/// arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl; `TS_COMPAT` in arch/x86/include/asm/thread_info.h.
+#[cfg(target_arch = "x86_64")]
+const SYSTEM_CALLS: SystemCalls =
+    SystemCalls { native: [2, 257, 437, 85, 304], compat: [5, 295, 437, 8, 342], compat_flag: 2 };
+
+/// include/uapi/asm-generic/unistd.h and arch/arm/tools/syscall.tbl; `TIF_32BIT` in arch/arm64/include/asm/thread_info.h.
+#[cfg(target_arch = "aarch64")]
+const SYSTEM_CALLS: SystemCalls =
+    SystemCalls { native: [ABSENT, 56, 437, ABSENT, 265], compat: [5, 322, 437, 8, 371], compat_flag: 1 << 22 };
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+compile_error!("Weir knows the system calls of x86-64 and arm64 only; add this architecture's to kernel/layout.rs");
+
+/// Why the programs cannot be told what they need.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum LayoutError {
+    /// The kernel lacks a field without which nothing works.
+    #[error(
+        "the kernel's BTF does not tell where {field} is ({reason}); Weir needs Linux 5.10 or later, or a newer Weir"
+    )]
+    Field {
+        /// The field of [`Offsets`].
+        field: &'static str,
+        /// For the last place where it was looked for.
+        reason: MemberError,
+    },
+    /// A cgroup v1 controller that this kernel does not have.
+    #[error("the kernel's BTF has no cgroup controller named {0}; name one of /proc/cgroups")]
+    Controller(Box<str>),
+}
+
+/// The cgroup v2 that the sensor is to watch, and everything below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// Inode number of its directory.
+    pub id: u64,
+    /// Its depth: 1 for a child of the root.
+    pub level: u32,
+}
+
+/// What only the agent knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The agent's process id in the initial pid namespace ([`super::own_tgid`]).
+    pub own_tgid: u32,
+    /// Watch only below this cgroup; `None`: everything.
+    pub scope: Option<Scope>,
+    /// Where cgroup v1 identifies containers: the name of a controller of that hierarchy, as in `/proc/cgroups`.
+    pub cgroup_v1_controller: Option<Box<str>>,
+    /// Bytes waiting in the ring at which a program wakes the agent.
+    pub wake_bytes: u32,
+    /// A flow's bytes before its second report.
+    pub flow_floor: u32,
+}
+
+impl Settings {
+    /// Everything is watched, cgroup v2 identifies.
+    pub fn new(own_tgid: u32) -> Settings {
+        Settings { own_tgid, scope: None, cgroup_v1_controller: None, wake_bytes: WAKE_BYTES, flow_floor: FLOW_FLOOR }
+    }
+}
+
+// `Offsets` is `FIELDS.len()` words in the order of `FIELDS`; both come from one macro.
+const _: () = assert!(size_of::<Offsets>() == size_of::<[u32; FIELDS.len()]>());
+
+/// Where the kernel's fields lie; [`ABSENT`] for optional ones that it does not have.
+///
+/// # Errors
+/// [`LayoutError::Field`] for a required one that it does not have.
+pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, LayoutError> {
+    let mut words = [ABSENT; FIELDS.len()];
+    for (word, field) in words.iter_mut().zip(FIELDS) {
+        *word = offset(btf, field)?;
+    }
+    Ok(Offsets::read_from_bytes(words.as_bytes()).unwrap_or(Offsets::ZERO))
+}
+
+fn offset(btf: &Btf<'_>, field: &Field) -> Result<u32, LayoutError> {
+    let mut missing = None;
+    for (structure, path) in field.paths {
+        match btf.offset(structure, path) {
+            Ok(offset) => return Ok(offset),
+            Err(reason) => missing = Some(reason),
+        }
+    }
+    match missing {
+        Some(reason) if field.required => Err(LayoutError::Field { field: field.name, reason }),
+        _ => Ok(ABSENT),
+    }
+}
+
+/// The settings as the programs read them.
+///
+/// # Errors
+/// [`LayoutError::Controller`] for a cgroup v1 controller that the kernel does not have.
+pub fn config(btf: &Btf<'_>, settings: &Settings) -> Result<Config, LayoutError> {
+    let scope = settings.scope.unwrap_or(Scope { id: 0, level: 0 });
+    Ok(Config {
+        own_tgid: settings.own_tgid,
+        scope_cgroup_low: (scope.id & u64::from(u32::MAX)) as u32,
+        scope_cgroup_high: (scope.id >> 32) as u32,
+        scope_level: scope.level,
+        wake_bytes: settings.wake_bytes,
+        flow_floor: settings.flow_floor,
+        cgroup_v1_subsystem: match &settings.cgroup_v1_controller {
+            Some(controller) => subsystem(btf, controller)?,
+            None => ABSENT,
+        },
+        typed_loads: btf.enumerator("BPF_FUNC_get_current_task_btf").is_some().into(),
+        open_syscalls: SYSTEM_CALLS.native,
+        compat_open_syscalls: SYSTEM_CALLS.compat,
+        compat_flag: SYSTEM_CALLS.compat_flag,
+        uring_open_opcodes: URING_OPEN_OPCODES,
+        uring_skip_flag: uring_skip_flag(btf),
+    })
+}
+
+/// A controller's place in `css_set.subsys`: `NAME_cgrp_id` in `enum cgroup_subsys_id`. Only `blkio` has another name there.
+fn subsystem(btf: &Btf<'_>, controller: &str) -> Result<u32, LayoutError> {
+    let name = if controller == "blkio" { "io" } else { controller };
+    btf.enumerator(&format!("{name}_cgrp_id"))
+        .and_then(|index| u32::try_from(index).ok())
+        .ok_or_else(|| LayoutError::Controller(controller.into()))
+}
+
+/// `REQ_F_CQE_SKIP`, from its bit number; the mask itself is not an enumerator in every kernel.
+fn uring_skip_flag(btf: &Btf<'_>) -> u32 {
+    btf.enumerator("REQ_F_CQE_SKIP_BIT")
+        .and_then(|bit| u32::try_from(bit).ok())
+        .and_then(|bit| 1u32.checked_shl(bit))
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::btf::VMLINUX;
+    use super::*;
+
+    /// The kernel's own numbers, where libc names them.
+    #[test]
+    fn system_call_numbers_are_those_of_libc() {
+        let [_, openat, openat2, _, by_handle] = SYSTEM_CALLS.native.map(libc::c_long::from);
+        assert_eq!(openat, libc::SYS_openat);
+        assert_eq!(openat2, libc::SYS_openat2);
+        assert_eq!(by_handle, libc::SYS_open_by_handle_at);
+        #[cfg(target_arch = "x86_64")]
+        assert_eq!(
+            [SYSTEM_CALLS.native[0], SYSTEM_CALLS.native[3]].map(libc::c_long::from),
+            [libc::SYS_open, libc::SYS_creat]
+        );
+    }
+
+    #[test]
+    fn a_missing_field_is_named() {
+        let field = Field { name: "a_b", paths: &[("a", "b"), ("a", "c")], required: true };
+        let btf = Btf::parse(&empty()).map(|btf| offset(&btf, &field)).unwrap();
+        let reason = MemberError::NoStructure("a".into());
+        assert_eq!(btf, Err(LayoutError::Field { field: "a_b", reason }));
+        let optional = Field { required: false, ..field };
+        assert_eq!(Btf::parse(&empty()).map(|btf| offset(&btf, &optional)).unwrap(), Ok(ABSENT));
+    }
+
+    #[test]
+    fn the_running_kernel_has_every_required_field() {
+        let Ok(bytes) = std::fs::read(VMLINUX) else {
+            println!("skipped: this kernel has no {VMLINUX}");
+            return;
+        };
+        let btf = Btf::parse(&bytes).unwrap();
+        let found = offsets(&btf).unwrap();
+        // Each word is its own field's, in order.
+        assert_eq!(found.task_tgid, btf.offset("task_struct", "tgid").unwrap());
+        assert_eq!(found.task_pid, btf.offset("task_struct", "pid").unwrap());
+        assert_eq!(found.sock_protocol, btf.offset("sock", "sk_protocol").unwrap());
+        assert_ne!(found, Offsets::ZERO);
+
+        let mut settings = Settings::new(42);
+        settings.scope = Some(Scope { id: 5 << 32 | 6, level: 2 });
+        settings.cgroup_v1_controller = Some("cpu".into());
+        let config = config(&btf, &settings).unwrap();
+        assert_eq!((config.scope_cgroup_low, config.scope_cgroup_high, config.scope_level), (6, 5, 2));
+        assert_eq!((config.own_tgid, config.typed_loads), (42, 1), "5.11 or later");
+        assert_eq!(u64::from(config.cgroup_v1_subsystem), btf.enumerator("cpu_cgrp_id").unwrap());
+        settings.cgroup_v1_controller = Some("no such".into());
+        assert_eq!(super::config(&btf, &settings), Err(LayoutError::Controller("no such".into())));
+    }
+
+    /// BTF without types.
+    fn empty() -> Vec<u8> {
+        let mut bytes = 0xeb9f_u16.to_ne_bytes().to_vec();
+        bytes.extend_from_slice(&[1, 0, 24, 0, 0, 0]);
+        bytes.resize(24, 0);
+        bytes
+    }
+}

@@ -1,0 +1,367 @@
+//! Programs into the kernel: loaded one by one, then attached, each failure told by what is not seen for it.
+//!
+//! First everything is loaded (the verifier decides), then everything is attached: if something required does not load,
+//! nothing was ever attached. What is attached hangs on links, which are descriptors of this process, close-on-exec: however
+//! it ends, SIGKILL included, the kernel takes them off.
+
+use super::btf::{Btf, BtfError, VMLINUX};
+use super::classification::{Classification, TableError, Tables};
+use super::counters::Counters;
+use super::explain::{explain, explain_object, not_permitted};
+use super::flows::Flows;
+use super::layout::{self, LayoutError, Settings};
+use super::log;
+use super::plan::{Concern, Part, parts};
+use super::sys::{self, Plain};
+use crate::event::Kind;
+use aya::maps::{MapData, RingBuf};
+use aya::programs::links::FdLink;
+use aya::programs::{CgroupAttachMode, CgroupSkbAttachType, Program, ProgramError, ProgramFd};
+use aya::{Ebpf, EbpfLoader};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Default size of the ring, bytes.
+pub const RING_BYTES: u32 = 4 << 20;
+/// `CGROUP2_SUPER_MAGIC` (linux/magic.h)
+const CGROUP2_MAGIC: u64 = 0x6367_7270;
+
+/// Why the sensor cannot start.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// Not allowed to load programs at all.
+    #[error("the kernel does not let weir load eBPF programs ({0}); {mend}", mend = not_permitted())]
+    NotPermitted(io::Error),
+    /// No type information.
+    #[error(
+        "cannot read {VMLINUX} ({0}); Weir needs a kernel with CONFIG_DEBUG_INFO_BTF=y, which distributions have since 2020"
+    )]
+    NoBtf(io::Error),
+    /// Type information that cannot be understood.
+    #[error("cannot understand {VMLINUX}: {0}")]
+    Btf(#[from] BtfError),
+    /// The kernel lacks something that the programs must know.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The object as a whole cannot be used.
+    #[error("cannot load the eBPF object: {0}")]
+    Object(String),
+    /// Its maps cannot be used or filled.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The directory is no cgroup v2.
+    #[error(
+        "cannot attach to the cgroup {path}: {reason}; mount cgroup v2 (`mount -t cgroup2 none {path}`) or name the directory where it is"
+    )]
+    Cgroup {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Something without which the sensor would be blind.
+    #[error("{program} cannot run, so that {without}: {reason}; {mend}", program = .gap.program, without = .concern.without(),
+        reason = .gap.reason, mend = .gap.mend)]
+    Required {
+        /// What would not be watched.
+        concern: Concern,
+        /// Why.
+        gap: Gap,
+    },
+}
+
+/// What is to be loaded, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The object ([`super::object::read`]).
+    pub object: &'a [u8],
+    /// The root of cgroup v2.
+    pub cgroup_root: &'a Path,
+    /// What the programs are told.
+    pub settings: &'a Settings,
+    /// What they classify.
+    pub classification: &'a Classification,
+    /// Size of the ring; raised to a power of two of at least a page.
+    pub ring_bytes: u32,
+    /// From which level on the programs' own diagnostics are logged; `None`: not at all, and they cost nothing.
+    pub log_level: Option<&'a str>,
+}
+
+/// The programs at work. They stay attached as long as `programs` lives.
+pub struct Loaded {
+    /// Where records come out.
+    pub events: RingBuf<MapData>,
+    /// What became of every event.
+    pub counters: Counters,
+    /// Flows of sockets with many peers.
+    pub flows: Flows,
+    /// What is matched.
+    pub tables: Tables,
+    /// What is attached.
+    pub programs: Vec<Attached>,
+    /// What is watched and what is not, a line a concern.
+    pub coverage: Vec<Coverage>,
+}
+
+/// A program and the link by which it is attached. Dropping it detaches it.
+#[derive(Debug)]
+pub struct Attached {
+    /// The function's name in the object.
+    pub name: &'static str,
+    /// The kernel's name of the attach point.
+    pub hook: &'static str,
+    /// What it sends.
+    pub kind: Kind,
+    program: ProgramFd,
+    _link: FdLink,
+}
+
+impl Attached {
+    /// The program's descriptor.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.program.as_fd()
+    }
+}
+
+/// How far a concern is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// What.
+    pub concern: Concern,
+    /// The hooks that are live.
+    pub hooks: Vec<&'static str>,
+    /// What is missing; empty when all is well.
+    pub gaps: Vec<Gap>,
+}
+
+impl Coverage {
+    /// Nothing is missing.
+    pub fn is_whole(&self) -> bool {
+        self.gaps.is_empty()
+    }
+}
+
+/// A program that does not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The function's name in the object.
+    pub program: &'static str,
+    /// Why.
+    pub reason: String,
+    /// What to do about it.
+    pub mend: &'static str,
+}
+
+/// The agent's process id in the initial pid namespace: what the kernel says; before 5.10, or where it refuses to run a
+/// program on request, what `/proc` says, which is right unless the agent is in a pid namespace of its own.
+///
+/// # Errors
+/// [`LoadError::NotPermitted`], which is best known first of all.
+pub fn own_tgid() -> Result<u32, LoadError> {
+    match sys::own_tgid() {
+        Ok(tgid) => Ok(tgid),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES)) => {
+            Err(LoadError::NotPermitted(error))
+        }
+        Err(error) => {
+            tracing::debug!(%error, "cannot ask the kernel for the own process id, taking the one in this namespace");
+            Ok(std::process::id())
+        }
+    }
+}
+
+/// Loads and attaches everything.
+///
+/// Takes about half a second, most of it in the verifier. Memory that it needs on the way (two times the kernel's type
+/// information, 50 MB) is given back. To be called within a runtime if `log_level` is given: a task then logs.
+///
+/// # Errors
+/// [`LoadError`] when the sensor would be blind; nothing is attached then. What it can do without is in
+/// [`Loaded::coverage`].
+pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
+    let cgroup = open_cgroup(request.cgroup_root)?;
+    let told = Told::resolve(request.settings)?;
+    let mut ebpf = create(request, &told)?;
+
+    let map =
+        |ebpf: &mut Ebpf, name| ebpf.take_map(name).ok_or(TableError::Map { name, reason: "it is missing".into() });
+    let broken = |name| move |error: aya::maps::MapError| TableError::Map { name, reason: error.to_string() };
+    let events = RingBuf::try_from(map(&mut ebpf, "EVENTS")?).map_err(broken("EVENTS"))?;
+    let counters = Counters::new(map(&mut ebpf, "COUNTERS")?).map_err(broken("COUNTERS"))?;
+    let flows = Flows::new(map(&mut ebpf, "FLOWS")?).map_err(broken("FLOWS"))?;
+    let mut tables = Tables::take(|name| ebpf.take_map(name))?;
+    tables.replace(request.classification)?;
+
+    if request.log_level.is_some()
+        && let Err(error) = log::start(&mut ebpf)
+    {
+        tracing::warn!(%error, "the programs' own diagnostics are not logged");
+    }
+
+    // Not before it is needed, nor together with the two copies before it: it is the largest thing in memory here.
+    let btf = aya::Btf::from_sys_fs().map_err(|error| LoadError::Object(error.to_string()))?;
+    let mut gaps = HashMap::new();
+    for part in parts() {
+        if let Err(gap) = load_part(&mut ebpf, part, &told, &btf) {
+            refuse_or_note(part.concern, gap, &mut gaps)?;
+        }
+    }
+    drop(btf);
+
+    let mut programs = Vec::new();
+    for part in parts() {
+        if gaps.contains_key(part.program) {
+            continue;
+        }
+        match attach_part(&mut ebpf, part, &cgroup) {
+            Ok(attached) => programs.push(attached),
+            Err(gap) => refuse_or_note(part.concern, gap, &mut gaps)?,
+        }
+    }
+    // The programs' instructions, and what the loader still knows of the maps; links and maps live on by themselves.
+    drop(ebpf);
+    sys::release_memory();
+
+    let coverage = Concern::ALL.map(|concern| cover(concern, &mut gaps)).to_vec();
+    Ok(Loaded { events, counters, flows, tables, programs, coverage })
+}
+
+/// What is taken from the kernel's type information; the information itself is dropped again.
+struct Told {
+    offsets: sensor_common::config::Offsets,
+    config: sensor_common::config::Config,
+    tracepoints: HashMap<&'static str, Result<Option<&'static str>, String>>,
+}
+
+impl Told {
+    fn resolve(settings: &Settings) -> Result<Told, LoadError> {
+        let bytes = std::fs::read(VMLINUX).map_err(LoadError::NoBtf)?;
+        let btf = Btf::parse(&bytes)?;
+        Ok(Told {
+            offsets: layout::offsets(&btf)?,
+            config: layout::config(&btf, settings)?,
+            tracepoints: parts().map(|part| (part.program, part.tracepoint(&btf))).collect(),
+        })
+    }
+}
+
+fn open_cgroup(path: &Path) -> Result<File, LoadError> {
+    let refuse = |reason: String| LoadError::Cgroup { path: path.to_owned(), reason };
+    let directory = File::open(path).map_err(|error| refuse(error.to_string()))?;
+    match rustix::fs::fstatfs(&directory) {
+        Ok(found) if u64::try_from(found.f_type) == Ok(CGROUP2_MAGIC) => Ok(directory),
+        Ok(_) => Err(refuse("it is not in a cgroup v2 file system".into())),
+        Err(error) => Err(refuse(error.to_string())),
+    }
+}
+
+/// The object's maps, made in the kernel, and its programs, ready to be loaded.
+fn create(request: &Request<'_>, told: &Told) -> Result<Ebpf, LoadError> {
+    if told.config.typed_loads == 0 {
+        // Before 5.11 maps count against RLIMIT_MEMLOCK (and `typed_loads` came with 5.11). If it may not be raised, the
+        // kernel says so when the first map does not fit.
+        let unlimited = rustix::process::Rlimit { current: None, maximum: None };
+        if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited) {
+            tracing::debug!(%error, "cannot raise RLIMIT_MEMLOCK");
+        }
+    }
+    let (offsets, config) = (Plain(told.offsets), Plain(told.config));
+    let log_level = log::level(request.log_level);
+    EbpfLoader::new()
+        // There are no CO-RE relocations in the object (Rust emits none).
+        .btf(None)
+        .override_global("OFFSETS", &offsets, true)
+        .override_global("CONFIG", &config, true)
+        .override_global(log::LEVEL, &log_level, false)
+        .map_max_entries("EVENTS", request.ring_bytes)
+        .allow_unsupported_maps()
+        .load(request.object)
+        .map_err(|error| explain_object(&error))
+}
+
+fn load_part(ebpf: &mut Ebpf, part: &Part, told: &Told, btf: &aya::Btf) -> Result<(), Gap> {
+    let tracepoint = match told.tracepoints.get(part.program) {
+        Some(Ok(tracepoint)) => *tracepoint,
+        Some(Err(reason)) => return Err(gap(part, reason.clone(), part.concern.mend())),
+        None => None,
+    };
+    let loaded = match (program(ebpf, part)?, tracepoint) {
+        (Program::BtfTracePoint(program), Some(tracepoint)) => program.load(tracepoint, btf),
+        (Program::CgroupSkb(program), None) => program.load(),
+        (Program::CgroupSockAddr(program), None) => program.load(),
+        (Program::CgroupSock(program), None) => program.load(),
+        _ => return Err(gap(part, "it is of another kind in this object".into(), REBUILD)),
+    };
+    loaded.map_err(|error| explain(part, &error))
+}
+
+fn attach_part(ebpf: &mut Ebpf, part: &Part, cgroup: &File) -> Result<Attached, Gap> {
+    let program = program(ebpf, part)?;
+    let fail = |error: ProgramError| explain(part, &error);
+    let link = attach(program, cgroup).map_err(fail)?;
+    let program = program.fd().map_err(fail)?.try_clone().map_err(|error| fail(error.into()))?;
+    Ok(Attached { name: part.program, hook: part.hook, kind: part.kind, program, _link: link })
+}
+
+/// On a cgroup: `Single` is no flags, which a link needs: the kernel refuses the mode's flags there (EINVAL), and a link
+/// always shares its cgroup with other programs and links (`cgroup_bpf_link_attach`, 5.7: BPF_F_ALLOW_MULTI). So those of
+/// systemd or a network plugin stay; each program runs, and a packet passes if all of them say so. Ours always do.
+fn attach(program: &mut Program, cgroup: &File) -> Result<FdLink, ProgramError> {
+    let mode = CgroupAttachMode::Single;
+    Ok(match program {
+        Program::BtfTracePoint(program) => {
+            let link = program.attach()?;
+            program.take_link(link)?.into()
+        }
+        Program::CgroupSkb(program) => {
+            let link = program.attach(cgroup, CgroupSkbAttachType::Egress, mode)?;
+            program.take_link(link)?.try_into().map_err(io::Error::other)?
+        }
+        Program::CgroupSockAddr(program) => {
+            let link = program.attach(cgroup, mode)?;
+            program.take_link(link)?.try_into().map_err(io::Error::other)?
+        }
+        Program::CgroupSock(program) => {
+            let link = program.attach(cgroup, mode)?;
+            program.take_link(link)?.try_into().map_err(io::Error::other)?
+        }
+        _ => return Err(ProgramError::UnexpectedProgramType),
+    })
+}
+
+const REBUILD: &str = "object and agent differ, rebuild both";
+
+fn program<'a>(ebpf: &'a mut Ebpf, part: &Part) -> Result<&'a mut Program, Gap> {
+    ebpf.program_mut(part.program).ok_or_else(|| gap(part, "it is not in the eBPF object".into(), REBUILD))
+}
+
+fn gap(part: &Part, reason: String, mend: &'static str) -> Gap {
+    Gap { program: part.program, reason, mend }
+}
+
+/// A gap in what is required ends the start; any other is remembered.
+fn refuse_or_note(concern: Concern, gap: Gap, gaps: &mut HashMap<&'static str, Gap>) -> Result<(), LoadError> {
+    if concern.required() {
+        return Err(LoadError::Required { concern, gap });
+    }
+    gaps.insert(gap.program, gap);
+    Ok(())
+}
+
+fn cover(concern: Concern, gaps: &mut HashMap<&'static str, Gap>) -> Coverage {
+    let mut coverage = Coverage { concern, hooks: Vec::new(), gaps: Vec::new() };
+    for part in concern.parts() {
+        match gaps.remove(part.program) {
+            Some(gap) => coverage.gaps.push(gap),
+            None => coverage.hooks.push(part.hook),
+        }
+    }
+    coverage
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! The few `bpf(2)` commands that the library does not offer, each behind a safe function.
+//!
+//! All `unsafe` of the agent's contact with the kernel is here.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use zerocopy::{FromZeros, Immutable, IntoBytes};
+
+/// Plain data as the map library wants it marked.
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub struct Plain<T>(pub T);
+
+// SAFETY: `IntoBytes` proves that there is no padding, `FromBytes` that any bytes are a value; `repr(transparent)` keeps both.
+unsafe impl<T: IntoBytes + zerocopy::FromBytes + Immutable + Copy + 'static> aya::Pod for Plain<T> {}
+
+// enum bpf_cmd, include/uapi/linux/bpf.h
+const PROG_LOAD: libc::c_int = 5;
+const PROG_TEST_RUN: libc::c_int = 10;
+const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
+const RAW_TRACEPOINT_OPEN: libc::c_int = 17;
+
+// enum bpf_prog_type, enum bpf_attach_type
+const PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
+const PROG_TYPE_TRACING: u32 = 26;
+const TRACE_FENTRY: u32 = 24;
+
+/// `return bpf_get_current_pid_tgid() >> 32`
+const OWN_TGID: [Instruction; 3] = [
+    Instruction { code: 0x85, registers: 0, offset: 0, immediate: 14 },
+    Instruction { code: 0x77, registers: 0, offset: 0, immediate: 32 },
+    EXIT,
+];
+/// `return 0`
+const NOTHING: [Instruction; 2] = [Instruction { code: 0xb7, registers: 0, offset: 0, immediate: 0 }, EXIT];
+const EXIT: Instruction = Instruction { code: 0x95, registers: 0, offset: 0, immediate: 0 };
+
+/// `struct bpf_insn`
+#[repr(C)]
+#[derive(Clone, Copy, IntoBytes, Immutable)]
+struct Instruction {
+    code: u8,
+    registers: u8,
+    offset: i16,
+    immediate: i32,
+}
+
+/// The part of `union bpf_attr` that `BPF_PROG_LOAD` reads here; the kernel takes what is behind it as 0.
+#[repr(C)]
+#[derive(FromZeros, IntoBytes, Immutable)]
+struct ProgLoad {
+    program_type: u32,
+    instruction_count: u32,
+    instructions: u64,
+    license: u64,
+    log_level: u32,
+    log_size: u32,
+    log: u64,
+    kernel_version: u32,
+    flags: u32,
+    name: [u8; 16],
+    interface: u32,
+    expected_attach_type: u32,
+    btf: u32,
+    function_info_size: u32,
+    function_info: u64,
+    function_info_count: u32,
+    line_info_size: u32,
+    line_info: u64,
+    line_info_count: u32,
+    attach_btf_id: u32,
+}
+
+/// `union bpf_attr` for `BPF_PROG_TEST_RUN`, up to what 5.10 knows.
+#[repr(C)]
+#[derive(FromZeros, IntoBytes, Immutable)]
+struct TestRun {
+    program: u32,
+    result: u32,
+    rest: [u64; 9],
+}
+
+/// `union bpf_attr` for `BPF_OBJ_GET_INFO_BY_FD`.
+#[repr(C)]
+#[derive(FromZeros, IntoBytes, Immutable)]
+struct GetInfo {
+    descriptor: u32,
+    length: u32,
+    info: u64,
+}
+
+/// `union bpf_attr` for `BPF_RAW_TRACEPOINT_OPEN`.
+#[repr(C)]
+#[derive(FromZeros, IntoBytes, Immutable)]
+struct RawTracepointOpen {
+    name: u64,
+    program: u32,
+    reserved: u32,
+}
+
+/// `struct bpf_prog_info` as far as it is read here (5.12: 216 bytes with `recursion_misses`).
+#[repr(C)]
+#[derive(FromZeros, IntoBytes, Immutable)]
+struct ProgramInfo {
+    before: [u64; 24],
+    run_time: u64,
+    run_count: u64,
+    recursion_misses: u64,
+    after: [u64; 5],
+}
+
+/// What the kernel counted about one program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProgramStatistics {
+    /// Runs that the kernel left out because the program was already running on that CPU; 0 before 5.12.
+    pub recursion_misses: u64,
+    /// Runs; 0 unless `kernel.bpf_stats_enabled` is set.
+    pub run_count: u64,
+    /// Nanoseconds in those runs; 0 unless `kernel.bpf_stats_enabled` is set.
+    pub run_time: u64,
+}
+
+/// The agent's process id in the initial pid namespace, which `/proc` shows only to those inside it. A three-instruction
+/// program asks the kernel: raw tracepoint programs can be run by `BPF_PROG_TEST_RUN`, in the calling thread, since 5.10.
+///
+/// # Errors
+/// What `bpf(2)` says: EPERM without CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN), EINVAL or ENOTSUPP before 5.10.
+pub fn own_tgid() -> io::Result<u32> {
+    let program = load(&OWN_TGID, PROG_TYPE_RAW_TRACEPOINT, 0, 0)?;
+    let mut attributes = TestRun::new_zeroed();
+    attributes.program = descriptor(&program)?;
+    // SAFETY: no pointers in the attributes.
+    unsafe { bpf(PROG_TEST_RUN, &mut attributes)? };
+    Ok(attributes.result)
+}
+
+/// Attaches a program that does nothing to a function by a trampoline (fentry), and takes it off again.
+///
+/// # Errors
+/// What `bpf(2)` says, and at which step.
+pub fn try_trampoline(function: u32) -> Result<(), (&'static str, io::Error)> {
+    let program = load(&NOTHING, PROG_TYPE_TRACING, TRACE_FENTRY, function).map_err(|error| ("load", error))?;
+    let mut attributes = RawTracepointOpen::new_zeroed();
+    attributes.program = descriptor(&program).map_err(|error| ("attach", error))?;
+    // SAFETY: no pointers in the attributes: a trampoline's program knows its function, `name` is 0.
+    let link = unsafe { bpf(RAW_TRACEPOINT_OPEN, &mut attributes) }.map_err(|error| ("attach", error))?;
+    // SAFETY: the command made it for us.
+    drop(unsafe { OwnedFd::from_raw_fd(link) });
+    Ok(())
+}
+
+/// What the kernel counted about a program since it was loaded.
+///
+/// # Errors
+/// What `bpf(2)` says.
+pub fn program_statistics(program: BorrowedFd<'_>) -> io::Result<ProgramStatistics> {
+    // The kernel fills as much as it knows and leaves the rest; the pointers in it are 0, so that it follows none.
+    let mut info = ProgramInfo::new_zeroed();
+    let mut attributes = GetInfo::new_zeroed();
+    attributes.descriptor = descriptor(&program)?;
+    attributes.length = size_of::<ProgramInfo>() as u32;
+    attributes.info = (&raw mut info).expose_provenance() as u64;
+    // SAFETY: `info` outlives the call and is as long as `length` says; any bytes are a value of it.
+    unsafe { bpf(OBJ_GET_INFO_BY_FD, &mut attributes)? };
+    Ok(ProgramStatistics {
+        recursion_misses: info.recursion_misses,
+        run_count: info.run_count,
+        run_time: info.run_time,
+    })
+}
+
+/// Gives memory that was freed back to the system, where the C library keeps it.
+pub fn release_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: no preconditions; only moves the allocator's own boundaries.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+fn load(program: &[Instruction], program_type: u32, attach_type: u32, attach_btf_id: u32) -> io::Result<OwnedFd> {
+    let license = c"Dual MIT/GPL";
+    let mut attributes = ProgLoad::new_zeroed();
+    attributes.program_type = program_type;
+    attributes.instruction_count = u32::try_from(program.len()).unwrap_or(0);
+    attributes.instructions = program.as_ptr().expose_provenance() as u64;
+    attributes.license = license.as_ptr().expose_provenance() as u64;
+    attributes.expected_attach_type = attach_type;
+    attributes.attach_btf_id = attach_btf_id;
+    attributes.name[..10].copy_from_slice(b"weir_probe");
+    // SAFETY: `program` and `license` outlive the call; the instructions are as many as given, the license ends with a NUL.
+    let program = unsafe { bpf(PROG_LOAD, &mut attributes)? };
+    // SAFETY: the command made it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(program) })
+}
+
+fn descriptor(descriptor: &impl AsRawFd) -> io::Result<u32> {
+    u32::try_from(descriptor.as_raw_fd()).map_err(|_| io::ErrorKind::InvalidInput.into())
+}
+
+/// One `bpf(2)` command. Descriptors that it makes are close-on-exec (`bpf_map_new_fd` and the like, kernel/bpf/syscall.c).
+///
+/// # Safety
+/// Pointers in `attributes` are 0, or valid for the call for as many bytes as the command reads or writes there.
+unsafe fn bpf<T: IntoBytes + Immutable>(command: libc::c_int, attributes: &mut T) -> io::Result<libc::c_int> {
+    // SAFETY: `attributes` is live, writable and of the size given; for its pointers the caller vouches.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, (&raw mut *attributes), size_of::<T>()) };
+    match libc::c_int::try_from(result) {
+        Ok(result) if result >= 0 => Ok(result),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layouts_are_the_kernels() {
+        assert_eq!(std::mem::offset_of!(ProgLoad, attach_btf_id), 108);
+        assert_eq!(std::mem::offset_of!(ProgLoad, line_info), 96);
+        assert_eq!(std::mem::offset_of!(ProgramInfo, recursion_misses), 208);
+        assert_eq!(size_of::<TestRun>(), 80);
+    }
+
+    #[test]
+    fn the_kernel_tells_our_process_id() {
+        match own_tgid() {
+            Ok(tgid) if in_initial_pid_namespace() => assert_eq!(tgid, std::process::id()),
+            Ok(_) => println!("skipped: not in the initial pid namespace, so that there is nothing to compare with"),
+            Err(error) => println!("skipped: BPF_PROG_TEST_RUN was refused: {error}"),
+        }
+    }
+
+    /// It has a fixed inode number: `PROC_PID_INIT_INO` (include/linux/proc_ns.h).
+    fn in_initial_pid_namespace() -> bool {
+        std::fs::metadata("/proc/self/ns/pid")
+            .is_ok_and(|data| std::os::unix::fs::MetadataExt::ino(&data) == 0xeffffffc)
+    }
+}
