@@ -117,6 +117,9 @@ pub(super) enum Anchor<'a> {
     Directory(&'a str),
 }
 
+/// What is wrong with an entry, and the mend.
+type Check = fn(&str) -> Result<(), String>;
+
 impl Definitions {
     /// The definitions in `text`, checked; all that is in them is lower case afterwards. `file` is what errors call it.
     pub(super) fn parse(text: &str, file: &str) -> Result<Definitions, Error> {
@@ -126,7 +129,7 @@ impl Definitions {
         };
         for class in Class::ALL {
             let definition = definitions.get_mut(class);
-            let checks: [(&str, &mut Vec<String>, fn(&str) -> Result<(), String>); 7] = [
+            let checks: [(&str, &mut Vec<String>, Check); 7] = [
                 ("suffixes", &mut definition.suffixes, check_suffix),
                 ("names", &mut definition.names, check_name),
                 ("directories", &mut definition.directories, check_name),
