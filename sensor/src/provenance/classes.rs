@@ -3,7 +3,7 @@
 //! Twice: [`ClassTable::keys`] is what the kernel matches names with, quickly and a little too widely, to decide which opens
 //! are sent; [`ClassTable::refine`] is the decision, on the whole path. What the second puts into a class, the first has sent.
 
-use super::definition::{Anchor, Definitions, Error, anchor, check_room, glob};
+use super::definition::{Anchor, ClassesError, Definitions, anchor, check_room, glob};
 use crate::event::{Class, Classes, File};
 use globset::{GlobSet, GlobSetBuilder};
 use sensor_common::classify::{DIRECTORY_DEPTH, NameKey, SuffixKey};
@@ -63,28 +63,21 @@ struct Parts<'a> {
 }
 
 impl ClassTable {
-    /// The classes that come with the program.
-    ///
-    /// # Errors
-    /// None, since a test reads them; but nothing here panics.
-    pub fn embedded() -> Result<ClassTable, Error> {
-        ClassTable::parse(EMBEDDED, "rules/classes.yml (built in)")
-    }
-
-    /// The classes in a file.
+    /// The classes in `file`; `None`: those that come with the program.
     ///
     /// # Errors
     /// It cannot be read, is not as the head of `rules/classes.yml` describes it, or has more than the kernel's tables hold.
-    pub fn load(file: &Path) -> Result<ClassTable, Error> {
-        let text = fs::read_to_string(file).map_err(|source| Error::Unreadable { file: file.to_path_buf(), source })?;
-        ClassTable::parse(&text, &file.display().to_string())
+    pub fn load(file: Option<&Path>) -> Result<ClassTable, ClassesError> {
+        let Some(file) = file else { return ClassTable::parse(EMBEDDED, "rules/classes.yml (built in)") };
+        let error = |source| ClassesError::Unreadable { file: file.to_path_buf(), source };
+        ClassTable::parse(&fs::read_to_string(file).map_err(error)?, &file.display().to_string())
     }
 
     /// The classes in `text`; `file` is what errors call it.
     ///
     /// # Errors
     /// As [`ClassTable::load`].
-    pub fn parse(text: &str, file: &str) -> Result<ClassTable, Error> {
+    pub fn parse(text: &str, file: &str) -> Result<ClassTable, ClassesError> {
         let definitions = Definitions::parse(text, file)?;
         let mut table = ClassTable {
             matchers: Vec::new(),
@@ -95,7 +88,7 @@ impl ClassTable {
         for class in Class::ALL {
             let definition = definitions.get(class);
             let patterns = |class: Class, patterns: &[String]| {
-                let error = |source| Error::Patterns { file: file.to_owned(), class: class.name(), source };
+                let error = |source| ClassesError::Patterns { file: file.to_owned(), class: class.name(), source };
                 Patterns::new(patterns).map_err(error)
             };
             let set = |texts: &[String]| texts.iter().cloned().collect::<HashSet<String>>();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// Why a file of classes cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ClassesError {
     /// It cannot be read.
     #[error("{} cannot be read ({source}): give a file of classes, or leave the option away for the built-in one", .file.display())]
     Unreadable {
@@ -122,10 +122,11 @@ type Check = fn(&str) -> Result<(), String>;
 
 impl Definitions {
     /// The definitions in `text`, checked; all that is in them is lower case afterwards. `file` is what errors call it.
-    pub(super) fn parse(text: &str, file: &str) -> Result<Definitions, Error> {
+    pub(super) fn parse(text: &str, file: &str) -> Result<Definitions, ClassesError> {
         let mut definitions: Definitions = match text.trim() {
             "" => Definitions::default(),
-            _ => yaml_serde::from_str(text).map_err(|source| Error::Malformed { file: file.to_owned(), source })?,
+            _ => yaml_serde::from_str(text)
+                .map_err(|source| ClassesError::Malformed { file: file.to_owned(), source })?,
         };
         for class in Class::ALL {
             let definition = definitions.get_mut(class);
@@ -140,7 +141,7 @@ impl Definitions {
             ];
             for (field, values, check) in checks {
                 for value in values {
-                    check(value).map_err(|problem| Error::Entry {
+                    check(value).map_err(|problem| ClassesError::Entry {
                         file: file.to_owned(),
                         line: Line(line_of(text, value)),
                         class: class.name(),
@@ -194,10 +195,10 @@ pub(super) fn anchor(pattern: &str) -> Option<Anchor<'_>> {
 }
 
 /// That a table of the kernel has room for `count` keys.
-pub(super) fn check_room(file: &str, suffixes: usize, names: usize, directories: usize) -> Result<(), Error> {
+pub(super) fn check_room(file: &str, suffixes: usize, names: usize, directories: usize) -> Result<(), ClassesError> {
     let tables = [("suffixes", suffixes, SUFFIXES), ("names", names, NAMES), ("directories", directories, NAMES)];
     match tables.into_iter().find(|(_, count, limit)| *count > *limit as usize) {
-        Some((what, count, limit)) => Err(Error::TooMany { file: file.to_owned(), what, count, limit }),
+        Some((what, count, limit)) => Err(ClassesError::TooMany { file: file.to_owned(), what, count, limit }),
         None => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! The shipped classes, the kernel's keys against the decision, and what is said of mistakes.
 
 use crate::event::{Class, Classes, File, FileId};
-use crate::provenance::{ClassTable, Error, Keys};
+use crate::provenance::{ClassTable, ClassesError, Keys};
 use proptest::prelude::*;
 use sensor_common::classify::{DIRECTORY_DEPTH, NAMES, NameKey, SUFFIXES, SuffixKey};
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ const HASH: &str = "34dc0b5e626f2c5c4c5170e34b10e7654ce36f0fcd532739f4445baabea0
 const MIB: u64 = 1 << 20;
 
 fn embedded() -> ClassTable {
-    ClassTable::embedded().expect("the built-in file is right")
+    ClassTable::load(None).expect("the built-in file is right")
 }
 
 fn file(path: &str, size: u64) -> File {
@@ -248,8 +248,8 @@ fn every_mistake_is_one_sentence_with_its_place_and_mend() {
     }
     let many: String = (0..300).map(|n| format!("\n    - s{n}")).collect();
     let error = ClassTable::parse(&format!("weights:\n  suffixes:{many}\n"), "f.yml").expect_err("too many");
-    assert!(matches!(error, Error::TooMany { what: "suffixes", count: 300, limit: 256, .. }), "{error}");
-    let error = ClassTable::load("/nonexistent/classes.yml".as_ref()).expect_err("is not there").to_string();
+    assert!(matches!(error, ClassesError::TooMany { what: "suffixes", count: 300, limit: 256, .. }), "{error}");
+    let error = ClassTable::load(Some("/nonexistent/classes.yml".as_ref())).expect_err("is not there").to_string();
     assert!(error.starts_with("/nonexistent/classes.yml cannot be read"), "{error}");
     assert_eq!(ClassTable::parse("", "f.yml").expect("nothing is in any class").keys(), Keys::default());
 }
