@@ -13,6 +13,9 @@ use std::path::Path;
 
 const EMBEDDED: &str = include_str!("../../../rules/classes.yml");
 
+/// Directories above a file that the kernel looks at where a mount lies between: those in it, its mount point, those above.
+const BEYOND_MOUNTS: usize = 2 * DIRECTORY_DEPTH + 1;
+
 /// The classes, ready for use. Made from `rules/classes.yml` or a file like it.
 #[derive(Debug)]
 pub struct ClassTable {
@@ -125,7 +128,9 @@ impl ClassTable {
     /// The classes that a file's path and size put it in. What is not known counts as what it could be: a missing front of the
     /// path, the size of a file that the kernel did not resolve.
     pub fn refine(&self, file: &File) -> Classes {
-        let matched = self.matched_by_keys(&file.path);
+        // The kernel also looks across a mount. How far that took it, only what it found tells.
+        let beyond = self.matched_by_keys(&file.path, BEYOND_MOUNTS).0 & file.classes.0;
+        let matched = Classes(self.matched_by_keys(&file.path, DIRECTORY_DEPTH).0 | beyond);
         if matched.is_empty() {
             return matched;
         }
@@ -143,19 +148,19 @@ impl ClassTable {
     /// The classes of a file as the kernel sent it: those that its path and size put it in, and those that the kernel knew of
     /// otherwise. A class that no key gave comes from a watched inode, and names say nothing against that.
     pub fn settle(&self, file: &File) -> Classes {
-        let otherwise = file.classes.0 & !self.matched_by_keys(&file.path).0;
+        let otherwise = file.classes.0 & !self.matched_by_keys(&file.path, BEYOND_MOUNTS).0;
         Classes(self.refine(file).0 | otherwise)
     }
 
-    /// The classes whose keys match a path, as the kernel would look them up.
-    fn matched_by_keys(&self, path: &str) -> Classes {
+    /// The classes whose keys match a path, as the kernel would look them up, `depth` directories far.
+    fn matched_by_keys(&self, path: &str, depth: usize) -> Classes {
         let mut components = path.rsplit('/');
         let name = components.next().unwrap_or(path);
         let suffix = name.rsplit_once('.').and_then(|(_, suffix)| SuffixKey::new(suffix));
         let name = NameKey::new(name);
         let by_suffix = suffix.and_then(|key| self.suffixes.get(&key.words));
         let by_name = name.and_then(|key| self.names.get(&key.words));
-        let above = components.filter(|component| !component.is_empty()).take(DIRECTORY_DEPTH);
+        let above = components.filter(|component| !component.is_empty()).take(depth);
         let by_directory = above.filter_map(|name| self.directories.get(&NameKey::new(name)?.words));
         Classes(by_suffix.into_iter().chain(by_name).chain(by_directory).fold(0, |bits, classes| bits | classes.0))
     }
@@ -194,7 +199,7 @@ impl Matcher {
     }
 
     fn is_below(&self, path: &str) -> bool {
-        let above = path.rsplit('/').skip(1).filter(|component| !component.is_empty()).take(DIRECTORY_DEPTH);
+        let above = path.rsplit('/').skip(1).filter(|component| !component.is_empty()).take(BEYOND_MOUNTS);
         !self.directories.is_empty() && above.into_iter().any(|name| self.directories.contains(name))
     }
 }

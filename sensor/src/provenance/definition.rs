@@ -178,7 +178,8 @@ impl Definitions {
 
 /// The key by which the kernel finds what `pattern` matches; `None` if nothing in it can be one.
 pub(super) fn anchor(pattern: &str) -> Option<Anchor<'_>> {
-    let literal = |text: &str| !text.contains(['*', '?', '[', ']', '{', '}']);
+    // The kernel's key of a name does not tell a space at its end from none.
+    let literal = |text: &str| !text.contains(['*', '?', '[', ']', '{', '}']) && !text.ends_with(' ');
     let (directories, last) = pattern.rsplit_once('/').unwrap_or(("", pattern));
     if literal(last) && NameKey::new(last).is_some() {
         return Some(Anchor::Name(last));
@@ -216,6 +217,9 @@ fn check_suffix(suffix: &str) -> Result<(), String> {
 
 fn check_name(name: &str) -> Result<(), String> {
     check_text(name)?;
+    if name.ends_with(' ') {
+        return Err("ends in a space, which the kernel's key does not tell from none: take it out".to_owned());
+    }
     match NameKey::new(name) {
         Some(_) => Ok(()),
         None => Err(format!(

@@ -107,6 +107,18 @@ fn what_is_not_known_counts_as_what_it_could_be() {
 }
 
 #[test]
+fn where_the_kernel_looked_across_a_mount_the_path_decides_as_far() {
+    let table = embedded();
+    let secret = Classes::default().with(Class::Secret);
+    let far = format!("/run/secrets{}", "/x".repeat(DIRECTORY_DEPTH + 2));
+    assert_eq!(table.refine(&file(&far, 10)), Classes::default(), "the kernel would not have sent it");
+    let sent = File { classes: secret, ..file(&far, 10) };
+    assert_eq!((table.refine(&sent), table.settle(&sent)), (secret, secret));
+    let excepted = File { path: format!("{far}/ca.crt").into(), ..sent };
+    assert_eq!(table.settle(&excepted), Classes::default(), "found by its directory, not by its inode");
+}
+
+#[test]
 fn a_class_that_no_name_explains_comes_from_a_watched_inode_and_stays() {
     let table = embedded();
     let weights = Classes::default().with(Class::Weights);
@@ -226,6 +238,7 @@ fn every_mistake_is_one_sentence_with_its_place_and_mend() {
         ),
         ("secret: {names: [\"\"]}", "secret.names: `` is empty"),
         ("secret:\n  names: [abcdefghijklmnopqrstuvwxyz012345]", "f.yml, line 2, secret.names: `abc"),
+        ("secret: {names: [\"a \"]}", "f.yml, line 1, secret.names: `a ` ends in a space"),
         ("secret: {directories: [a/b]}", "f.yml, line 1, secret.directories: `a/b` has '/' in it"),
         ("secret: {names: [é]}", "f.yml, line 1, secret.names: `é` has 'é' in it"),
         (
