@@ -2,7 +2,8 @@
 //!
 //! Entries whose subject is gone are *retired*: they linger for a while of event time, because news of them can come late (a
 //! flow closed after its process ended), and are the first to go when the map is full. After them goes what was least
-//! recently used. Everything that is evicted is counted. No clock, no I/O: the same calls give the same contents.
+//! recently used. Besides the number of entries their bytes can be bounded, where an attacker chooses how large they are.
+//! Everything that is evicted is counted. No clock, no I/O: the same calls give the same contents.
 
 use crate::event::BootTime;
 use hashlink::LinkedHashMap;
@@ -17,11 +18,14 @@ use std::time::Duration;
 pub struct Evictions {
     /// Retired entries that had lingered long enough: the normal end.
     pub expired: u64,
-    /// Retired entries that had to go early, because the map was full.
+    /// Retired entries that had to go early, because the map was full or too many lingered.
     pub retired: u64,
     /// Entries still in use that had to go, because the map was full: knowledge was lost.
     pub live: u64,
 }
+
+/// So many entries may linger in any map.
+const LINGERING_MIN: usize = 64;
 
 /// A map with a limit. See the module's text.
 #[derive(Debug)]
@@ -32,12 +36,16 @@ pub struct Bounded<K, V> {
     retired: VecDeque<(BootTime, K)>,
     limit: usize,
     linger: Duration,
+    /// Bytes that all entries may have together, and have.
+    budget: usize,
+    bytes: usize,
     evictions: Evictions,
 }
 
 #[derive(Debug)]
 struct Entry<V> {
     value: V,
+    bytes: usize,
     retired: Option<BootTime>,
 }
 
@@ -49,8 +57,16 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
             retired: VecDeque::new(),
             limit: limit.max(1),
             linger,
+            budget: usize::MAX,
+            bytes: 0,
             evictions: Evictions::default(),
         }
+    }
+
+    /// The same map, whose entries have at most `budget` bytes together; a single one may have more.
+    #[must_use]
+    pub fn with_budget(self, budget: usize) -> Self {
+        Bounded { budget, ..self }
     }
 
     /// Entries in it, retired ones included.
@@ -89,21 +105,27 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
 
     /// Puts a value in, evicting what must go; the value that was there before comes back. A retired entry is live again.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        if !self.entries.contains_key(&key) {
-            while self.entries.len() >= self.limit {
-                self.evict();
-            }
-        }
-        self.entries.insert(key, Entry { value, retired: None }).map(|entry| entry.value)
+        let before = self.remove(&key);
+        self.make_room(0);
+        self.entries.insert(key, Entry { value, bytes: 0, retired: None });
+        before
+    }
+
+    /// Puts a value of so many bytes in, evicting what must go. Unlike with [`Bounded::insert`], a retired entry stays retired.
+    pub fn set(&mut self, key: K, value: V, bytes: usize) {
+        let retired = self.take(&key).and_then(|entry| entry.retired);
+        self.make_room(bytes);
+        self.bytes += bytes;
+        self.entries.insert(key, Entry { value, bytes, retired });
     }
 
     /// Takes a value out.
     pub fn remove(&mut self, key: &K) -> Option<V> {
-        self.entries.remove(key).map(|entry| entry.value)
+        self.take(key).map(|entry| entry.value)
     }
 
-    /// The subject of `key` is gone since `time`: the entry may go after the linger, or at once when room is needed. A second
-    /// call changes nothing.
+    /// The subject of `key` is gone since `time`: the entry may go after the linger, or at once when room is needed or a quarter
+    /// of the map lingers (short lives in great number would fill all of it). A second call changes nothing.
     pub fn retire(&mut self, key: &K, time: BootTime) {
         if let Some(entry) = self.entries.get_mut(key)
             && entry.retired.is_none()
@@ -114,6 +136,9 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
                 self.drop_void();
             }
             self.retired.push_back((time, key.clone()));
+            if self.retired.len() > (self.limit / 4).max(LINGERING_MIN) && self.pop_retired() {
+                self.evictions.retired += 1;
+            }
         }
     }
 
@@ -133,6 +158,21 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
         self.entries.values_mut().map(|entry| &mut entry.value)
     }
 
+    fn take(&mut self, key: &K) -> Option<Entry<V>> {
+        let entry = self.entries.remove(key)?;
+        self.bytes -= entry.bytes;
+        Some(entry)
+    }
+
+    /// Evicts until one more entry, of so many bytes, fits.
+    fn make_room(&mut self, bytes: usize) {
+        while !self.entries.is_empty()
+            && (self.entries.len() >= self.limit || self.bytes.saturating_add(bytes) > self.budget)
+        {
+            self.evict();
+        }
+    }
+
     fn evict(&mut self) {
         while !self.retired.is_empty() {
             if self.pop_retired() {
@@ -140,7 +180,8 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
                 return;
             }
         }
-        if self.entries.pop_front().is_some() {
+        if let Some((_, entry)) = self.entries.pop_front() {
+            self.bytes -= entry.bytes;
             self.evictions.live += 1;
         }
     }
@@ -149,7 +190,7 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
     fn pop_retired(&mut self) -> bool {
         match self.retired.pop_front() {
             Some((time, key)) if self.entries.get(&key).is_some_and(|entry| entry.retired == Some(time)) => {
-                self.entries.remove(&key).is_some()
+                self.take(&key).is_some()
             }
             _ => false,
         }
@@ -216,6 +257,34 @@ mod tests {
             map.retire(&1, BootTime(round));
             map.insert(1, 'c');
         }
-        assert!(map.retired.len() <= 6, "void elements are bounded: {}", map.retired.len());
+        assert!(map.retired.len() <= LINGERING_MIN, "void elements are bounded: {}", map.retired.len());
+    }
+
+    #[test]
+    fn bytes_are_bounded_and_given_back() {
+        let mut map = map(100).with_budget(10);
+        map.set(1, 'a', 4);
+        map.set(2, 'b', 4);
+        map.set(1, 'c', 5);
+        assert_eq!((map.len(), map.bytes, map.evictions().live), (2, 9, 0), "what is replaced is given back first");
+        map.set(3, 'd', 2);
+        assert_eq!((map.peek(&1), map.peek(&2), map.bytes), (Some(&'c'), None, 7));
+        map.set(4, 'e', 1_000);
+        assert_eq!((map.len(), map.bytes, map.evictions().live), (1, 1_000, 3), "one may be too large");
+        map.retire(&4, BootTime(SECOND));
+        map.set(4, 'f', 3);
+        map.advance(BootTime(40 * SECOND));
+        assert_eq!((map.len(), map.bytes, map.evictions().expired), (0, 0, 1), "what is set stays retired");
+    }
+
+    #[test]
+    fn at_most_a_quarter_lingers() {
+        let mut map = map(400);
+        for key in 0..300 {
+            map.insert(key, 'x');
+            map.retire(&key, BootTime(SECOND));
+        }
+        assert_eq!((map.len(), map.evictions().retired), (100, 200));
+        assert_eq!(map.peek(&299), Some(&'x'), "the latest");
     }
 }

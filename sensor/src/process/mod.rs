@@ -10,4 +10,4 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use table::{Counts, EXITED_KEPT, Table};
+pub use table::{ARGS_BYTES, ARGS_COUNT, BYTES_EACH, Counts, EXITED_KEPT, Table, UNKNOWN_MAX};

@@ -122,7 +122,7 @@ fn event(time: BootTime, found: ProcessFound, comm: Box<str>) -> Event {
 }
 
 /// In an order in which every parent that is there comes before its children.
-fn parents_first<T>(read: Vec<(ProcessFound, T)>) -> Vec<(ProcessFound, T)> {
+pub(super) fn parents_first<T>(read: Vec<(ProcessFound, T)>) -> Vec<(ProcessFound, T)> {
     let present: HashMap<u32, usize> = read.iter().enumerate().map(|(at, (found, _))| (found.key.pid, at)).collect();
     let mut children: HashMap<u32, Vec<usize>> = HashMap::new();
     let mut next: VecDeque<usize> = VecDeque::new();

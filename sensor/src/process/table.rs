@@ -19,6 +19,8 @@ pub const EXITED_KEPT: Duration = Duration::from_secs(30);
 pub const ARGS_BYTES: usize = 2048;
 /// Most arguments that are kept of a process.
 pub const ARGS_COUNT: usize = 64;
+/// Bytes that the processes of a table may have together, for each process that it may hold; most have less.
+pub const BYTES_EACH: usize = 1024;
 /// Most pids that wait to be looked up.
 pub const UNKNOWN_MAX: usize = 1024;
 
@@ -60,10 +62,10 @@ struct Entry {
 }
 
 impl Table {
-    /// An empty table of at most `limit` processes.
+    /// An empty table of at most `limit` processes, and at most `limit` times [`BYTES_EACH`] bytes.
     pub fn new(limit: usize) -> Table {
         Table {
-            processes: Bounded::new(limit, EXITED_KEPT),
+            processes: Bounded::new(limit, EXITED_KEPT).with_budget(limit.saturating_mul(BYTES_EACH)),
             pids: Bounded::new(limit, Duration::ZERO),
             unknown: VecDeque::new(),
             now: BootTime::default(),
@@ -219,13 +221,11 @@ impl Table {
         let key = process.key;
         let process = Arc::new(process);
         let entry = Entry { process: Arc::clone(&process), changed: time, asked: false, children: None };
-        match self.processes.get(&key) {
-            // In place, so that an ended process stays ended: the rings of two CPUs can be read out of order.
-            Some(known) => *known = entry,
-            None => {
-                self.processes.insert(key, entry);
-                self.note_pid(key);
-            }
+        let is_new = self.processes.peek(&key).is_none();
+        // An ended process stays ended: what two CPUs tell can be read out of order.
+        self.processes.set(key, entry, bytes_of(&process));
+        if is_new {
+            self.note_pid(key);
         }
         process
     }
@@ -341,4 +341,14 @@ fn ancestor(process: &Process) -> Ancestor {
         executable: Arc::clone(&process.executable),
         command_line: process.command_line().into(),
     }
+}
+
+/// What a process takes in the table, about, and what it shares with others as if it were its own.
+fn bytes_of(process: &Process) -> usize {
+    const FIXED: usize = 400;
+    const ARG: usize = 48;
+    let parent = process.lineage.first().map_or(0, |parent| parent.executable.len() + parent.command_line.len());
+    let args: usize = process.args.iter().map(|arg| arg.len() + ARG).sum();
+    let lineage = process.lineage.len() * size_of::<Ancestor>();
+    FIXED + process.executable.len() + process.working_directory.len() + args + lineage + parent
 }

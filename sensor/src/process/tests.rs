@@ -1,7 +1,7 @@
 //! The table against told stories, and `/proc` against this very process.
 
-use super::proc::{Reader, Stat, Status, cgroup_path};
-use super::table::{ARGS_BYTES, ARGS_COUNT, UNKNOWN_MAX};
+use super::proc::{Reader, Stat, Status, cgroup_path, parents_first};
+use super::table::{ARGS_BYTES, ARGS_COUNT, BYTES_EACH, UNKNOWN_MAX};
 use super::*;
 use crate::event::{
     Access, Actor, Body, BootTime, Event, Exec, Exit, File, Fork, Open, Process, ProcessFound, ProcessKey,
@@ -238,6 +238,28 @@ fn an_exec_shows_all_its_arguments_and_the_table_keeps_a_bounded_part() {
 }
 
 #[test]
+fn long_paths_cannot_fill_the_memory() {
+    let mut table = Table::new(100);
+    let long = "x".repeat(BYTES_EACH * 10);
+    for pid in 1..=100 {
+        happens(&mut table, 1, key(pid, 1), exec(&long, None, &[]));
+    }
+    let counts = table.counts();
+    assert!((5..10).contains(&counts.processes), "{counts:?}");
+    assert_eq!(counts.processes as u64 + counts.evictions.live, 100);
+}
+
+#[test]
+fn a_fork_that_is_read_late_does_not_undo_the_exec() {
+    let mut table = Table::new(100);
+    let (shell, child) = (key(10, 5), key(11, 9));
+    happens(&mut table, 1, shell, found(shell, 0, "/bin/sh"));
+    happens(&mut table, 3, child, exec("/bin/id", Some(shell), &[]));
+    happens(&mut table, 2, shell, fork(child));
+    assert_eq!(&*table.get(&child).expect("known").executable, "/bin/id");
+}
+
+#[test]
 fn what_proc_said_before_an_exec_does_not_undo_it_and_a_lost_exec_is_made_up_for() {
     let mut table = Table::new(10);
     let process = key(7, 7);
@@ -270,6 +292,18 @@ fn the_cgroup_is_that_of_the_hierarchy_asked_for() {
     assert_eq!(cgroup_path(lines, 8), Some(&b"/kubepods/a:b"[..]));
     assert_eq!(cgroup_path(lines, 0), Some(&b"/gone"[..]));
     assert_eq!(cgroup_path(lines, 5), None);
+}
+
+#[test]
+fn parents_come_before_their_children_and_nothing_is_dropped() {
+    // The pids are in the way: wrapped around, and two that seem to be each other's parent.
+    let read = [(5, 9), (9, 30), (30, 1), (1, 0), (7, 8), (8, 7), (40, 99)].map(|(pid, parent)| {
+        let parent_pid = Some(parent).filter(|pid| *pid != 0);
+        (ProcessFound { key: key(pid, 1), parent_pid, ..ProcessFound::default() }, ())
+    });
+    let ordered = parents_first(read.into());
+    let ordered: Vec<u32> = ordered.iter().map(|(found, ())| found.key.pid).collect();
+    assert_eq!(ordered, [1, 40, 30, 9, 5, 7, 8]);
 }
 
 #[test]

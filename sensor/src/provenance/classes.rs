@@ -3,7 +3,7 @@
 //! Twice: [`ClassTable::keys`] is what the kernel matches names with, quickly and a little too widely, to decide which opens
 //! are sent; [`ClassTable::refine`] is the decision, on the whole path. What the second puts into a class, the first has sent.
 
-use super::definition::{Anchor, Definitions, Error, anchor, check_room, glob};
+use super::definition::{Anchor, ClassesError, Definitions, anchor, check_room, glob};
 use crate::event::{Class, Classes, File};
 use globset::{GlobSet, GlobSetBuilder};
 use sensor_common::classify::{DIRECTORY_DEPTH, NameKey, SuffixKey};
@@ -12,6 +12,9 @@ use std::fs;
 use std::path::Path;
 
 const EMBEDDED: &str = include_str!("../../../rules/classes.yml");
+
+/// Directories above a file that the kernel looks at where a mount lies between: those in it, its mount point, those above.
+const BEYOND_MOUNTS: usize = 2 * DIRECTORY_DEPTH + 1;
 
 /// The classes, ready for use. Made from `rules/classes.yml` or a file like it.
 #[derive(Debug)]
@@ -63,28 +66,21 @@ struct Parts<'a> {
 }
 
 impl ClassTable {
-    /// The classes that come with the program.
-    ///
-    /// # Errors
-    /// None, since a test reads them; but nothing here panics.
-    pub fn embedded() -> Result<ClassTable, Error> {
-        ClassTable::parse(EMBEDDED, "rules/classes.yml (built in)")
-    }
-
-    /// The classes in a file.
+    /// The classes in `file`; `None`: those that come with the program.
     ///
     /// # Errors
     /// It cannot be read, is not as the head of `rules/classes.yml` describes it, or has more than the kernel's tables hold.
-    pub fn load(file: &Path) -> Result<ClassTable, Error> {
-        let text = fs::read_to_string(file).map_err(|source| Error::Unreadable { file: file.to_path_buf(), source })?;
-        ClassTable::parse(&text, &file.display().to_string())
+    pub fn load(file: Option<&Path>) -> Result<ClassTable, ClassesError> {
+        let Some(file) = file else { return ClassTable::parse(EMBEDDED, "rules/classes.yml (built in)") };
+        let error = |source| ClassesError::Unreadable { file: file.to_path_buf(), source };
+        ClassTable::parse(&fs::read_to_string(file).map_err(error)?, &file.display().to_string())
     }
 
     /// The classes in `text`; `file` is what errors call it.
     ///
     /// # Errors
     /// As [`ClassTable::load`].
-    pub fn parse(text: &str, file: &str) -> Result<ClassTable, Error> {
+    pub fn parse(text: &str, file: &str) -> Result<ClassTable, ClassesError> {
         let definitions = Definitions::parse(text, file)?;
         let mut table = ClassTable {
             matchers: Vec::new(),
@@ -95,7 +91,7 @@ impl ClassTable {
         for class in Class::ALL {
             let definition = definitions.get(class);
             let patterns = |class: Class, patterns: &[String]| {
-                let error = |source| Error::Patterns { file: file.to_owned(), class: class.name(), source };
+                let error = |source| ClassesError::Patterns { file: file.to_owned(), class: class.name(), source };
                 Patterns::new(patterns).map_err(error)
             };
             let set = |texts: &[String]| texts.iter().cloned().collect::<HashSet<String>>();
@@ -132,7 +128,9 @@ impl ClassTable {
     /// The classes that a file's path and size put it in. What is not known counts as what it could be: a missing front of the
     /// path, the size of a file that the kernel did not resolve.
     pub fn refine(&self, file: &File) -> Classes {
-        let matched = self.matched_by_keys(&file.path);
+        // The kernel also looks across a mount. How far that took it, only what it found tells.
+        let beyond = self.matched_by_keys(&file.path, BEYOND_MOUNTS).0 & file.classes.0;
+        let matched = Classes(self.matched_by_keys(&file.path, DIRECTORY_DEPTH).0 | beyond);
         if matched.is_empty() {
             return matched;
         }
@@ -150,19 +148,19 @@ impl ClassTable {
     /// The classes of a file as the kernel sent it: those that its path and size put it in, and those that the kernel knew of
     /// otherwise. A class that no key gave comes from a watched inode, and names say nothing against that.
     pub fn settle(&self, file: &File) -> Classes {
-        let otherwise = file.classes.0 & !self.matched_by_keys(&file.path).0;
+        let otherwise = file.classes.0 & !self.matched_by_keys(&file.path, BEYOND_MOUNTS).0;
         Classes(self.refine(file).0 | otherwise)
     }
 
-    /// The classes whose keys match a path, as the kernel would look them up.
-    fn matched_by_keys(&self, path: &str) -> Classes {
+    /// The classes whose keys match a path, as the kernel would look them up, `depth` directories far.
+    fn matched_by_keys(&self, path: &str, depth: usize) -> Classes {
         let mut components = path.rsplit('/');
         let name = components.next().unwrap_or(path);
         let suffix = name.rsplit_once('.').and_then(|(_, suffix)| SuffixKey::new(suffix));
         let name = NameKey::new(name);
         let by_suffix = suffix.and_then(|key| self.suffixes.get(&key.words));
         let by_name = name.and_then(|key| self.names.get(&key.words));
-        let above = components.filter(|component| !component.is_empty()).take(DIRECTORY_DEPTH);
+        let above = components.filter(|component| !component.is_empty()).take(depth);
         let by_directory = above.filter_map(|name| self.directories.get(&NameKey::new(name)?.words));
         Classes(by_suffix.into_iter().chain(by_name).chain(by_directory).fold(0, |bits, classes| bits | classes.0))
     }
@@ -201,7 +199,7 @@ impl Matcher {
     }
 
     fn is_below(&self, path: &str) -> bool {
-        let above = path.rsplit('/').skip(1).filter(|component| !component.is_empty()).take(DIRECTORY_DEPTH);
+        let above = path.rsplit('/').skip(1).filter(|component| !component.is_empty()).take(BEYOND_MOUNTS);
         !self.directories.is_empty() && above.into_iter().any(|name| self.directories.contains(name))
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// Why a file of classes cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ClassesError {
     /// It cannot be read.
     #[error("{} cannot be read ({source}): give a file of classes, or leave the option away for the built-in one", .file.display())]
     Unreadable {
@@ -117,16 +117,20 @@ pub(super) enum Anchor<'a> {
     Directory(&'a str),
 }
 
+/// What is wrong with an entry, and the mend.
+type Check = fn(&str) -> Result<(), String>;
+
 impl Definitions {
     /// The definitions in `text`, checked; all that is in them is lower case afterwards. `file` is what errors call it.
-    pub(super) fn parse(text: &str, file: &str) -> Result<Definitions, Error> {
+    pub(super) fn parse(text: &str, file: &str) -> Result<Definitions, ClassesError> {
         let mut definitions: Definitions = match text.trim() {
             "" => Definitions::default(),
-            _ => yaml_serde::from_str(text).map_err(|source| Error::Malformed { file: file.to_owned(), source })?,
+            _ => yaml_serde::from_str(text)
+                .map_err(|source| ClassesError::Malformed { file: file.to_owned(), source })?,
         };
         for class in Class::ALL {
             let definition = definitions.get_mut(class);
-            let checks: [(&str, &mut Vec<String>, fn(&str) -> Result<(), String>); 7] = [
+            let checks: [(&str, &mut Vec<String>, Check); 7] = [
                 ("suffixes", &mut definition.suffixes, check_suffix),
                 ("names", &mut definition.names, check_name),
                 ("directories", &mut definition.directories, check_name),
@@ -137,7 +141,7 @@ impl Definitions {
             ];
             for (field, values, check) in checks {
                 for value in values {
-                    check(value).map_err(|problem| Error::Entry {
+                    check(value).map_err(|problem| ClassesError::Entry {
                         file: file.to_owned(),
                         line: Line(line_of(text, value)),
                         class: class.name(),
@@ -174,7 +178,8 @@ impl Definitions {
 
 /// The key by which the kernel finds what `pattern` matches; `None` if nothing in it can be one.
 pub(super) fn anchor(pattern: &str) -> Option<Anchor<'_>> {
-    let literal = |text: &str| !text.contains(['*', '?', '[', ']', '{', '}']);
+    // The kernel's key of a name does not tell a space at its end from none.
+    let literal = |text: &str| !text.contains(['*', '?', '[', ']', '{', '}']) && !text.ends_with(' ');
     let (directories, last) = pattern.rsplit_once('/').unwrap_or(("", pattern));
     if literal(last) && NameKey::new(last).is_some() {
         return Some(Anchor::Name(last));
@@ -191,10 +196,10 @@ pub(super) fn anchor(pattern: &str) -> Option<Anchor<'_>> {
 }
 
 /// That a table of the kernel has room for `count` keys.
-pub(super) fn check_room(file: &str, suffixes: usize, names: usize, directories: usize) -> Result<(), Error> {
+pub(super) fn check_room(file: &str, suffixes: usize, names: usize, directories: usize) -> Result<(), ClassesError> {
     let tables = [("suffixes", suffixes, SUFFIXES), ("names", names, NAMES), ("directories", directories, NAMES)];
     match tables.into_iter().find(|(_, count, limit)| *count > *limit as usize) {
-        Some((what, count, limit)) => Err(Error::TooMany { file: file.to_owned(), what, count, limit }),
+        Some((what, count, limit)) => Err(ClassesError::TooMany { file: file.to_owned(), what, count, limit }),
         None => Ok(()),
     }
 }
@@ -212,6 +217,9 @@ fn check_suffix(suffix: &str) -> Result<(), String> {
 
 fn check_name(name: &str) -> Result<(), String> {
     check_text(name)?;
+    if name.ends_with(' ') {
+        return Err("ends in a space, which the kernel's key does not tell from none: take it out".to_owned());
+    }
     match NameKey::new(name) {
         Some(_) => Ok(()),
         None => Err(format!(

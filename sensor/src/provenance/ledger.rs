@@ -81,8 +81,13 @@ enum Source {
 }
 
 impl Ledger {
+    /// An empty ledger with the default limits, for which only loopback is declared.
+    pub fn new(classes: ClassTable) -> Ledger {
+        Ledger::with(classes, Declared::default(), Limits::default())
+    }
+
     /// An empty ledger.
-    pub fn new(classes: ClassTable, declared: Declared, limits: Limits) -> Ledger {
+    pub fn with(classes: ClassTable, declared: Declared, limits: Limits) -> Ledger {
         Ledger {
             classes,
             declared,

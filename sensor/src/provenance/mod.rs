@@ -15,5 +15,5 @@ mod tests;
 
 pub use classes::{ClassTable, Keys};
 pub use declared::Declared;
-pub use definition::Error;
+pub use definition::ClassesError;
 pub use ledger::{Counts, Ledger, Limits};

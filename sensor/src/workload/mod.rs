@@ -12,4 +12,4 @@ mod table;
 mod tests;
 
 pub use parse::parse;
-pub use table::{Counts, Table};
+pub use table::{Counts, Table, UNKNOWN_MAX};

@@ -1,7 +1,7 @@
 //! The shipped classes, the kernel's keys against the decision, and what is said of mistakes.
 
 use crate::event::{Class, Classes, File, FileId};
-use crate::provenance::{ClassTable, Error, Keys};
+use crate::provenance::{ClassTable, ClassesError, Keys};
 use proptest::prelude::*;
 use sensor_common::classify::{DIRECTORY_DEPTH, NAMES, NameKey, SUFFIXES, SuffixKey};
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ const HASH: &str = "34dc0b5e626f2c5c4c5170e34b10e7654ce36f0fcd532739f4445baabea0
 const MIB: u64 = 1 << 20;
 
 fn embedded() -> ClassTable {
-    ClassTable::embedded().expect("the built-in file is right")
+    ClassTable::load(None).expect("the built-in file is right")
 }
 
 fn file(path: &str, size: u64) -> File {
@@ -104,6 +104,18 @@ fn what_is_not_known_counts_as_what_it_could_be() {
     assert_eq!(names(table.refine(&host_key)), Vec::<&str>::new());
     let cut = File { path: "x/etc/ssh/ssh_host_ed25519_key".into(), path_cut: true, ..host_key };
     assert_eq!(names(table.refine(&cut)), ["secret"], "the front of its path is not known");
+}
+
+#[test]
+fn where_the_kernel_looked_across_a_mount_the_path_decides_as_far() {
+    let table = embedded();
+    let secret = Classes::default().with(Class::Secret);
+    let far = format!("/run/secrets{}", "/x".repeat(DIRECTORY_DEPTH + 2));
+    assert_eq!(table.refine(&file(&far, 10)), Classes::default(), "the kernel would not have sent it");
+    let sent = File { classes: secret, ..file(&far, 10) };
+    assert_eq!((table.refine(&sent), table.settle(&sent)), (secret, secret));
+    let excepted = File { path: format!("{far}/ca.crt").into(), ..sent };
+    assert_eq!(table.settle(&excepted), Classes::default(), "found by its directory, not by its inode");
 }
 
 #[test]
@@ -226,6 +238,7 @@ fn every_mistake_is_one_sentence_with_its_place_and_mend() {
         ),
         ("secret: {names: [\"\"]}", "secret.names: `` is empty"),
         ("secret:\n  names: [abcdefghijklmnopqrstuvwxyz012345]", "f.yml, line 2, secret.names: `abc"),
+        ("secret: {names: [\"a \"]}", "f.yml, line 1, secret.names: `a ` ends in a space"),
         ("secret: {directories: [a/b]}", "f.yml, line 1, secret.directories: `a/b` has '/' in it"),
         ("secret: {names: [é]}", "f.yml, line 1, secret.names: `é` has 'é' in it"),
         (
@@ -248,8 +261,8 @@ fn every_mistake_is_one_sentence_with_its_place_and_mend() {
     }
     let many: String = (0..300).map(|n| format!("\n    - s{n}")).collect();
     let error = ClassTable::parse(&format!("weights:\n  suffixes:{many}\n"), "f.yml").expect_err("too many");
-    assert!(matches!(error, Error::TooMany { what: "suffixes", count: 300, limit: 256, .. }), "{error}");
-    let error = ClassTable::load("/nonexistent/classes.yml".as_ref()).expect_err("is not there").to_string();
+    assert!(matches!(error, ClassesError::TooMany { what: "suffixes", count: 300, limit: 256, .. }), "{error}");
+    let error = ClassTable::load(Some("/nonexistent/classes.yml".as_ref())).expect_err("is not there").to_string();
     assert!(error.starts_with("/nonexistent/classes.yml cannot be read"), "{error}");
     assert_eq!(ClassTable::parse("", "f.yml").expect("nothing is in any class").keys(), Keys::default());
 }

@@ -12,7 +12,7 @@ const FAR: &str = "203.0.113.9";
 
 fn ledger(limits: Limits) -> Ledger {
     let declared = Declared::new(["10.0.0.0/8".parse().expect("a network")]);
-    Ledger::new(ClassTable::embedded().expect("the built-in file is right"), declared, limits)
+    Ledger::with(ClassTable::load(None).expect("the built-in file is right"), declared, limits)
 }
 
 fn happens(ledger: &mut Ledger, workload: &str, body: Body) -> Event {

@@ -192,6 +192,8 @@ fn systemd_units_and_the_host() {
     }
     let around = parse(&fill("/system.slice/web.service/libpod-payload-{A}"));
     assert_eq!(around.systemd_unit.as_deref(), Some("web.service"));
+    let within = parse(&fill("/docker/{A}/system.slice/nginx.service"));
+    assert_eq!(within.systemd_unit, None, "the container's own units are its own business");
 }
 
 proptest! {
