@@ -77,12 +77,13 @@ fn from_variable(named: &Path) -> Result<PathBuf> {
         return Ok(library);
     }
     ui::step(format!("unpacking {}", named.display()), || {
+        let partial = partial(&folder)?;
         let mut tar = Command::new("tar");
-        tar.args(["--extract", "--xz", "--no-same-owner", "--file"]).arg(named).arg("--directory").arg(&folder);
-        if !host::run_quietly(&mut tar)? || !is_library(&library) {
+        tar.args(["--extract", "--xz", "--no-same-owner", "--file"]).arg(named).arg("--directory").arg(&partial);
+        if !host::run_quietly(&mut tar)? || !is_library(&partial.join("library")) {
             bail!("{VARIABLE}={} is not a tar.xz of a folder `library` of Rust's sources", named.display());
         }
-        Ok(library)
+        complete(&partial, "library", &library)
     })
 }
 
@@ -95,13 +96,18 @@ fn from_rustup() {
         // With a limit, since a network that answers nothing must not stop us.
         let mut rustup = Command::new("timeout");
         rustup.args(["180", "rustup", "component", "add", "rust-src"]).current_dir(host::checkout());
-        if !host::run_quietly(&mut rustup)? {
-            bail!("rustup could not add rust-src");
+        let output = rustup.output().context("rustup did not start")?;
+        if !output.status.success() {
+            let message = String::from_utf8_lossy(&output.stderr);
+            bail!(
+                "rustup could not: {}",
+                message.lines().find(|line| line.starts_with("error:")).unwrap_or("no reason given")
+            );
         }
         Ok(())
     });
     if let Err(error) = added {
-        ui::note(format!("{error:#}: looking for it elsewhere"));
+        ui::note(format!("{error:#}; looking elsewhere"));
     }
 }
 
@@ -109,7 +115,7 @@ fn from_rustup() {
 /// without touching the system's package lists.
 fn from_debian(release: &str) -> Result<PathBuf> {
     let folder = cache(&format!("rust-src-debian-{release}"))?;
-    let library = folder.join(format!("unpacked/usr/src/rustc-{release}/library"));
+    let library = folder.join("library");
     if is_library(&library) {
         return Ok(library);
     }
@@ -118,7 +124,7 @@ fn from_debian(release: &str) -> Result<PathBuf> {
     }
     let mirror = debian_mirror()?;
     ui::step(format!("fetching Debian's package rust-src {release}"), || {
-        for sub in ["lists/partial", "cache/archives/partial", "unpacked"] {
+        for sub in ["lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(folder.join(sub)).with_context(|| format!("{} cannot be made", folder.display()))?;
         }
         let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -144,15 +150,40 @@ fn from_debian(release: &str) -> Result<PathBuf> {
         let package = fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));
         let package = package.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "deb"));
         let package = package.context("apt-get downloaded no package")?;
-        if !host::run_quietly(Command::new("dpkg-deb").arg("-x").arg(&package).arg(folder.join("unpacked")))? {
+        // The library only: the whole package is ten times as large.
+        let unpack = r#"dpkg-deb --fsys-tarfile "$1" | tar --extract --no-same-owner --file - --directory "$2" "./$3""#;
+        let inside = format!("usr/src/rustc-{release}/library");
+        let partial = partial(&folder)?;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", unpack, "sh"]).arg(&package).arg(&partial).arg(&inside);
+        if !host::run_quietly(&mut shell)? {
             bail!("{} cannot be unpacked", package.display());
         }
         fs::remove_file(&package).ok();
-        if !is_library(&library) {
-            bail!("{} does not hold {}", package.display(), library.display());
+        for sub in ["lists", "cache"] {
+            fs::remove_dir_all(folder.join(sub)).ok();
         }
-        Ok(library)
+        complete(&partial, &inside, &library)
     })
+}
+
+/// An empty folder to unpack into, so that what is cut short is never taken for the whole.
+fn partial(folder: &Path) -> Result<PathBuf> {
+    let partial = folder.join("partial");
+    fs::remove_dir_all(&partial).ok();
+    fs::create_dir_all(&partial).with_context(|| format!("{} cannot be made", partial.display()))?;
+    Ok(partial)
+}
+
+/// Moves `inside`, which was unpacked whole into `partial`, to its place.
+fn complete(partial: &Path, inside: &str, library: &Path) -> Result<PathBuf> {
+    let unpacked = partial.join(inside);
+    if !is_library(&unpacked) {
+        bail!("{} was unpacked and holds no sources of core", unpacked.display());
+    }
+    fs::rename(&unpacked, library).with_context(|| format!("{} cannot be moved to its place", unpacked.display()))?;
+    fs::remove_dir_all(partial).ok();
+    Ok(library.to_path_buf())
 }
 
 /// The mirror in this machine's apt sources, whatever it is: the first that carries a Debian release proper.
