@@ -105,7 +105,7 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         agent.push(event)?;
     }
     let mut ring = Ring::new(loaded.events)?;
-    system::trim_memory();
+    kernel::release_memory();
     system::notify(settings.notify);
 
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);

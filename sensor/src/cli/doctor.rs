@@ -1,7 +1,10 @@
 //! `weir doctor`
 
 use crate::delivery::Format;
+use crate::kernel::probe::{self, Finding, Report, State};
+use anstyle::{AnsiColor, Style};
 use clap::Args;
+use serde_json::json;
 use std::process::ExitCode;
 
 /// Say what this machine offers, what is missing, and what to do about it
@@ -11,4 +14,54 @@ pub struct Doctor {
     /// How to write
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     format: Format,
+}
+
+impl Doctor {
+    pub fn execute(self) -> ExitCode {
+        let report = probe::probe();
+        match self.format {
+            Format::Text => text(&report),
+            Format::Json => anstream::println!("{}", object(&report)),
+        }
+        if report.worst() == State::Missing { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+}
+
+fn text(report: &Report) {
+    let width = report.findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
+    for Finding { name, state, meaning, mend } in &report.findings {
+        let style = style(*state);
+        anstream::println!("{style}{:<9}{style:#} {name:<width$}  {meaning}", state.name());
+        if let Some(mend) = mend {
+            anstream::println!("{:10}{:width$}  {ARROW}{mend}{ARROW:#}", "", "");
+        }
+    }
+    let (missing, degraded) = (report.count(State::Missing), report.count(State::Degraded));
+    let style = style(report.worst());
+    anstream::println!();
+    match (missing, degraded) {
+        (0, 0) => anstream::println!("{style}Weir can run here, and will see everything it can see.{style:#}"),
+        (0, _) => anstream::println!("{style}Weir can run here; {degraded} things could be better.{style:#}"),
+        _ => anstream::println!("{style}Weir cannot run here yet: {missing} things that it needs are missing.{style:#}"),
+    }
+}
+
+const ARROW: Style = Style::new().italic();
+
+fn style(state: State) -> Style {
+    match state {
+        State::Ok => AnsiColor::Green.on_default(),
+        State::Unused => Style::new().dimmed(),
+        State::Degraded => AnsiColor::Yellow.on_default(),
+        State::Missing => AnsiColor::Red.on_default().bold(),
+    }
+}
+
+fn object(report: &Report) -> serde_json::Value {
+    let findings: Vec<_> = report
+        .findings
+        .iter()
+        .map(|f| json!({ "name": f.name, "state": f.state.name(), "meaning": f.meaning, "mend": f.mend }))
+        .collect();
+    json!({ "state": report.worst().name(), "findings": findings })
 }

@@ -1,0 +1,113 @@
+//! `weir rules`
+
+use crate::delivery::Format;
+use crate::detection::{self, Logic, Rule, RuleSet};
+use anstyle::Style;
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Check and list the rules
+#[derive(Args)]
+pub struct Rules {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Read rules as `weir run` would, and say everything that is wrong with them
+    #[command(after_help = "Exit status: 0 all rules are right, 1 something is wrong.")]
+    Check {
+        /// Rule files or directories, beside the built-in rules
+        paths: Vec<PathBuf>,
+    },
+    /// List the rules that are in effect
+    List {
+        /// Rule files or directories, beside the built-in rules
+        #[arg(long, value_name = "DIR")]
+        rules: Vec<PathBuf>,
+
+        /// How to write
+        #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+}
+
+impl Rules {
+    pub fn execute(self) -> ExitCode {
+        match self.command {
+            Command::Check { paths } => check(&paths),
+            Command::List { rules, format } => match RuleSet::load(&rules) {
+                Ok(set) => list(&set, format),
+                Err(error) => super::fail(&error),
+            },
+        }
+    }
+}
+
+fn check(paths: &[PathBuf]) -> ExitCode {
+    let report = detection::check(paths);
+    match &report.set {
+        Some(set) => {
+            let (rules, filters) = (set.rules().count(), set.filter_count());
+            anstream::println!("{rules} rules and {filters} filters are right (version {})", short(set.digest()));
+            ExitCode::SUCCESS
+        }
+        None => {
+            for problem in &report.problems {
+                anstream::eprintln!("{}error:{:#} {problem}", super::ERROR, super::ERROR);
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn list(set: &RuleSet, format: Format) -> ExitCode {
+    const BOLD: Style = Style::new().bold();
+    const DIM: Style = Style::new().dimmed();
+    for rule in set.rules() {
+        match format {
+            Format::Json => anstream::println!("{}", object(rule)),
+            Format::Text => {
+                let level = rule.level.name();
+                let ids = rule.attack.iter().chain(&rule.atlas).map(|id| &**id).collect::<Vec<_>>().join(" ");
+                anstream::println!("{level:<13} {BOLD}{}{BOLD:#}  {}  {DIM}{ids}{DIM:#}", rule.title, what(rule));
+                anstream::println!("{:13} {DIM}{}{DIM:#}", "", rule.id);
+            }
+        }
+    }
+    if format == Format::Text {
+        anstream::println!("\n{} rules, version {}", set.rules().count(), short(set.digest()));
+    }
+    ExitCode::SUCCESS
+}
+
+/// What a rule looks at.
+fn what(rule: &Rule) -> String {
+    match &rule.logic {
+        Logic::Detection(category) => category.name().to_owned(),
+        Logic::Correlation { rules, .. } => {
+            format!("correlation of {}", rules.iter().map(|name| &**name).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+fn object(rule: &Rule) -> serde_json::Value {
+    json!({
+        "id": rule.id,
+        "name": &*rule.name,
+        "title": rule.title,
+        "description": rule.description,
+        "level": rule.level.name(),
+        "attack": rule.attack,
+        "atlas": rule.atlas,
+        "looks_at": what(rule),
+    })
+}
+
+/// Twelve digits of a digest tell versions apart.
+fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
