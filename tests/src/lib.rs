@@ -10,6 +10,7 @@ mod context;
 pub mod locate;
 mod run;
 pub mod scene;
+pub mod sensor;
 pub mod sink;
 pub mod skip;
 pub mod wait;
