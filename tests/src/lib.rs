@@ -1,1 +1,20 @@
-//! End-to-end tests.
+//! What the end-to-end tests, the demo and the benches share.
+//!
+//! A *scene* ([`scene`]) is a place: network namespaces, a small container. An *actor* ([`actor`], the binary `weir-actor`)
+//! does one thing in it and prints the truth about what it did, under the names that the sensor's events use. A *sink*
+//! ([`sink`]) receives and counts. The *sensor harness* ([`sensor`]) runs `weir` and collects what it reports, so that a test
+//! compares the two. Nothing here decides whether the sensor is right: that is in `tests/`.
+
+pub mod actor;
+mod context;
+pub mod locate;
+mod run;
+pub mod scene;
+pub mod sensor;
+pub mod sink;
+pub mod skip;
+pub mod wait;
+pub mod weights;
+
+pub use context::Context;
+pub use run::{Place, Running, actor_in};
