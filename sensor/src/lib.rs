@@ -3,12 +3,14 @@
 //! Each module depends only on those above it, and [`event`] on none. From decoding to the alert the line is a pure function
 //! of the events: no clock, no I/O, no global state (docs/architecture.md).
 
+// pub mod alert;
 pub mod bounded;
+pub mod detection;
 pub mod event;
 pub mod kernel;
 pub mod process;
-pub mod workload;
 pub mod provenance;
+pub mod workload;
 // pub mod line;
 // pub mod delivery;
 // pub mod agent;

@@ -1,0 +1,162 @@
+//! The engine: events in, findings out. A pure function of the rule set and the events so far.
+
+use super::category::Category;
+use super::correlation::{Correlation, Counters, Limits};
+use super::fields::Fields;
+use super::finding::{Evidence, Finding};
+use super::rule::Rule;
+use super::set::{Detection, RuleSet};
+use crate::event::Event;
+use rsigma_eval::{CompiledRule, evaluate_rule};
+use std::sync::Arc;
+
+/// Holds a rule set against the event stream.
+pub struct Engine {
+    /// By [`Category`]; `None` where no rule asks.
+    matchers: [Option<rsigma_eval::Engine>; Category::ALL.len()],
+    detections: Vec<Listed>,
+    correlations: Vec<Correlation>,
+    filters: Vec<Taking>,
+    /// Events so far: the order of arrival.
+    sequence: u64,
+}
+
+/// What is needed of a detection rule once it has matched.
+struct Listed {
+    rule: Arc<Rule>,
+    steps: Vec<(usize, usize)>,
+    filters: Vec<usize>,
+}
+
+/// A filter, and how many matches it took.
+struct Taking {
+    title: Arc<str>,
+    compiled: CompiledRule,
+    taken: u64,
+}
+
+/// What the engine did, and had to do without.
+#[derive(Clone, Debug, Default)]
+pub struct Statistics {
+    /// Each filter's title with the matches that it took.
+    pub filters: Vec<(Arc<str>, u64)>,
+    /// Each correlation with its counters.
+    pub correlations: Vec<(Arc<Rule>, Counters)>,
+}
+
+impl Engine {
+    /// With nothing seen yet.
+    pub fn new(set: RuleSet) -> Engine {
+        Engine::with_limits(&set, Limits::default())
+    }
+
+    /// With other bounds for the state of each correlation.
+    pub fn with_limits(set: &RuleSet, limits: Limits) -> Engine {
+        let matcher = |category: Category| {
+            let rules: Vec<_> =
+                set.detections.iter().filter(|d| d.category == category).map(|d| d.compiled.clone()).collect();
+            (!rules.is_empty()).then(|| {
+                let mut engine = rsigma_eval::Engine::new();
+                engine.extend_compiled_rules(rules);
+                engine
+            })
+        };
+        let listed = |detection: &Detection| Listed {
+            rule: detection.rule.clone(),
+            steps: detection.steps.clone(),
+            filters: detection.filters.clone(),
+        };
+        let correlation = |(rule, spec): &(Arc<Rule>, _)| Correlation::new(rule.clone(), Clone::clone(spec), limits);
+        let taking = |filter: &super::filter::Filter| Taking {
+            title: filter.title.clone(),
+            compiled: filter.compiled.clone(),
+            taken: 0,
+        };
+        Engine {
+            matchers: Category::ALL.map(matcher),
+            detections: set.detections.iter().map(listed).collect(),
+            correlations: set.correlations.iter().map(correlation).collect(),
+            filters: set.filters.iter().map(taking).collect(),
+            sequence: 0,
+        }
+    }
+
+    /// The detection rules that `event` matches for itself, whether or not they raise anything; filters are not asked.
+    pub fn matching(&self, event: &Event) -> impl Iterator<Item = &Arc<Rule>> {
+        self.hits(event).into_iter().filter_map(|hit| Some(&self.detections.get(hit)?.rule))
+    }
+
+    /// In ascending order, whatever order the matcher's index gave them in.
+    fn hits(&self, event: &Event) -> Vec<usize> {
+        let mut hits = Vec::new();
+        for category in Category::of(event) {
+            if let Some(Some(matcher)) = self.matchers.get(*category as usize) {
+                let results = matcher.evaluate(&Fields(event));
+                // A rule was compiled with its index for an id.
+                hits.extend(results.iter().filter_map(|result| result.header.rule_id.as_ref()?.parse::<usize>().ok()));
+            }
+        }
+        hits.sort_unstable();
+        hits
+    }
+
+    /// Holds the rules against `event`, which comes after all those before it. Findings come in the order of the rule set,
+    /// detections first.
+    pub fn evaluate(&mut self, event: &Arc<Event>) -> Vec<Finding> {
+        self.sequence += 1;
+        let hits = self.hits(event);
+        if hits.is_empty() {
+            return Vec::new();
+        }
+        let mut findings = Vec::new();
+        let mut steps: Vec<(usize, usize)> = Vec::new();
+        for hit in hits {
+            let Some(listed) = self.detections.get(hit) else { continue };
+            if taken(&listed.filters, &mut self.filters, event) {
+                continue;
+            }
+            steps.extend(&listed.steps);
+            if listed.rule.raises {
+                findings.push(Finding {
+                    rule: listed.rule.clone(),
+                    time: event.time,
+                    decisive: event.clone(),
+                    evidence: vec![Evidence { rule_name: listed.rule.name.clone(), event: event.clone() }],
+                    group: Arc::default(),
+                    continued: false,
+                    measure: None,
+                });
+            }
+        }
+        steps.sort_unstable();
+        for same in steps.chunk_by(|a, b| a.0 == b.0) {
+            let Some(correlation) = same.first().and_then(|(index, _)| self.correlations.get_mut(*index)) else {
+                continue;
+            };
+            let steps: Vec<usize> = same.iter().map(|(_, step)| *step).collect();
+            correlation.observe(&steps, self.sequence, event, &mut findings);
+        }
+        findings
+    }
+
+    /// What was done so far.
+    pub fn statistics(&self) -> Statistics {
+        Statistics {
+            filters: self.filters.iter().map(|filter| (filter.title.clone(), filter.taken)).collect(),
+            correlations: self.correlations.iter().map(|c| (c.rule().clone(), c.counters())).collect(),
+        }
+    }
+}
+
+/// Whether one of the filters takes the match; the first one that does is charged with it.
+fn taken(applied: &[usize], filters: &mut [Taking], event: &Event) -> bool {
+    for index in applied {
+        if let Some(filter) = filters.get_mut(*index)
+            && evaluate_rule(&filter.compiled, &Fields(event)).is_none()
+        {
+            filter.taken += 1;
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,293 @@
+//! Events out of fields.
+
+use super::Category;
+use crate::event::{
+    Access, Ancestor, Body, BootTime, Class, Classes, Connect, Endpoints, Event, Exec, Field, File, FileId, Flow,
+    FlowReason, Held, Open, Process, ProcessKey, Transport, Workload, WorkloadKind,
+};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, LazyLock};
+use yaml_serde::Value;
+
+/// Whether events of `category` can have `field`.
+pub fn carries(category: Category, field: Field) -> bool {
+    static FULL: LazyLock<Vec<Event>> = LazyLock::new(|| Category::ALL.into_iter().map(full).collect());
+    FULL.get(category as usize).is_some_and(|event| field.get(event).is_some())
+}
+
+/// An event of `category` that has every field that such events can have.
+pub fn full(category: Category) -> Event {
+    let mut event = Event::new(BootTime(0), Some(crate::event::Hook::SysExit), Default::default(), blank(category));
+    event.actor.process = Some(ProcessKey { pid: 1, start_ticks: 1 });
+    (event.actor.vpid, event.actor.tid, event.actor.comm) = (1, 1, "x".into());
+    (event.actor.cgroup.id, event.actor.mount_namespace, event.actor.pid_namespace) = (1, 1, 1);
+    let ancestor = Ancestor { key: ProcessKey::default(), executable: "/x".into(), command_line: "x".into() };
+    event.process = Some(Arc::new(Process {
+        executable: "/x".into(),
+        args: ["x".into()].into(),
+        working_directory: "/".into(),
+        lineage: [ancestor].into(),
+        ..Process::default()
+    }));
+    event.workload = Some(Arc::new(Workload {
+        id: "x".into(),
+        container_id: Some("x".into()),
+        runtime: Some("docker"),
+        pod_uid: Some("x".into()),
+        systemd_unit: Some("x".into()),
+        slurm_job: Some("x".into()),
+        cgroup_path: "/x".into(),
+        kind: WorkloadKind::Container,
+    }));
+    if let Some(file) = file_mut(&mut event.body) {
+        *file = File { id: Some(FileId::default()), path: "/x.x".into(), classes: Classes(1), ..File::default() };
+    }
+    if let Body::Open(open) = &mut event.body {
+        open.descriptor = Some(1);
+    }
+    if let Some(endpoints) = endpoints_mut(&mut event.body) {
+        (endpoints.local_address, endpoints.local_port) = (Some(Ipv4Addr::LOCALHOST.into()), Some(1));
+        event.held = Some(Held { sources: 1, bytes: 1, sent: 1 });
+    }
+    event
+}
+
+fn blank(category: Category) -> Body {
+    let endpoints = Endpoints {
+        local_address: None,
+        local_port: None,
+        peer_address: Ipv4Addr::UNSPECIFIED.into(),
+        peer_port: 0,
+        transport: Transport::Tcp,
+    };
+    match category {
+        Category::ProcessCreation => Body::Exec(Exec {
+            file: File::default(),
+            parent: None,
+            args: Box::default(),
+            args_cut: false,
+            working_directory: "".into(),
+        }),
+        Category::FileAccess | Category::FileEvent => {
+            let access = if category == Category::FileEvent { Access::Write } else { Access::Read };
+            Body::Open(Open { file: File::default(), access, flags: 0, syscall: None, descriptor: None })
+        }
+        Category::NetworkConnection => Body::Connect(Connect { endpoints, socket_cookie: 1 }),
+        Category::NetworkFlow => Body::Flow(Flow {
+            endpoints,
+            socket_cookie: 1,
+            bytes: 0,
+            packets: 0,
+            first_time: BootTime(0),
+            reason: FlowReason::Grown,
+            initiated: true,
+            owner_guessed: false,
+            peers_merged: false,
+        }),
+    }
+}
+
+fn file_mut(body: &mut Body) -> Option<&mut File> {
+    match body {
+        Body::Open(open) => Some(&mut open.file),
+        Body::Exec(exec) => Some(&mut exec.file),
+        _ => None,
+    }
+}
+
+fn endpoints_mut(body: &mut Body) -> Option<&mut Endpoints> {
+    match body {
+        Body::Connect(connect) => Some(&mut connect.endpoints),
+        Body::Flow(flow) => Some(&mut flow.endpoints),
+        _ => None,
+    }
+}
+
+/// An event of `category` with these fields. The error names the first field that such an event cannot have so.
+pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> Result<Event, String> {
+    let mut event = Event::new(time, None, Default::default(), blank(category));
+    let mut process = Process { key: ProcessKey { pid: 100, start_ticks: 1 }, ..Process::default() };
+    let mut workload = Workload::default();
+    let mut held = Held { sources: 0, bytes: 0, sent: 0 };
+    let (mut has_process, mut has_workload, mut has_held) = (false, false, false);
+    for (field, value) in fields {
+        let name = field.name();
+        if name.starts_with("process.") || name.starts_with("weir.process.") {
+            has_process = true;
+            process_field(*field, value, &mut process, &mut event);
+        } else if workload_field(*field, value, &mut workload) {
+            has_workload = true;
+        } else if held_field(*field, value, &mut held) {
+            has_held = true;
+        } else {
+            body_field(*field, value, &mut event.body);
+        }
+    }
+    if has_process {
+        event.actor.process = Some(process.key);
+        event.process = Some(Arc::new(process));
+    }
+    event.workload = has_workload.then(|| Arc::new(workload));
+    event.held = has_held.then_some(held);
+    for (field, value) in fields {
+        let got = field.get(&event).map(|got| shown(&got));
+        if got.as_deref() != Some(&*text(value)) {
+            let category = category.name();
+            return Err(match got {
+                None => format!("an event of {category} cannot have `{}: {}`", field.name(), text(value)),
+                Some(got) => {
+                    format!("`{}: {}` goes not with the other fields, which make it {got}", field.name(), text(value))
+                }
+            });
+        }
+    }
+    Ok(event)
+}
+
+fn process_field(field: Field, value: &Value, process: &mut Process, event: &mut Event) {
+    let parent = |process: &mut Process, change: &dyn Fn(&mut Ancestor)| {
+        let mut lineage = process.lineage.to_vec();
+        if lineage.is_empty() {
+            lineage.push(Ancestor { key: ProcessKey::default(), executable: "".into(), command_line: "".into() });
+        }
+        lineage.iter_mut().take(1).for_each(change);
+        process.lineage = lineage.into();
+    };
+    match field {
+        Field::ProcessPid => process.key.pid = u32::try_from(number(value)).unwrap_or(u32::MAX),
+        Field::ProcessExecutablePath => process.executable = text(value).into(),
+        Field::ProcessExecutableName if process.executable.is_empty() => process.executable = text(value).into(),
+        Field::ProcessCommandLine if process.args.is_empty() => process.args = [text(value).into()].into(),
+        Field::ProcessCommandArgs => process.args = list(value).into_iter().map(Box::from).collect(),
+        Field::ProcessWorkingDirectory => process.working_directory = text(value).into(),
+        Field::ProcessUserId => event.actor.uid = u32::try_from(number(value)).unwrap_or(u32::MAX),
+        Field::ProcessGroupId => event.actor.gid = u32::try_from(number(value)).unwrap_or(u32::MAX),
+        Field::ProcessAncestors => {
+            let first = process.lineage.first().cloned();
+            let ancestor = |name: String| Ancestor {
+                key: ProcessKey::default(),
+                executable: name.into(),
+                command_line: first.as_ref().map(|f| f.command_line.clone()).unwrap_or_default(),
+            };
+            process.lineage = list(value).into_iter().map(ancestor).collect();
+        }
+        Field::ProcessParentExecutablePath | Field::ProcessParentExecutableName => {
+            parent(process, &|ancestor| ancestor.executable = text(value).into());
+        }
+        Field::ProcessParentCommandLine => parent(process, &|ancestor| ancestor.command_line = text(value).into()),
+        _ => {}
+    }
+}
+
+fn workload_field(field: Field, value: &Value, workload: &mut Workload) -> bool {
+    let kinds = [WorkloadKind::Container, WorkloadKind::SlurmJob, WorkloadKind::SystemdUnit, WorkloadKind::Host];
+    match field {
+        Field::WorkloadId => workload.id = text(value).into(),
+        Field::WorkloadKind => {
+            workload.kind = kinds.into_iter().find(|kind| kind.name() == text(value)).unwrap_or_default();
+        }
+        Field::ContainerId => workload.container_id = Some(text(value).into()),
+        Field::PodUid => workload.pod_uid = Some(text(value).into()),
+        Field::SystemdUnit => workload.systemd_unit = Some(text(value).into()),
+        Field::SlurmJob => workload.slurm_job = Some(text(value).into()),
+        Field::CgroupPath => workload.cgroup_path = text(value).into(),
+        _ => return false,
+    }
+    true
+}
+
+fn held_field(field: Field, value: &Value, held: &mut Held) -> bool {
+    match field {
+        Field::HeldBytes => held.bytes = number(value),
+        Field::HeldSources => held.sources = number(value),
+        Field::ExfilBytes => held.sent = number(value),
+        // Follows from the two above.
+        Field::ExfilFraction => {}
+        _ => return false,
+    }
+    true
+}
+
+fn body_field(field: Field, value: &Value, body: &mut Body) {
+    if let Some(file) = file_mut(body) {
+        let path = text(value);
+        match field {
+            Field::FilePath => file.path = path.into(),
+            Field::FileName if file.path.is_empty() => file.path = path.into(),
+            Field::FileClass => {
+                let classes =
+                    list(value).iter().filter_map(|name| Class::from_name(name)).fold(Classes(0), Classes::with);
+                file.classes = classes;
+            }
+            Field::FileSize => file.size = number(value),
+            Field::FileLinks => file.links = u32::try_from(number(value)).unwrap_or(u32::MAX),
+            Field::FileMemory => file.filesystem = if value.as_bool() == Some(true) { 0x0102_1994 } else { 0xef53 },
+            Field::FileOwnerId => file.uid = u32::try_from(number(value)).unwrap_or(u32::MAX),
+            _ => {}
+        }
+        if matches!(field, Field::FileSize | Field::FileLinks | Field::FileMemory | Field::FileOwnerId) {
+            if file.id.is_none() && field != Field::FileLinks {
+                file.links = file.links.max(1);
+            }
+            file.id = Some(FileId { device: 1, inode: 1 });
+        }
+    }
+    if let (Body::Open(open), Field::FileAccess) = (&mut *body, field) {
+        let all = [Access::Read, Access::Write, Access::ReadWrite, Access::None];
+        open.access = all.into_iter().find(|access| access.name() == text(value)).unwrap_or(Access::None);
+    }
+    if let Some(endpoints) = endpoints_mut(body) {
+        let port = u16::try_from(number(value)).unwrap_or(0);
+        let address = || text(value).parse::<IpAddr>();
+        match field {
+            Field::NetworkPeerAddress => endpoints.peer_address = address().unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+            Field::NetworkPeerPort => endpoints.peer_port = port,
+            Field::NetworkLocalAddress => endpoints.local_address = address().ok(),
+            Field::NetworkLocalPort => endpoints.local_port = Some(port),
+            Field::NetworkTransport if text(value) == "udp" => endpoints.transport = Transport::Udp,
+            _ => {}
+        }
+    }
+    if let Body::Flow(flow) = body {
+        match field {
+            Field::FlowBytes => flow.bytes = number(value),
+            Field::FlowPackets => flow.packets = number(value),
+            Field::SocketCookie => flow.socket_cookie = number(value),
+            Field::ConnectionInitiated => flow.initiated = value.as_bool() == Some(true),
+            Field::FlowReason => {
+                let all = [FlowReason::First, FlowReason::Grown, FlowReason::Closed];
+                flow.reason = all.into_iter().find(|reason| reason.name() == text(value)).unwrap_or(flow.reason);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or(0)
+}
+
+fn list(value: &Value) -> Vec<String> {
+    value.as_sequence().map_or_else(|| vec![text(value)], |items| items.iter().map(text).collect())
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Sequence(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
+        _ => String::new(),
+    }
+}
+
+fn shown(value: &crate::event::Value<'_>) -> String {
+    use crate::event::Value as Of;
+    match value {
+        Of::Text(text) => text.to_string(),
+        Of::Number(number) => number.to_string(),
+        Of::Ratio(ratio) => ratio.to_string(),
+        Of::Flag(flag) => flag.to_string(),
+        Of::List(list) => list.join(", "),
+    }
+}

@@ -1,0 +1,136 @@
+//! Example events: a rule's `weir.tests`, written as fields, made into the events that the kernel would have given ([`build`]),
+//! and run.
+
+mod build;
+
+pub use build::carries;
+#[cfg(test)]
+pub(super) use build::full;
+
+use super::document::Document;
+use super::fault::{Place, Problem};
+use super::{Category, Engine, Logic, Rule, RuleSet, vet};
+use crate::event::{BootTime, Event, Field};
+use build::event;
+use std::sync::Arc;
+use yaml_serde::Value;
+
+/// Events that a rule must match, and such that it must not.
+#[derive(Clone, Debug, Default)]
+pub struct Examples {
+    /// Each must match.
+    pub matching: Vec<Example>,
+    /// Each must not match.
+    pub not_matching: Vec<Example>,
+}
+
+/// One event, or for a correlation several in order.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// Where it is written.
+    pub place: Place,
+    events: Vec<Written>,
+}
+
+/// An event as it is written: its fields.
+#[derive(Clone, Debug)]
+struct Written {
+    /// Seconds after the first one (`at`).
+    at: u64,
+    kind: Option<Box<str>>,
+    fields: Vec<(Field, Value)>,
+}
+
+impl Examples {
+    /// Reads `tests: {match: [...], no_match: [...]}`; each item is a mapping of fields, or a list of such.
+    pub(super) fn read(tests: Option<&Value>, document: &Document<'_>, problems: &mut Vec<Problem>) -> Examples {
+        document.check_mapping(tests, "tests", &["match", "no_match"], problems);
+        let mut list = |key: &str| -> Vec<Example> {
+            let items = tests.and_then(|tests| tests.get(key)).and_then(Value::as_sequence);
+            items.into_iter().flatten().map(|item| read(item, document, problems)).collect()
+        };
+        Examples { matching: list("match"), not_matching: list("no_match") }
+    }
+}
+
+fn read(item: &Value, document: &Document<'_>, problems: &mut Vec<Problem>) -> Example {
+    let one = std::slice::from_ref(item);
+    let events = item.as_sequence().map_or(one, Vec::as_slice).iter().map(|event| {
+        let mut written = Written { at: 0, kind: None, fields: Vec::new() };
+        for (key, value) in event.as_mapping().into_iter().flatten() {
+            match key.as_str().unwrap_or_default() {
+                "at" => written.at = value.as_u64().unwrap_or(0),
+                "weir.event.kind" => written.kind = value.as_str().map(Box::from),
+                name => match vet::field(name) {
+                    Ok(field) => written.fields.push((field, value.clone())),
+                    Err(fault) => problems.push(Problem { place: document.text(name), fault }),
+                },
+            }
+        }
+        written
+    });
+    Example { place: document.key("tests"), events: events.collect() }
+}
+
+impl Example {
+    /// The events; `category` says what those are that do not say it themselves. The error is a sentence.
+    pub fn events(&self, category: Option<Category>) -> Result<Vec<Event>, String> {
+        let event = |(index, written): (usize, &Written)| {
+            let category = match written.kind.as_deref() {
+                Some("exec") => Some(Category::ProcessCreation),
+                Some("open") => Some(Category::FileAccess),
+                Some("connect") => Some(Category::NetworkConnection),
+                Some("flow") => Some(Category::NetworkFlow),
+                Some(other) => return Err(format!("`weir.event.kind: {other}` is not exec, open, connect or flow")),
+                None => category,
+            };
+            let category = category.ok_or("an event of a correlation must say its `weir.event.kind`")?;
+            let nanos = written.at.saturating_mul(1_000_000_000).saturating_add(index as u64);
+            event(category, BootTime(nanos), &written.fields)
+        };
+        self.events.iter().enumerate().map(event).collect()
+    }
+}
+
+/// Runs the examples of every rule of `set`, each against the whole set with nothing seen before. What did not come out as it
+/// should is told in a sentence, with its place; so is a rule that has no example of either kind.
+pub fn run(set: &RuleSet) -> Vec<(Place, String)> {
+    let mut failures = Vec::new();
+    for (rule, examples) in set.examples() {
+        let title = &rule.title;
+        for (kind, list, expected) in [("match", &examples.matching, true), ("no_match", &examples.not_matching, false)]
+        {
+            if list.is_empty() {
+                failures.push((rule.place.clone(), format!("`{title}` has no example under `tests: {kind}`; add one")));
+            }
+            for (index, example) in list.iter().enumerate() {
+                let number = index + 1;
+                match outcome(set, rule, example) {
+                    Ok(matched) if matched == expected => {}
+                    Ok(_) => failures.push((
+                        example.place.clone(),
+                        format!(
+                            "example {number} of `{title}` under `{kind}` did not come out so; correct it or the rule"
+                        ),
+                    )),
+                    Err(reason) => failures.push((example.place.clone(), reason)),
+                }
+            }
+        }
+    }
+    failures
+}
+
+fn outcome(set: &RuleSet, rule: &Rule, example: &Example) -> Result<bool, String> {
+    let mut engine = Engine::with_limits(set, super::correlation::Limits::default());
+    Ok(match rule.logic {
+        Logic::Detection(category) => {
+            example.events(Some(category))?.iter().any(|event| engine.matching(event).any(|found| found.id == rule.id))
+        }
+        Logic::Correlation { .. } => {
+            let events = example.events(None)?.into_iter().map(Arc::new);
+            let findings: Vec<_> = events.flat_map(|event| engine.evaluate(&event)).collect();
+            findings.iter().any(|finding| finding.rule.id == rule.id)
+        }
+    })
+}

@@ -1,0 +1,126 @@
+//! Lists: values that rules name as `%name%`, kept in files of their own so that nobody edits a rule to add one.
+
+use super::fault::{Fault, Place, Problem, most_like};
+use super::source::Source;
+use ipnet::IpNet;
+use rsigma_parser::value::SigmaString;
+use rsigma_parser::{Detection, DetectionItem, Modifier, SigmaValue};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Every list, by name. A list read later replaces the one of the same name.
+#[derive(Clone, Debug, Default)]
+pub struct Lists(BTreeMap<Box<str>, List>);
+
+#[derive(Clone, Debug)]
+struct List {
+    file: Arc<str>,
+    /// Each with its line.
+    values: Vec<(u32, Box<str>)>,
+}
+
+impl Lists {
+    /// Adds the list that is in `source`: one value a line; empty lines, and what follows a `#` at the start of a line or
+    /// after a blank, are left out. Its name is that of the file, without
+    /// `.txt`, and is returned.
+    pub(super) fn add<'s>(&mut self, source: &'s Source) -> &'s str {
+        let name = source.name.rsplit('/').next().unwrap_or_default().trim_end_matches(".txt");
+        let values = (1..)
+            .zip(source.text.lines())
+            .map(|(line, text)| (line, without_comment(text).trim()))
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(line, value)| (line, value.into()))
+            .collect();
+        self.0.insert(name.into(), List { file: source.name.clone(), values });
+        name
+    }
+
+    /// The values of the list `name`; `None` if there is no such list.
+    pub fn get(&self, name: &str) -> Option<impl Iterator<Item = &str>> {
+        Some(self.0.get(name)?.values.iter().map(|(_, value)| &**value))
+    }
+
+    /// The networks in the list `name`; what is none there is left out, and nothing if there is no such list.
+    pub fn networks(&self, name: &str) -> impl Iterator<Item = IpNet> {
+        self.get(name).into_iter().flatten().filter_map(|value| value.parse().ok())
+    }
+
+    /// The lists' names, each with the number of its values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.0.iter().map(|(name, list)| (&**name, list.values.len()))
+    }
+
+    /// Writes the lists into every item of `detection` that asks for them with `|expand`, and takes the modifier away, so
+    /// that it goes together with `cidr` and all others. `locate` finds the place of a text in the rule.
+    pub(super) fn expand(
+        &self,
+        detection: &mut Detection,
+        locate: &dyn Fn(&str) -> Place,
+        problems: &mut Vec<Problem>,
+    ) {
+        match detection {
+            Detection::AllOf(items) => {
+                for item in items.iter_mut().filter(|item| item.field.has_modifier(Modifier::Expand)) {
+                    self.expand_item(item, locate, problems);
+                }
+            }
+            Detection::AnyOf(parts) | Detection::And(parts) => {
+                for part in parts {
+                    self.expand(part, locate, problems);
+                }
+            }
+            Detection::ArrayMatch { body, .. } => self.expand(body, locate, problems),
+            Detection::Conditional { named, .. } => {
+                for part in named.values_mut() {
+                    self.expand(part, locate, problems);
+                }
+            }
+            Detection::Keywords(_) => {}
+        }
+    }
+
+    fn expand_item(&self, item: &mut DetectionItem, locate: &dyn Fn(&str) -> Place, problems: &mut Vec<Problem>) {
+        let mut values = Vec::with_capacity(item.values.len());
+        for value in &item.values {
+            let SigmaValue::String(text) = value else {
+                values.push(value.clone());
+                continue;
+            };
+            let fault = match text.original.split('%').collect::<Vec<_>>().as_slice() {
+                [_] => {
+                    values.push(value.clone());
+                    continue;
+                }
+                [before, name, after] => match self.0.get(*name) {
+                    None => {
+                        let nearest = most_like(name, self.0.keys().map(|key| &**key));
+                        Fault::UnknownList { name: (*name).to_owned(), nearest }
+                    }
+                    Some(list) if list.values.is_empty() => Fault::EmptyList((*name).to_owned()),
+                    Some(list) => {
+                        for (line, value) in &list.values {
+                            if item.field.has_modifier(Modifier::Cidr) && value.parse::<IpNet>().is_err() {
+                                let place = Place { file: list.file.clone(), line: *line, column: 1 };
+                                problems.push(Problem { place, fault: Fault::NotNetwork(value.to_string()) });
+                            } else {
+                                values.push(SigmaValue::String(SigmaString::new(&format!("{before}{value}{after}"))));
+                            }
+                        }
+                        continue;
+                    }
+                },
+                _ => Fault::Placeholder(text.original.clone()),
+            };
+            problems.push(Problem { place: locate(&text.original), fault });
+        }
+        item.field.modifiers.retain(|modifier| *modifier != Modifier::Expand);
+        item.values = values;
+    }
+}
+
+fn without_comment(line: &str) -> &str {
+    if line.trim_start().starts_with('#') {
+        return "";
+    }
+    line.split_once(" #").map_or(line, |(value, _)| value)
+}

@@ -1,0 +1,234 @@
+//! Making a rule, correlation or filter of one document.
+
+use super::builder::Builder;
+use super::correlation::Spec;
+use super::document::{self, Document};
+use super::example::Examples;
+use super::fault::Fault;
+use super::filter::Filter;
+use super::rule::{Logic, Rule};
+use super::set;
+use super::template::{Form, Part, Placeholder, Source, Template};
+use super::weir::{self, Annotations};
+use super::{Category, vet, wildcards};
+use crate::event::Field;
+use rsigma_eval::{CompiledRule, compile_rule};
+use rsigma_parser::{CorrelationRule, Detection, Detections, FilterRule, LogSource, SigmaRule};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+impl Builder {
+    /// A detection rule.
+    pub fn detection(
+        &mut self,
+        document: &Document<'_>,
+        rule: &SigmaRule,
+        index: usize,
+        raises: bool,
+    ) -> Option<set::Detection> {
+        let before = self.problems.len();
+        let category = match vet::category(&rule.logsource) {
+            Ok(category) => Some(category),
+            Err(fault) => {
+                self.problem(document.key("logsource"), fault);
+                None
+            }
+        };
+        vet::detections(&rule.detection, category, document, &mut self.problems);
+        let annotations = Annotations::read(document, &[], &mut self.problems);
+        self.check_examples(&annotations.tests, category);
+        let meta = Meta {
+            id: &rule.id,
+            name: &rule.name,
+            title: &rule.title,
+            description: &rule.description,
+            level: rule.level,
+            tags: &rule.tags,
+            falsepositives: &rule.falsepositives,
+        };
+        let logic = Logic::Detection(category?);
+        let finished = self.rule(document, &meta, &annotations, logic, raises)?;
+        // What was told already would only be told again, and worse.
+        if self.problems.len() > before {
+            return None;
+        }
+        let compiled = self.compile(document, &rule.detection, &rule.logsource, index)?;
+        self.examples.push((finished.clone(), annotations.tests));
+        Some(set::Detection { rule: finished, category: category?, compiled, steps: Vec::new(), filters: Vec::new() })
+    }
+
+    /// Compiles what matches, and only that: what the rule says otherwise would be copied with every match.
+    fn compile(
+        &mut self,
+        document: &Document<'_>,
+        detection: &Detections,
+        logsource: &LogSource,
+        index: usize,
+    ) -> Option<CompiledRule> {
+        let before = self.problems.len();
+        let mut bare = bare_rule(detection.clone(), logsource.clone(), index);
+        for detection in bare.detection.named.values_mut() {
+            self.lists.expand(detection, &|needle| document.text(needle), &mut self.problems);
+            let expanded = std::mem::replace(detection, Detection::Keywords(Vec::new()));
+            *detection = wildcards::rewrite(expanded);
+        }
+        if self.problems.len() > before {
+            return None;
+        }
+        match compile_rule(&bare) {
+            Ok(compiled) => Some(compiled),
+            Err(error) => {
+                self.problem(document.key("detection"), Fault::Detection(document::one_line(&error.to_string())));
+                None
+            }
+        }
+    }
+
+    /// A correlation of the rules `steps`.
+    pub fn correlation(
+        &mut self,
+        document: &Document<'_>,
+        correlation: &CorrelationRule,
+        steps: Box<[Arc<str>]>,
+    ) -> Option<(Arc<Rule>, Spec)> {
+        let names: Vec<&str> = steps.iter().map(|step| &**step).collect();
+        let annotations = Annotations::read(document, &names, &mut self.problems);
+        self.check_examples(&annotations.tests, None);
+        let meta = Meta {
+            id: &correlation.id,
+            name: &correlation.name,
+            title: &correlation.title,
+            description: &correlation.description,
+            level: correlation.level,
+            tags: &correlation.tags,
+            falsepositives: &correlation.falsepositives,
+        };
+        let logic = Logic::Correlation { kind: correlation.correlation_type, rules: steps.clone() };
+        let rule = self.rule(document, &meta, &annotations, logic, true);
+        let spec = Spec::new(correlation, steps, document, &mut self.problems);
+        let rule = rule?;
+        self.examples.push((rule.clone(), annotations.tests));
+        Some((rule, spec?))
+    }
+
+    /// A filter.
+    pub fn filter(&mut self, document: &Document<'_>, filter: &FilterRule) -> Option<Filter> {
+        let before = self.problems.len();
+        if document.value.get("filter").and_then(|filter| filter.get("rules")).is_none() {
+            let mend = "name the rules that it applies to, or write `rules: any`";
+            self.problem(document.key("filter"), Fault::MissingKey { key: "filter.rules", mend });
+        }
+        let category = filter.logsource.as_ref().and_then(|logsource| vet::category(logsource).ok());
+        vet::detections(&filter.detection, category, document, &mut self.problems);
+        if self.problems.len() > before {
+            return None;
+        }
+        let compiled = self.compile(document, &filter.detection, &LogSource::default(), 0)?;
+        Some(Filter { title: filter.title.as_str().into(), compiled })
+    }
+
+    fn check_examples(&mut self, examples: &Examples, category: Option<Category>) {
+        for example in examples.matching.iter().chain(&examples.not_matching) {
+            if let Err(value) = example.events(category) {
+                let mend = "write the fields that such an event has".to_owned();
+                self.problem(example.place.clone(), Fault::InvalidValue { key: "tests".to_owned(), value, mend });
+            }
+        }
+    }
+
+    fn rule(
+        &mut self,
+        document: &Document<'_>,
+        meta: &Meta<'_>,
+        annotations: &Annotations,
+        logic: Logic,
+        raises: bool,
+    ) -> Option<Arc<Rule>> {
+        let Some(level) = meta.level else {
+            let mend = "add `level:` and one of informational, low, medium, high, critical";
+            self.problem(document.start(), Fault::MissingKey { key: "level", mend });
+            return None;
+        };
+        let id: Box<str> = meta.id.as_deref().unwrap_or_default().into();
+        let attack =
+            meta.tags.iter().filter_map(|tag| tag.strip_prefix("attack.")).filter(|id| vet::is_technique(id, 4));
+        let sentence =
+            if annotations.sentence.0.is_empty() { plain_sentence(meta.title) } else { annotations.sentence.clone() };
+        Some(Arc::new(Rule {
+            name: meta.name.as_deref().unwrap_or(&id).into(),
+            id,
+            title: meta.title.into(),
+            description: meta.description.as_deref().unwrap_or_default().trim().into(),
+            level: level.into(),
+            attack: attack.map(|id| id.to_ascii_uppercase().into()).collect(),
+            attack_version: annotations.attack_version.clone(),
+            atlas: annotations.atlas.clone().into(),
+            atlas_version: annotations.atlas_version.clone(),
+            innocent_causes: meta.falsepositives.iter().map(|cause| cause.as_str().into()).collect(),
+            first_steps: annotations.first_steps.clone().into(),
+            sentence,
+            subject: if annotations.subject.is_empty() {
+                weir::SUBJECT.into()
+            } else {
+                annotations.subject.clone().into()
+            },
+            suppress: annotations.suppress.unwrap_or(weir::SUPPRESS),
+            logic,
+            raises,
+            place: document.start(),
+        }))
+    }
+}
+
+/// What detection and correlation rules have in common.
+struct Meta<'r> {
+    id: &'r Option<String>,
+    name: &'r Option<String>,
+    title: &'r str,
+    description: &'r Option<String>,
+    level: Option<rsigma_parser::Level>,
+    tags: &'r [String],
+    falsepositives: &'r [String],
+}
+
+fn bare_rule(detection: Detections, logsource: LogSource, index: usize) -> SigmaRule {
+    SigmaRule {
+        id: Some(index.to_string()),
+        detection,
+        logsource,
+        title: String::new(),
+        sigma_version: None,
+        name: None,
+        related: Vec::new(),
+        taxonomy: None,
+        status: None,
+        description: None,
+        license: None,
+        author: None,
+        references: Vec::new(),
+        date: None,
+        modified: None,
+        fields: Vec::new(),
+        falsepositives: Vec::new(),
+        level: None,
+        tags: Vec::new(),
+        scope: Vec::new(),
+        custom_attributes: HashMap::new(),
+    }
+}
+
+/// For a rule without a sentence: who, where, and its title.
+fn plain_sentence(title: &str) -> Template {
+    let value = |source| Part::Value(Placeholder { rule_name: None, source, form: Form::Plain });
+    let text = |text: &str| Part::Text(text.into());
+    Template(
+        [
+            text(title),
+            text(": "),
+            value(Source::Field(Field::ProcessExecutablePath)),
+            text(" in "),
+            value(Source::Workload),
+        ]
+        .into(),
+    )
+}

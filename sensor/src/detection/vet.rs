@@ -1,0 +1,195 @@
+//! What the parser and the engine accept in silence although it can never do what its author meant.
+
+use super::document::Document;
+use super::fault::{Fault, Place, Problem, most_like};
+use super::{Category, example};
+use crate::event::{Access, Class, Field, FlowReason, WorkloadKind};
+use ipnet::IpNet;
+use rsigma_parser::{
+    ConditionExpr, Detection, DetectionItem, Detections, LogSource, Modifier, SelectorPattern, SigmaValue,
+    detection_name_matches,
+};
+
+/// The field of that name.
+pub fn field(name: &str) -> Result<Field, Fault> {
+    Field::from_name(name).ok_or_else(|| Fault::UnknownField {
+        name: name.to_owned(),
+        nearest: most_like(name, Field::ALL.iter().map(|field| field.name())),
+    })
+}
+
+/// The category that a log source means.
+pub fn category(logsource: &LogSource) -> Result<Category, Fault> {
+    const KNOWN: &str = "write one of process_creation, file_access, file_event, network_connection, network_flow";
+    let refuse = |key, value: &str, nearest, mend: &str| {
+        Err(Fault::LogSource { key, value: value.to_owned(), nearest, mend: mend.to_owned() })
+    };
+    if let Some(product) = &logsource.product
+        && !product.eq_ignore_ascii_case("linux")
+    {
+        return refuse("product", product, None, "Weir's events are those of `product: linux`");
+    }
+    if let Some(service) = &logsource.service {
+        return refuse("service", service, None, "Weir reads the kernel and no service's log; use a category instead");
+    }
+    match &logsource.category {
+        None => Err(Fault::MissingKey { key: "logsource.category", mend: KNOWN }),
+        Some(name) => match Category::from_name(name) {
+            Some(category) => Ok(category),
+            None => refuse("category", name, most_like(name, Category::ALL.map(Category::name)), KNOWN),
+        },
+    }
+}
+
+/// `T1048`, `T1048.003`: a letter T, four digits and, in a sub-technique, a dot and three more.
+pub fn is_technique(id: &str, digits: usize) -> bool {
+    let number = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+    match id.strip_prefix(['T', 't']).map(|id| id.split_once('.').unwrap_or((id, "000"))) {
+        Some((technique, sub)) => number(technique, digits) && number(sub, 3),
+        None => false,
+    }
+}
+
+/// Everything about `detections` that would silently never, or always, match on events of `category`; of any category if
+/// `None`.
+pub fn detections(
+    detections: &Detections,
+    category: Option<Category>,
+    document: &Document<'_>,
+    problems: &mut Vec<Problem>,
+) {
+    if detections.timeframe.is_some() {
+        let instead = "it has no effect on a single event; write a correlation with a `timespan`";
+        let fault = Fault::Unsupported { what: "`timeframe` in a detection".to_owned(), instead };
+        problems.push(Problem { place: document.key("timeframe"), fault });
+    }
+    let mut named: Vec<_> = detections.named.iter().collect();
+    named.sort_by_key(|(name, _)| document.key(name));
+    for (_, detection) in &named {
+        self::detection(detection, category, document, problems);
+    }
+    for expression in &detections.conditions {
+        condition(expression, detections, document, problems);
+    }
+}
+
+fn detection(detection: &Detection, category: Option<Category>, document: &Document<'_>, problems: &mut Vec<Problem>) {
+    match detection {
+        Detection::AllOf(items) => {
+            for item in items {
+                self::item(item, category, document, problems);
+            }
+        }
+        Detection::AnyOf(parts) | Detection::And(parts) => {
+            for part in parts {
+                self::detection(part, category, document, problems);
+            }
+        }
+        Detection::Keywords(_) => {}
+        Detection::ArrayMatch { field, .. } => {
+            let what = format!("a block on the elements of `{field}`");
+            let instead = "lists hold texts here, and a plain `field: value` matches if any element does";
+            problems.push(Problem { place: document.text(field), fault: Fault::Unsupported { what, instead } });
+        }
+        Detection::Conditional { named, .. } => {
+            for part in named.values() {
+                self::detection(part, category, document, problems);
+            }
+        }
+    }
+}
+
+fn item(item: &DetectionItem, category: Option<Category>, document: &Document<'_>, problems: &mut Vec<Problem>) {
+    let Some(name) = &item.field.name else { return };
+    let mut push = |place: Place, fault| {
+        let problem = Problem { place, fault };
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    };
+    let found = match field(name) {
+        Ok(field) => field,
+        Err(fault) => return push(document.key(name), fault),
+    };
+    if let Some(category) = category
+        && !example::carries(category, found)
+    {
+        push(document.key(name), Fault::FieldNotCarried { field: found.name(), category: category.name() });
+    }
+    let plain = |value: &SigmaValue| match value {
+        SigmaValue::String(text) => text.as_plain(),
+        _ => None,
+    };
+    if item.field.has_modifier(Modifier::FieldRef) {
+        for reference in item.values.iter().filter_map(plain) {
+            if let Err(fault) = field(&reference) {
+                push(document.text(&reference), fault);
+            }
+        }
+    } else if item.field.has_modifier(Modifier::Cidr) && !item.field.has_modifier(Modifier::Expand) {
+        for value in item.values.iter().filter_map(plain).filter(|value| value.parse::<IpNet>().is_err()) {
+            push(document.text(&value), Fault::NotNetwork(value));
+        }
+    } else if item
+        .field
+        .modifiers
+        .iter()
+        .all(|modifier| matches!(modifier, Modifier::All | Modifier::Cased | Modifier::Neq))
+        && let Some(known) = values_of(found)
+    {
+        for value in item.values.iter().filter_map(plain) {
+            if !known.iter().any(|name| name.eq_ignore_ascii_case(&value)) {
+                let nearest = most_like(&value, known.iter().copied());
+                let place = document.text(&value);
+                push(place, Fault::UnknownValue { field: found.name(), value, nearest, known: known.join(", ") });
+            }
+        }
+    }
+}
+
+/// What a field can be, where that is a closed set.
+fn values_of(field: Field) -> Option<Vec<&'static str>> {
+    use crate::event::{Access::*, FlowReason::*, WorkloadKind::*};
+    Some(match field {
+        Field::FileClass => Class::ALL.map(Class::name).to_vec(),
+        Field::FileAccess => [Read, Write, ReadWrite, Access::None].map(Access::name).to_vec(),
+        Field::FlowReason => [First, Grown, Closed].map(FlowReason::name).to_vec(),
+        Field::WorkloadKind => [Container, SlurmJob, SystemdUnit, Host].map(WorkloadKind::name).to_vec(),
+        Field::NetworkType => vec!["ipv4", "ipv6"],
+        _ => return Option::None,
+    })
+}
+
+fn condition(
+    expression: &ConditionExpr,
+    detections: &Detections,
+    document: &Document<'_>,
+    problems: &mut Vec<Problem>,
+) {
+    let unknown = |name: &str| {
+        let nearest = most_like(name, detections.named.keys().map(String::as_str));
+        let fault = Fault::UnknownSelection { name: name.to_owned(), nearest };
+        Problem { place: document.key("condition"), fault }
+    };
+    match expression {
+        ConditionExpr::And(parts) | ConditionExpr::Or(parts) => {
+            for part in parts {
+                condition(part, detections, document, problems);
+            }
+        }
+        ConditionExpr::Not(inner) => condition(inner, detections, document, problems),
+        ConditionExpr::Identifier(name) if !detections.named.contains_key(name) => problems.push(unknown(name)),
+        ConditionExpr::Identifier(_) => {}
+        // `all of x_*` without any x_ would hold for every event.
+        ConditionExpr::Selector { pattern: SelectorPattern::Pattern(pattern), .. } => {
+            if !detections.named.keys().any(|name| detection_name_matches(pattern, name)) {
+                problems.push(unknown(pattern));
+            }
+        }
+        ConditionExpr::Selector { pattern: SelectorPattern::Them, .. } => {
+            if !detections.named.keys().any(|name| !name.starts_with('_')) {
+                problems.push(unknown("them"));
+            }
+        }
+    }
+}
