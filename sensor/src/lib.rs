@@ -3,7 +3,7 @@
 //! Each module depends only on those above it, and [`event`] on none. From decoding to the alert the line is a pure function
 //! of the events: no clock, no I/O, no global state (docs/architecture.md).
 
-// pub mod alert;
+pub mod alert;
 pub mod bounded;
 pub mod detection;
 pub mod event;
