@@ -69,7 +69,7 @@ pub fn open(args: &Args) -> io::Result<Value> {
     let opened = match args.how {
         How::Open => open_or_creat(legacy::OPEN, &path, flags),
         How::Creat => open_or_creat(legacy::CREAT, &path, 0o644),
-        How::Openat => Ok(Opened::Fd(openat(&path, flags)?)),
+        How::Openat => openat(&path, flags).map(Opened::Fd),
         How::Openat2 => openat2(&path, flags),
         How::OpenByHandleAt => open_by_handle(&args.path, &path, flags),
         How::UringOpenat => uring::openat(&path, flags, ring),
