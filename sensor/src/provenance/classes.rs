@@ -5,6 +5,7 @@
 
 use super::definition::{Anchor, ClassesError, Definitions, anchor, check_room, glob};
 use crate::event::{Class, Classes, File};
+use crate::kernel::Classification;
 use globset::{GlobSet, GlobSetBuilder};
 use sensor_common::classify::{DIRECTORY_DEPTH, NameKey, SuffixKey};
 use std::collections::{BTreeMap, HashSet};
@@ -23,17 +24,6 @@ pub struct ClassTable {
     suffixes: BTreeMap<[u64; 2], Classes>,
     names: BTreeMap<[u64; 4], Classes>,
     directories: BTreeMap<[u64; 4], Classes>,
-}
-
-/// What the kernel's tables are filled with: each key once, with all the classes that it can mean.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keys {
-    /// For the map `SUFFIXES`.
-    pub suffixes: Vec<(SuffixKey, Classes)>,
-    /// For the map `NAMES`.
-    pub names: Vec<(NameKey, Classes)>,
-    /// For the map `DIRECTORIES`.
-    pub directories: Vec<(NameKey, Classes)>,
 }
 
 /// One class's decision. All text in it is lower case.
@@ -116,9 +106,9 @@ impl ClassTable {
     }
 
     /// What the kernel's tables are filled with.
-    pub fn keys(&self) -> Keys {
+    pub fn keys(&self) -> Classification {
         let name = |(words, classes): (&[u64; 4], &Classes)| (NameKey { words: *words }, *classes);
-        Keys {
+        Classification {
             suffixes: self.suffixes.iter().map(|(words, classes)| (SuffixKey { words: *words }, *classes)).collect(),
             names: self.names.iter().map(name).collect(),
             directories: self.directories.iter().map(name).collect(),

@@ -13,7 +13,7 @@ mod ledger;
 #[cfg(test)]
 mod tests;
 
-pub use classes::{ClassTable, Keys};
+pub use classes::ClassTable;
 pub use declared::Declared;
 pub use definition::ClassesError;
 pub use ledger::{Counts, Ledger, Limits};

@@ -1,7 +1,8 @@
 //! The shipped classes, the kernel's keys against the decision, and what is said of mistakes.
 
 use crate::event::{Class, Classes, File, FileId};
-use crate::provenance::{ClassTable, ClassesError, Keys};
+use crate::kernel::Classification;
+use crate::provenance::{ClassTable, ClassesError};
 use proptest::prelude::*;
 use sensor_common::classify::{DIRECTORY_DEPTH, NAMES, NameKey, SUFFIXES, SuffixKey};
 use std::collections::BTreeSet;
@@ -141,7 +142,7 @@ fn the_kernels_tables_hold_the_shipped_keys_and_directories_are_few() {
 }
 
 /// The classes of the keys that the kernel would look up for the bytes of a path, by the kernel's own functions.
-fn kernel(keys: &Keys, path: &str) -> u32 {
+fn kernel(keys: &Classification, path: &str) -> u32 {
     let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
     let mut components = path.rsplit('/').filter(|component| !component.is_empty());
     let leaf = components.next().unwrap_or_default();
@@ -219,8 +220,8 @@ proptest! {
     }
 }
 
-fn embedded_once() -> &'static (ClassTable, Keys) {
-    static TABLE: std::sync::LazyLock<(ClassTable, Keys)> = std::sync::LazyLock::new(|| {
+fn embedded_once() -> &'static (ClassTable, Classification) {
+    static TABLE: std::sync::LazyLock<(ClassTable, Classification)> = std::sync::LazyLock::new(|| {
         let table = embedded();
         let keys = table.keys();
         (table, keys)
@@ -264,5 +265,5 @@ fn every_mistake_is_one_sentence_with_its_place_and_mend() {
     assert!(matches!(error, ClassesError::TooMany { what: "suffixes", count: 300, limit: 256, .. }), "{error}");
     let error = ClassTable::load(Some("/nonexistent/classes.yml".as_ref())).expect_err("is not there").to_string();
     assert!(error.starts_with("/nonexistent/classes.yml cannot be read"), "{error}");
-    assert_eq!(ClassTable::parse("", "f.yml").expect("nothing is in any class").keys(), Keys::default());
+    assert_eq!(ClassTable::parse("", "f.yml").expect("nothing is in any class").keys(), Classification::default());
 }
