@@ -3,15 +3,15 @@
 //! Each module depends only on those above it, and [`event`] on none. From decoding to the alert the line is a pure function
 //! of the events: no clock, no I/O, no global state (docs/architecture.md).
 
-pub mod alert;
 pub mod bounded;
-pub mod detection;
 pub mod event;
 pub mod kernel;
 pub mod process;
-pub mod provenance;
 pub mod workload;
-// pub mod line;
-// pub mod delivery;
-// pub mod agent;
-// pub mod cli;
+pub mod provenance;
+pub mod detection;
+pub mod alert;
+pub mod line;
+pub mod delivery;
+pub mod agent;
+pub mod cli;

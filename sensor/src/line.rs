@@ -6,7 +6,7 @@
 use crate::alert::{Alert, Raiser};
 use crate::detection::{Engine, RuleSet};
 use crate::event::Event;
-use crate::provenance::{ClassTable, Ledger};
+use crate::provenance::{self, ClassTable, Declared, Ledger};
 use crate::{process, workload};
 use std::sync::Arc;
 
@@ -37,11 +37,12 @@ pub struct Line {
 impl Line {
     /// A line that has seen nothing yet.
     pub fn new(rules: RuleSet, classes: ClassTable, limits: Limits) -> Line {
+        let declared = Declared::new(rules.lists().networks("declared_destinations"));
         let raiser = Raiser::new(&rules);
         Line {
             processes: process::Table::new(limits.processes),
             workloads: workload::Table::new(limits.workloads),
-            ledger: Ledger::new(classes),
+            ledger: Ledger::with(classes, declared, provenance::Limits::default()),
             engine: Engine::new(rules),
             raiser,
         }

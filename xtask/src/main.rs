@@ -1,5 +1,6 @@
 //! What a person types to build, check and show Weir: `cargo xtask COMMAND`. One file a command; this one only dispatches.
 
+mod demo;
 mod ebpf;
 mod host;
 mod test;
@@ -22,6 +23,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// A harmless theft, and Weir catching it: about a minute. Needs root.
+    Demo(demo::Args),
     /// The kernel side: build the eBPF object, or check the committed one.
     Ebpf(ebpf::Args),
     /// Everything that must hold: format, lints, the eBPF object, unit tests, end-to-end tests. Needs root.
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         return finish(ebpf::run_rustc());
     }
     finish(match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
         Command::Ebpf(args) => ebpf::run(&args),
         Command::Test(args) => test::run(&args),
     })
