@@ -253,7 +253,7 @@ plain! {
         pub scope_cgroup_high: u32,
         /// Its depth: 0 for the root, 1 for a child of it.
         pub scope_level: u32,
-        /// Wake the reader when this many bytes wait in the ring; it looks by itself every 50 ms.
+        /// Wake the reader each time that this many more bytes wait in the ring (a power of two); it looks by itself every 50 ms.
         pub wake_bytes: u32,
         /// A flow's bytes before its second report; each further one at twice the one before.
         pub flow_floor: u32,

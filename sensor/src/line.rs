@@ -21,7 +21,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { processes: 65_536, workloads: 16_384 }
+        Limits { processes: 32_768, workloads: 16_384 }
     }
 }
 

@@ -59,6 +59,10 @@ struct Said {
     suppressed: u64,
 }
 
+/// Within this time what has doubled is not said again, only what is four times as much: a theft takes seconds, and a person
+/// reads each line of it.
+const SOON: Duration = Duration::from_secs(30);
+
 impl Raiser {
     /// With nothing said yet; the alerts will name the set's version.
     pub fn new(set: &RuleSet) -> Raiser {
@@ -96,7 +100,8 @@ impl Raiser {
                 (uid, 0)
             }
             Some(said) => {
-                let grown = size >= said.size.saturating_mul(2) && said.size > 0
+                let pace = if finding.time.since(said.at) < SOON { 4 } else { 2 };
+                let grown = size >= said.size.saturating_mul(pace) && said.size > 0
                     || closed && socket == said.socket && size > said.size;
                 let over = finding.time.since(said.at) > finding.rule.suppress;
                 if over && !finding.continued {

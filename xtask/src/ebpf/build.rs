@@ -47,9 +47,10 @@ pub fn build(toolchain: &Toolchain) -> Result<PathBuf> {
     })?;
     let linked = folder.join(TARGET).join("release/weir-ebpf");
     let stripped = folder.join("weir.bpf.o");
-    // Debug information goes, BTF stays: it is what the loader and the verifier read.
+    // Debug information goes, BTF stays: it is what the loader and the verifier read. Its relocations are for linkers.
     let mut objcopy = toolchain.rustc.objcopy()?;
-    if !host::run_quietly(objcopy.arg("--strip-debug").arg(&linked).arg(&stripped))? {
+    objcopy.args(["--strip-debug", "--remove-section=.rel.BTF", "--remove-section=.rel.BTF.ext"]);
+    if !host::run_quietly(objcopy.arg(&linked).arg(&stripped))? {
         bail!("{} could not be stripped", linked.display());
     }
     Ok(stripped)
