@@ -143,7 +143,10 @@ fn compare(alert: &Event, truth: &Value, received: u64, to: &str) -> Result<()> 
         wrong += usize::from(!right);
         let style = ui::style(if right { ui::Outcome::Done } else { ui::Outcome::Failed });
         let word = if right { "true" } else { "FALSE" };
-        anstream::println!("  {style}{word:5}{style:#} {what}: {told}{}", if right { String::new() } else { format!(", but it was {true_}") });
+        anstream::println!(
+            "  {style}{word:5}{style:#} {what}: {told}{}",
+            if right { String::new() } else { format!(", but it was {true_}") }
+        );
     }
     ensure!(wrong == 0, "the alert is not true: {wrong} of what it says differs from what happened");
     anstream::println!("\nEvery word of it is true.");

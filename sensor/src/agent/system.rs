@@ -110,11 +110,8 @@ impl System {
 /// The cgroup at `path`: a directory, or a path below `root`.
 fn scope(path: &Path, root: &Path) -> Result<Scope, SystemError> {
     let error = |reason: String| SystemError::Scope { path: path.to_owned(), root: root.to_owned(), reason };
-    let directory = if path.starts_with(root) {
-        path.to_owned()
-    } else {
-        root.join(path.strip_prefix("/").unwrap_or(path))
-    };
+    let directory =
+        if path.starts_with(root) { path.to_owned() } else { root.join(path.strip_prefix("/").unwrap_or(path)) };
     let below = directory.strip_prefix(root).map_err(|_| error("it is not below the cgroup v2 root".into()))?;
     let data = std::fs::metadata(&directory).map_err(|reason| error(reason.to_string()))?;
     if !data.is_dir() || below.components().any(|part| matches!(part, std::path::Component::ParentDir)) {

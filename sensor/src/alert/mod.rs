@@ -4,16 +4,18 @@
 //! template asks for with what attackers wrote made harmless; [`record`](Alert::record) is the form in which an alert leaves.
 //! Neither clock nor randomness: ids follow from the evidence, wall time comes in when an alert is written out.
 
-pub mod escape;
+mod escape;
 mod raiser;
 mod record;
-pub mod sentence;
+mod sentence;
 
 #[cfg(test)]
 mod tests;
 
+pub use escape::{VALUE_MAX, escape};
 pub use raiser::{Limits, Raiser, Statistics};
 pub use record::Record;
+pub use sentence::quantity;
 
 use crate::detection::{Evidence, Level, Rule};
 use crate::event::{BootTime, Event, WallClock, Workload};

@@ -4,7 +4,7 @@
 //! have no convention and are under `weir.`, as is the alert itself.
 
 use super::Alert;
-use crate::event::{Event, Field, Value, WallClock};
+use crate::event::{Attributes, WallClock};
 use serde::ser::{SerializeMap, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 
@@ -34,15 +34,15 @@ impl Serialize for Record<'_> {
         map.serialize_entry("severity_number", &severity.number)?;
         map.serialize_entry("severity_text", severity.text)?;
         map.serialize_entry("body", &self.alert.sentence)?;
-        map.serialize_entry("attributes", &Attributes(*self))?;
+        map.serialize_entry("attributes", &Described(*self))?;
         map.serialize_entry("evidence", &Proof(*self))?;
         map.end()
     }
 }
 
-struct Attributes<'a>(Record<'a>);
+struct Described<'a>(Record<'a>);
 
-impl Serialize for Attributes<'_> {
+impl Serialize for Described<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Record { alert, clock } = self.0;
         let rule = &alert.rule;
@@ -65,7 +65,7 @@ impl Serialize for Attributes<'_> {
         some(&mut map, "weir.atlas.version", &rule.atlas_version)?;
         list(&mut map, "weir.rule.innocent_causes", &rule.innocent_causes)?;
         list(&mut map, "weir.rule.first_steps", &rule.first_steps)?;
-        fields(&mut map, &alert.decisive)?;
+        Attributes(&alert.decisive).add_to(&mut map)?;
         map.end()
     }
 }
@@ -78,20 +78,6 @@ fn list<M: SerializeMap>(map: &mut M, name: &str, list: &[Box<str>]) -> Result<(
     if list.is_empty() { Ok(()) } else { map.serialize_entry(name, list) }
 }
 
-fn fields<M: SerializeMap>(map: &mut M, event: &Event) -> Result<(), M::Error> {
-    for field in Field::ALL {
-        match field.get(event) {
-            None => Ok(()),
-            Some(Value::Text(text)) => map.serialize_entry(field.name(), &text),
-            Some(Value::Number(number)) => map.serialize_entry(field.name(), &number),
-            Some(Value::Ratio(ratio)) => map.serialize_entry(field.name(), &ratio),
-            Some(Value::Flag(flag)) => map.serialize_entry(field.name(), &flag),
-            Some(Value::List(list)) => map.serialize_entry(field.name(), &list),
-        }?;
-    }
-    Ok(())
-}
-
 /// The events that prove it, in order.
 struct Proof<'a>(Record<'a>);
 
@@ -101,7 +87,7 @@ impl Serialize for Proof<'_> {
         let mut sequence = serializer.serialize_seq(Some(alert.evidence.len()))?;
         for evidence in &alert.evidence {
             let time = clock.rfc3339(evidence.event.time).to_string();
-            let attributes = EventFields(&evidence.event);
+            let attributes = Attributes(&evidence.event);
             sequence.serialize_element(&Piece { rule: &evidence.rule_name, time, attributes })?;
         }
         sequence.end()
@@ -112,15 +98,5 @@ impl Serialize for Proof<'_> {
 struct Piece<'a> {
     rule: &'a str,
     time: String,
-    attributes: EventFields<'a>,
-}
-
-struct EventFields<'a>(&'a Event);
-
-impl Serialize for EventFields<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        fields(&mut map, self.0)?;
-        map.end()
-    }
+    attributes: Attributes<'a>,
 }

@@ -42,7 +42,9 @@ fn text(report: &Report) {
     match (missing, degraded) {
         (0, 0) => anstream::println!("{style}Weir can run here, and will see everything it can see.{style:#}"),
         (0, _) => anstream::println!("{style}Weir can run here; {degraded} things could be better.{style:#}"),
-        _ => anstream::println!("{style}Weir cannot run here yet: {missing} things that it needs are missing.{style:#}"),
+        _ => {
+            anstream::println!("{style}Weir cannot run here yet: {missing} things that it needs are missing.{style:#}")
+        }
     }
 }
 

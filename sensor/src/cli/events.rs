@@ -38,8 +38,7 @@ pub struct Events {
 impl Events {
     pub fn execute(self) -> ExitCode {
         let format = self.sensor.format();
-        let selection =
-            Selection { kinds: self.kind, pids: self.pid, containers: self.container, count: self.count };
+        let selection = Selection { kinds: self.kind, pids: self.pid, containers: self.container, count: self.count };
         match agent::run(self.sensor.settings(Vec::new()), Show::Events(selection), format) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => super::fail(&error),

@@ -6,7 +6,9 @@ use tracing_subscriber::filter::ParseError;
 
 /// The directives of `--log` are wrong.
 #[derive(Debug, thiserror::Error)]
-#[error("`--log {directives}` is not a level (error, warn, info, debug, trace) nor a list of tracing directives: {reason}")]
+#[error(
+    "`--log {directives}` is not a level (error, warn, info, debug, trace) nor a list of tracing directives: {reason}"
+)]
 pub struct LogError {
     directives: String,
     reason: ParseError,

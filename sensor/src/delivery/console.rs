@@ -1,10 +1,10 @@
 //! The console: one readable line an event or alert for people, one JSON object a line for programs.
 
-use super::escape::{Visible, bytes, command_line};
-use super::json;
-use crate::alert::Alert;
+use super::json::EventObject;
+use crate::alert::{Alert, VALUE_MAX, escape, quantity};
 use crate::event::{Body, Endpoints, Event, File, FlowReason, WallClock};
 use anstyle::{AnsiColor, Style};
+use serde::Serialize;
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -25,7 +25,9 @@ pub enum OutputError {
     #[error("the reader of the output has gone")]
     Closed,
     /// Disk full, and the like.
-    #[error("cannot write the output: {0}; what follows is not shown, so make room or choose another place and start again")]
+    #[error(
+        "cannot write the output: {0}; what follows is not shown, so make room or choose another place and start again"
+    )]
     Failed(io::Error),
 }
 
@@ -38,8 +40,9 @@ impl From<io::Error> for OutputError {
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
 
-/// Most bytes of a command line that are shown.
+/// Most bytes of a command line, and most characters of a path, that are shown.
 const COMMAND_LINE_SHOWN: usize = 200;
+const PATH_SHOWN: usize = 1024;
 
 /// Writes events and alerts to `W`. Colour is written always; `W` strips it where it is not wanted (`anstream`).
 pub struct Console<W: Write> {
@@ -65,7 +68,7 @@ impl<W: Write> Console<W> {
     /// When the output does not take it.
     pub fn event(&mut self, event: &Event) -> Result<(), OutputError> {
         match self.format {
-            Format::Json => self.line(&json::event_object(event, self.clock))?,
+            Format::Json => self.line(&EventObject { event, clock: self.clock })?,
             Format::Text => {
                 let time = self.clock.rfc3339(event.time).to_string();
                 let kind = event.body.kind_name();
@@ -84,7 +87,7 @@ impl<W: Write> Console<W> {
     /// When the output does not take it.
     pub fn alert(&mut self, alert: &Alert) -> Result<(), OutputError> {
         match self.format {
-            Format::Json => self.line(&json::alert_object(alert, self.clock))?,
+            Format::Json => self.line(&alert.record(self.clock))?,
             Format::Text => {
                 let time = self.clock.rfc3339(alert.time).to_string();
                 let level = alert.rule.level.name().to_uppercase();
@@ -94,8 +97,8 @@ impl<W: Write> Console<W> {
                 writeln!(
                     self.out,
                     "{DIM}{time}{DIM:#} {style}{level:<8}{style:#} {BOLD}{}{update}{BOLD:#}: {} {DIM}[{ids}]{DIM:#}",
-                    Visible(&alert.rule.title),
-                    Visible(&alert.sentence),
+                    escape(&alert.rule.title, VALUE_MAX),
+                    alert.sentence.trim(),
                 )?;
             }
         }
@@ -110,7 +113,7 @@ impl<W: Write> Console<W> {
         Ok(self.out.flush()?)
     }
 
-    fn line(&mut self, object: &serde_json::Value) -> Result<(), OutputError> {
+    fn line(&mut self, object: &impl Serialize) -> Result<(), OutputError> {
         serde_json::to_writer(&mut self.out, object).map_err(io::Error::from)?;
         Ok(self.out.write_all(b"\n")?)
     }
@@ -146,11 +149,13 @@ impl fmt::Display for Who<'_> {
         let executable = event.process.as_deref().map_or("", |process| &*process.executable);
         let name = executable.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(&event.actor.comm);
         match event.actor.process {
-            Some(key) => write!(f, "{BOLD}{}{BOLD:#}[{}]", Visible(name), key.pid)?,
+            Some(key) => write!(f, "{BOLD}{}{BOLD:#}[{}]", escape(name, VALUE_MAX), key.pid)?,
             None => f.write_str("(unknown process)")?,
         }
         match event.workload.as_deref() {
-            Some(workload) if &*workload.id != "host" => write!(f, " {DIM}{}{DIM:#}", Visible(shortened(&workload.id))),
+            Some(workload) if &*workload.id != "host" => {
+                write!(f, " {DIM}{}{DIM:#}", escape(shortened(&workload.id), VALUE_MAX))
+            }
             _ => Ok(()),
         }
     }
@@ -169,7 +174,7 @@ impl fmt::Display for What<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.body {
             Body::Exec(exec) => {
-                write!(f, "ran {}: {}", path(&exec.file), command_line(&exec.args, COMMAND_LINE_SHOWN))
+                write!(f, "ran {}: {}", path(&exec.file), command_line(&exec.args))
             }
             Body::Fork(fork) => write!(f, "forked {}", fork.child.pid),
             Body::Exit(exit) => match (exit.code, exit.signal) {
@@ -179,7 +184,7 @@ impl fmt::Display for What<'_> {
             Body::Open(open) => {
                 write!(f, "opened {} for {}", path(&open.file), open.access.name().replace('_', " and "))?;
                 if open.file.id.is_some() {
-                    write!(f, " ({}", bytes(open.file.size))?;
+                    write!(f, " ({}", quantity(open.file.size))?;
                     for class in open.file.classes.iter() {
                         write!(f, ", {}", class.name())?;
                     }
@@ -197,12 +202,12 @@ impl fmt::Display for What<'_> {
                     (_, true) => "has sent",
                     (_, false) => "has answered",
                 };
-                let (ends, sent) = (&flow.endpoints, bytes(flow.bytes));
+                let (ends, sent) = (&flow.endpoints, quantity(flow.bytes));
                 write!(f, "{verb} {sent} to {} ({})", peer(ends), ends.transport)
             }
-            Body::Cgroup(cgroup) => write!(f, "cgroup {}", Visible(&cgroup.path)),
+            Body::Cgroup(cgroup) => write!(f, "cgroup {}", escape(&cgroup.path, PATH_SHOWN)),
             Body::ProcessFound(found) => {
-                write!(f, "was already running: {}", command_line(&found.args, COMMAND_LINE_SHOWN))
+                write!(f, "was already running: {}", command_line(&found.args))
             }
             Body::Lost(lost) => write!(f, "{} {} events lost: {}", lost.count, lost.kind, lost.cause),
         }
@@ -211,7 +216,7 @@ impl fmt::Display for What<'_> {
 
 fn path(file: &File) -> impl fmt::Display {
     let cut = if file.path_cut { "…" } else { "" };
-    format!("{cut}{}", Visible(&file.path))
+    format!("{cut}{}", escape(&file.path, PATH_SHOWN))
 }
 
 fn peer(ends: &Endpoints) -> String {
@@ -219,4 +224,22 @@ fn peer(ends: &Endpoints) -> String {
         (address @ (IpAddr::V4(_) | IpAddr::V6(_)), 0) => address.to_string(),
         (address, port) => SocketAddr::new(address, port).to_string(),
     }
+}
+
+/// An argument list as a person would type it: quoted where it has to be, cut where it gets long.
+fn command_line(args: &[Box<str>]) -> String {
+    let mut line = String::new();
+    for arg in args {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        if line.len() + arg.len() > COMMAND_LINE_SHOWN {
+            line.push('\u{2026}');
+            break;
+        }
+        let plain = !arg.is_empty() && arg.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c));
+        let arg = escape(arg, COMMAND_LINE_SHOWN);
+        if plain { line.push_str(&arg) } else { line.extend(["'", &arg, "'"]) }
+    }
+    line
 }

@@ -1,32 +1,22 @@
-//! Events and alerts as JSON objects, with the vocabulary's names as keys.
+//! Events as JSON objects, with the vocabulary's names as keys.
 
-use crate::alert::Alert;
-use crate::event::{Event, Field, Value, WallClock};
-use serde_json::{Map, Value as Json};
+use crate::event::{Attributes, Event, WallClock};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 /// One flat object an event: `time` (RFC 3339, UTC) and every field that the event has.
-pub fn event_object(event: &Event, clock: WallClock) -> Json {
-    let mut object = fields(event);
-    object.insert("time".into(), Json::String(clock.rfc3339(event.time).to_string()));
-    Json::Object(object)
+pub struct EventObject<'a> {
+    /// The event.
+    pub event: &'a Event,
+    /// What tells its wall time.
+    pub clock: WallClock,
 }
 
-/// One object an alert, as it serialises, with wall times.
-pub fn alert_object(alert: &Alert, clock: WallClock) -> Json {
-    alert.to_json(clock)
-}
-
-/// Every field that the event has.
-pub fn fields(event: &Event) -> Map<String, Json> {
-    Field::ALL.iter().filter_map(|field| Some((field.name().to_owned(), json(field.get(event)?)))).collect()
-}
-
-fn json(value: Value<'_>) -> Json {
-    match value {
-        Value::Text(text) => Json::String(text.into_owned()),
-        Value::Number(number) => Json::from(number),
-        Value::Ratio(ratio) => Json::from(ratio),
-        Value::Flag(flag) => Json::Bool(flag),
-        Value::List(list) => list.into_iter().map(|text| Json::String(text.into_owned())).collect(),
+impl Serialize for EventObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("time", &self.clock.rfc3339(self.event.time).to_string())?;
+        Attributes(self.event).add_to(&mut map)?;
+        map.end()
     }
 }

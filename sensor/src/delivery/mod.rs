@@ -4,12 +4,9 @@
 //! Text that came from events is escaped here, for the output it goes to.
 
 mod console;
-mod escape;
 mod json;
 
 #[cfg(test)]
 mod tests;
 
 pub use console::{Console, Format, OutputError};
-pub use escape::Visible;
-pub use json::{alert_object, event_object};

@@ -1,31 +1,37 @@
-use super::escape::{Visible, bytes, command_line};
+use super::{Console, Format};
+use crate::event::{Actor, Body, BootTime, Event, Exec, File, ProcessKey, WallClock};
 
-#[test]
-fn nothing_hidden_reaches_a_terminal() {
-    assert_eq!(Visible("a\u{1b}[31mb\u{7}").to_string(), "a\\u{1b}[31mb\\u{7}");
-    assert_eq!(Visible("x\ny\tz\u{202e}gpj.exe\u{200b}").to_string(), "x\\ny\\tz\\u{202e}gpj.exe\\u{200b}");
-    assert_eq!(Visible("plain, ünïcode, 模型").to_string(), "plain, ünïcode, 模型");
-    assert_eq!(Visible("").to_string(), "");
+fn exec(path: &str, args: &[&str]) -> Event {
+    let file = File { path: path.into(), ..File::default() };
+    let args = args.iter().map(|arg| (*arg).into()).collect();
+    let body = Body::Exec(Exec { file, parent: None, args, args_cut: false, working_directory: "/".into() });
+    let actor = Actor { process: Some(ProcessKey { pid: 7, start_ticks: 1 }), comm: "x".into(), ..Actor::default() };
+    Event::new(BootTime(1_000_000), None, actor, body)
+}
+
+fn written(event: &Event, format: Format) -> String {
+    let mut out = Vec::new();
+    let mut console = Console::new(&mut out, format, WallClock::new(0, BootTime(0)));
+    console.event(event).unwrap();
+    console.flush().unwrap();
+    drop(console);
+    String::from_utf8(out).unwrap()
 }
 
 #[test]
-fn bytes_are_said_in_powers_of_a_thousand() {
-    for (count, text) in [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1_000, "1.0 kB"),
-        (999_949, "999.9 kB"),
-        (999_950, "1.0 MB"),
-        (26_214_400, "26.2 MB"),
-        (u64::MAX, "18.4 EB"),
-    ] {
-        assert_eq!(bytes(count), text);
-    }
+fn what_attackers_write_is_one_harmless_line() {
+    let event = exec("/tmp/\u{1b}]0;x\u{7}\n/sh", &["sh", "-c", "a\u{202e}b\n", ""]);
+    let text = anstream::adapter::strip_str(&written(&event, Format::Text)).to_string();
+    assert_eq!(
+        text,
+        "1970-01-01T00:00:00.001000Z exec     x[7] ran /tmp/\\u{1b}]0;x\\u{7}\\u{a}/sh: sh -c 'a\\u{202e}b\\u{a}' ''\n"
+    );
+    let json: serde_json::Value = serde_json::from_str(&written(&event, Format::Json)).unwrap();
+    assert_eq!(json["file.path"], "/tmp/\u{1b}]0;x\u{7}\n/sh", "JSON loses nothing");
 }
 
 #[test]
-fn command_lines_are_quoted_and_bounded() {
-    let args: Vec<Box<str>> = ["sh", "-c", "echo 'a'\u{1b}[0m", ""].map(Into::into).to_vec();
-    assert_eq!(command_line(&args, 100), "sh -c 'echo 'a'\\u{1b}[0m' ''");
-    assert!(command_line(&vec!["x".repeat(50).into(); 100], 200).len() <= 210);
+fn long_command_lines_are_cut() {
+    let event = exec("/bin/x", &vec!["x".repeat(50).as_str(); 100]);
+    assert!(written(&event, Format::Text).len() < 400);
 }

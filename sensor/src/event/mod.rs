@@ -3,6 +3,7 @@
 //! Here live [`Event`] and its parts, and access to them by semantic-convention name ([`field`]). Everything on the event
 //! line reads and writes these types; this module depends on no other one of the agent. No I/O, no clock, no tables.
 
+mod attributes;
 mod body;
 mod class;
 mod field;
@@ -15,6 +16,7 @@ mod workload;
 #[cfg(test)]
 mod tests;
 
+pub use attributes::Attributes;
 pub use body::{
     Access, Body, Cgroup, Connect, Endpoints, Exec, Exit, File, FileId, Flow, Fork, Lost, Open, ProcessFound, Transport,
 };
