@@ -182,7 +182,9 @@ impl Agent {
         for event in self.flows.end_idle(now) {
             self.push(event)?;
         }
-        self.output.console.flush()
+        self.output.console.flush()?;
+        // Otherwise known at the next alert only, which may take a month.
+        if system::reader_has_gone() { Err(OutputError::Closed) } else { Ok(()) }
     }
 
     /// Detaches everything, then takes what still waits.

@@ -2,9 +2,11 @@
 
 use super::Settings;
 use crate::event::{BootTime, Event, WallClock};
+use crate::kernel::object::OVERRIDE;
 use crate::kernel::{self, Classification, LoadError, Loaded, Request, Scope};
 use crate::process::proc::{CgroupView, Reader};
 use crate::workload::cgroupfs::{self, Hierarchies};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
 use std::io::Write;
@@ -27,6 +29,10 @@ pub enum SystemError {
     Load(#[from] LoadError),
     #[error(transparent)]
     Object(#[from] kernel::ObjectError),
+    #[error(
+        "the eBPF object {}, named by {OVERRIDE}: {reason}, or unset the variable to use the embedded one", .path.display()
+    )]
+    OtherObject { path: PathBuf, reason: LoadError },
 }
 
 /// The system, as far as it is known.
@@ -57,7 +63,8 @@ impl System {
     /// # Errors
     /// When the kernel refuses what the sensor cannot do without.
     pub fn load(&self, settings: &Settings, classification: &Classification) -> Result<Loaded, SystemError> {
-        let object = kernel::object::read(std::env::var_os("WEIR_EBPF_OBJECT").map(PathBuf::from))?;
+        let other = std::env::var_os(OVERRIDE).map(PathBuf::from);
+        let object = kernel::object::read(other.clone())?;
         let told = kernel::Settings {
             scope: self.scope,
             cgroup_v1_controller: self.hierarchies.legacy.as_ref().map(|legacy| legacy.controller.into()),
@@ -72,7 +79,10 @@ impl System {
             ring_bytes: settings.ring_bytes,
             log_level: settings.kernel_log.as_deref(),
         };
-        let loaded = kernel::load(&request)?;
+        let loaded = kernel::load(&request).map_err(|error| match (error, other) {
+            (reason @ LoadError::Object(_), Some(path)) => SystemError::OtherObject { path, reason },
+            (error, _) => error.into(),
+        })?;
         for coverage in loaded.coverage.iter().filter(|coverage| !coverage.is_whole()) {
             for gap in &coverage.gaps {
                 tracing::warn!(concern = coverage.concern.name(), program = gap.program, reason = gap.reason, gap.mend);
@@ -135,6 +145,15 @@ pub fn now() -> BootTime {
 pub fn wall_clock() -> WallClock {
     let time = clock_gettime(ClockId::Realtime);
     WallClock::new(i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec), now())
+}
+
+/// Whether standard output is a pipe that nobody reads any more, or a terminal that is gone.
+pub fn reader_has_gone() -> bool {
+    let stdout = std::io::stdout();
+    // No events are asked for: errors and hang-ups are told always.
+    let mut output = [PollFd::new(&stdout, PollFlags::empty())];
+    let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+    matches!(poll(&mut output, Some(&now)), Ok(1..))
 }
 
 /// Says on `descriptor` that everything is attached.

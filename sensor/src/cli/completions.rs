@@ -2,6 +2,7 @@
 
 use super::Arguments;
 use clap::{Args, CommandFactory};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Print shell completions
@@ -14,7 +15,10 @@ pub struct Completions {
 
 impl Completions {
     pub fn execute(self) -> ExitCode {
-        clap_complete::generate(self.shell, &mut Arguments::command(), "weir", &mut std::io::stdout());
-        ExitCode::SUCCESS
+        // Into memory first: `generate` panics where it cannot write.
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Arguments::command(), "weir", &mut script);
+        let mut out = std::io::stdout();
+        super::shown(out.write_all(&script).and_then(|()| out.flush()), ExitCode::SUCCESS)
     }
 }

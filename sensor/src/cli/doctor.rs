@@ -5,6 +5,7 @@ use crate::kernel::probe::{self, Finding, Report, State};
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use serde_json::json;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Say what this machine offers, what is missing, and what to do about it
@@ -19,36 +20,35 @@ pub struct Doctor {
 impl Doctor {
     pub fn execute(self) -> ExitCode {
         let report = probe::probe();
-        match self.format {
-            Format::Text => text(&report),
-            Format::Json => anstream::println!("{}", object(&report)),
-        }
-        if report.worst() == State::Missing { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        let status = if report.worst() == State::Missing { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        super::print(status, |out| match self.format {
+            Format::Text => text(&report, out),
+            Format::Json => writeln!(out, "{}", object(&report)),
+        })
     }
 }
 
-fn text(report: &Report) {
+fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let width = report.findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
     for Finding { name, state, meaning, mend } in &report.findings {
         let style = style(*state);
-        anstream::println!("{style}{:<9}{style:#} {name:<width$}  {meaning}", state.name());
+        writeln!(out, "{style}{:<9}{style:#} {name:<width$}  {meaning}", state.name())?;
         if let Some(mend) = mend {
-            anstream::println!("{:10}{:width$}  {ARROW}{mend}{ARROW:#}", "", "");
+            writeln!(out, "{:10}{:width$}  {MEND}{mend}{MEND:#}", "", "")?;
         }
     }
-    let (missing, degraded) = (report.count(State::Missing), report.count(State::Degraded));
     let style = style(report.worst());
-    anstream::println!();
-    match (missing, degraded) {
-        (0, 0) => anstream::println!("{style}Weir can run here, and will see everything it can see.{style:#}"),
-        (0, _) => anstream::println!("{style}Weir can run here; {degraded} things could be better.{style:#}"),
-        _ => {
-            anstream::println!("{style}Weir cannot run here yet: {missing} things that it needs are missing.{style:#}")
-        }
-    }
+    let verdict = match (report.count(State::Missing), report.count(State::Degraded)) {
+        (0, 0) => "Weir can run here, and will see everything it can see.".to_owned(),
+        (0, 1) => "Weir can run here; one thing could be better.".to_owned(),
+        (0, degraded) => format!("Weir can run here; {degraded} things could be better."),
+        (1, _) => "Weir cannot run here yet: one thing that it needs is missing.".to_owned(),
+        (missing, _) => format!("Weir cannot run here yet: {missing} things that it needs are missing."),
+    };
+    writeln!(out, "\n{style}{verdict}{style:#}")
 }
 
-const ARROW: Style = Style::new().italic();
+const MEND: Style = Style::new().italic();
 
 fn style(state: State) -> Style {
     match state {

@@ -24,6 +24,8 @@ pub fn start(directives: &str) -> Result<(), LogError> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
+        // It would be said on standard error, which is what failed, by a macro that then panics.
+        .log_internal_errors(false)
         .init();
     Ok(())
 }

@@ -9,7 +9,9 @@ mod rules;
 mod run;
 mod sensor;
 
+use crate::delivery::OutputError;
 use clap::{ColorChoice, Parser, Subcommand};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 const AFTER_HELP: &str = "\
@@ -51,7 +53,12 @@ enum Command {
 
 /// Parses the command line, does what it says, and gives the exit status.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(mistake) if mistake.use_stderr() => mistake.exit(),
+        // What was asked for with --help or --version.
+        Err(answer) => return shown(answer.print(), ExitCode::SUCCESS),
+    };
     match arguments.color {
         ColorChoice::Always => anstream::ColorChoice::Always,
         ColorChoice::Never => anstream::ColorChoice::Never,
@@ -70,10 +77,30 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Writes to standard output, in colour where that is wanted; `status`, unless it cannot be written.
+fn print(status: ExitCode, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
+    let mut out = BufWriter::new(anstream::stdout());
+    let written = write(&mut out).and_then(|()| out.flush());
+    shown(written, status)
+}
+
+/// `status`, unless the output could not be written. A reader who has seen enough is no failure.
+fn shown(written: io::Result<()>, status: ExitCode) -> ExitCode {
+    match written.map_err(OutputError::from) {
+        Ok(()) | Err(OutputError::Closed) => status,
+        Err(error) => fail(&error),
+    }
+}
+
 /// Says why it cannot go on: one line on standard error, status 1.
 fn fail(error: &dyn std::error::Error) -> ExitCode {
-    anstream::eprintln!("{ERROR}error:{ERROR:#} {}", sentence(error));
+    complain(&sentence(error));
     ExitCode::FAILURE
+}
+
+/// One line on standard error. If nobody takes that, there is nobody left to tell; the status does.
+fn complain(sentence: &str) {
+    let _ = writeln!(anstream::stderr(), "{ERROR}error:{ERROR:#} {sentence}");
 }
 
 const ERROR: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();

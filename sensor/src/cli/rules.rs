@@ -5,6 +5,7 @@ use crate::detection::{self, Logic, Rule, RuleSet};
 use anstyle::Style;
 use clap::{Args, Subcommand};
 use serde_json::json;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -40,7 +41,7 @@ impl Rules {
         match self.command {
             Command::Check { paths } => check(&paths),
             Command::List { rules, format } => match RuleSet::load(&rules) {
-                Ok(set) => list(&set, format),
+                Ok(set) => super::print(ExitCode::SUCCESS, |out| list(&set, format, out)),
                 Err(error) => super::fail(&error),
             },
         }
@@ -49,39 +50,34 @@ impl Rules {
 
 fn check(paths: &[PathBuf]) -> ExitCode {
     let report = detection::check(paths);
-    match &report.set {
-        Some(set) => {
-            let (rules, filters) = (set.rules().count(), set.filter_count());
-            anstream::println!("{rules} rules and {filters} filters are right (version {})", short(set.digest()));
-            ExitCode::SUCCESS
-        }
-        None => {
-            for problem in &report.problems {
-                anstream::eprintln!("{}error:{:#} {problem}", super::ERROR, super::ERROR);
-            }
-            ExitCode::FAILURE
-        }
-    }
+    let Some(set) = &report.set else {
+        report.problems.iter().for_each(|problem| super::complain(&problem.to_string()));
+        return ExitCode::FAILURE;
+    };
+    let (rules, filters) = (set.rules().count(), set.filter_count());
+    super::print(ExitCode::SUCCESS, |out| {
+        writeln!(out, "{rules} rules and {filters} filters are right (version {})", short(set.digest()))
+    })
 }
 
-fn list(set: &RuleSet, format: Format) -> ExitCode {
+fn list(set: &RuleSet, format: Format, out: &mut dyn Write) -> io::Result<()> {
     const BOLD: Style = Style::new().bold();
     const DIM: Style = Style::new().dimmed();
     for rule in set.rules() {
         match format {
-            Format::Json => anstream::println!("{}", object(rule)),
+            Format::Json => writeln!(out, "{}", object(rule))?,
             Format::Text => {
                 let level = rule.level.name();
                 let ids = rule.attack.iter().chain(&rule.atlas).map(|id| &**id).collect::<Vec<_>>().join(" ");
-                anstream::println!("{level:<13} {BOLD}{}{BOLD:#}  {}  {DIM}{ids}{DIM:#}", rule.title, what(rule));
-                anstream::println!("{:13} {DIM}{}{DIM:#}", "", rule.id);
+                writeln!(out, "{level:<13} {BOLD}{}{BOLD:#}  {}  {DIM}{ids}{DIM:#}", rule.title, what(rule))?;
+                writeln!(out, "{:13} {DIM}{}{DIM:#}", "", rule.id)?;
             }
         }
     }
-    if format == Format::Text {
-        anstream::println!("\n{} rules, version {}", set.rules().count(), short(set.digest()));
+    match format {
+        Format::Json => Ok(()),
+        Format::Text => writeln!(out, "\n{} rules, version {}", set.rules().count(), short(set.digest())),
     }
-    ExitCode::SUCCESS
 }
 
 /// What a rule looks at.
