@@ -239,12 +239,43 @@ offsets! {
 /// `NR_OPEN_DEFAULT` (include/linux/fdtable.h): `BITS_PER_LONG`.
 pub const SMALL_DESCRIPTORS: u64 = 64;
 
-/// System calls that open and that the portable family watches.
-pub const OPEN_SYSCALLS: usize = 5;
+/// Words of a [`SystemCalls`].
+const SYSTEM_CALL_WORDS: usize = 8;
+
+plain! {
+    /// A set of system call numbers, a bit each. Looked at by every system call on the machine: one load and a shift.
+    pub struct SystemCalls {
+        /// Bit n of word m: number 64 m + n.
+        pub words: [u64; SYSTEM_CALL_WORDS],
+    }
+}
+
+impl SystemCalls {
+    /// The first number that it cannot hold. Linux has some 470; all that open are below it on every architecture.
+    pub const END: u32 = 64 * SYSTEM_CALL_WORDS as u32;
+
+    /// The set of `numbers`; those from [`SystemCalls::END`] on ([`ABSENT`] among them) are left out.
+    pub const fn of(numbers: &[u32]) -> SystemCalls {
+        let mut set = SystemCalls::ZERO;
+        let mut at = 0;
+        while at < numbers.len() {
+            let number = numbers[at];
+            if number < SystemCalls::END {
+                set.words[(number / 64) as usize] |= 1 << (number % 64);
+            }
+            at += 1;
+        }
+        set
+    }
+}
 
 plain! {
     /// The rest of what the programs need to know.
     pub struct Config {
+        /// open, openat, openat2, creat and open_by_handle_at.
+        pub open_calls: SystemCalls,
+        /// The same for 32-bit system calls, which a 64-bit program can make too (`int 0x80`).
+        pub compat_open_calls: SystemCalls,
         /// The agent, whose own events are filtered. In the initial pid namespace.
         pub own_tgid: u32,
         /// Watch only below this cgroup v2: its id; 0 for everything.
@@ -261,15 +292,22 @@ plain! {
         pub cgroup_v1_subsystem: u32,
         /// Not 0: `bpf_get_current_task_btf` and typed loads can be used (5.11).
         pub typed_loads: u32,
-        /// Numbers of open, openat, openat2, creat and open_by_handle_at here; [`ABSENT`] where the architecture has none.
-        pub open_syscalls: [u32; OPEN_SYSCALLS],
-        /// The same for 32-bit system calls, which a 64-bit program can make too (`int 0x80`).
-        pub compat_open_syscalls: [u32; OPEN_SYSCALLS],
         /// Mask in the word at `task_compat` that marks a 32-bit call: x86 `TS_COMPAT` (2), arm64 `_TIF_32BIT` (1 << 22).
         pub compat_flag: u32,
         /// `IORING_OP_OPENAT`, `IORING_OP_OPENAT2` (UAPI, fixed: 18, 28).
         pub uring_open_opcodes: [u32; 2],
         /// Mask in `io_kiocb.flags` of requests that post no completion (`REQ_F_CQE_SKIP`, 5.17); 0 if there is none.
         pub uring_skip_flag: u32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_of_system_calls_holds_what_fits() {
+        let set = SystemCalls::of(&[2, 257, 511, 512, ABSENT]);
+        assert_eq!(set.words, [1 << 2, 0, 0, 0, 1 << 1, 0, 0, 1 << 63]);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! One function, [`record`], makes the event, whichever hook found the file.
 
-use crate::globals::{CONFIG, config, constant, load, offset, read, task_load};
+use crate::globals::{CONFIG, bounded, config, load, offset, read, task_load};
 use crate::header::{self, excluded};
 use crate::{classify, files, path, ring};
 use aya_ebpf::{
@@ -11,7 +11,7 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use aya_log_ebpf::debug;
-use sensor_common::config::{ABSENT, OPEN_SYSCALLS};
+use sensor_common::config::{ABSENT, SystemCalls};
 use sensor_common::count::Outcome;
 use sensor_common::record::{Hook, Kind, Open, PATH_MAX};
 
@@ -85,12 +85,11 @@ fn send(file: u64, classes: u32, origin: &Origin) {
 
 /// Whether `number` is one of `calls`.
 #[inline(always)]
-fn opens(number: u32, calls: &[u32; OPEN_SYSCALLS]) -> bool {
-    let mut result = false;
-    for call in calls {
-        result |= constant(call) == number;
-    }
-    result
+fn opens(number: u32, calls: &SystemCalls) -> bool {
+    let index = bounded::<7>((number >> 6).into()) as usize;
+    // SAFETY: there are eight words; volatile, as for `constant`.
+    let word = unsafe { core::ptr::read_volatile(calls.words.as_ptr().add(index)) };
+    word >> (number & 63) & 1 != 0
 }
 
 /// Whether the current system call was made in the 32-bit convention, whose numbers differ. A 64-bit program can do so too
@@ -112,8 +111,8 @@ pub fn on_sys_exit(context: BtfTracePointContext) -> i32 {
     // SAFETY: the first argument is a `struct pt_regs *` to the verifier.
     let number: u64 = unsafe { load(registers, offset!(regs_syscall)) };
     let number = number as u32 & !X32_BIT;
-    let (native, compat) = (&CONFIG.open_syscalls, &CONFIG.compat_open_syscalls);
-    if !opens(number, native) && !opens(number, compat) {
+    let (native, compat) = (&CONFIG.open_calls, &CONFIG.compat_open_calls);
+    if number >= SystemCalls::END || !opens(number, native) && !opens(number, compat) {
         return 0;
     }
     if result < 0 || !opens(number, if is_compat() { compat } else { native }) {

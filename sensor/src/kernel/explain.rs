@@ -27,7 +27,7 @@ pub(super) fn explain(part: &Part, error: &ProgramError) -> Gap {
                 refused("load", io_error, mend)
             } else {
                 let what = format!("the kernel's verifier rejects it ({io_error}): {}", last_lines(&log));
-                (what, "please report this with the kernel's version and the output of RUST_LOG=debug")
+                (what, "please report this with the kernel's version and the output of WEIR_LOG=debug")
             }
         }
         ProgramError::SyscallError(SyscallError { call: "bpf_link_create", io_error })

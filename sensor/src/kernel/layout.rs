@@ -1,7 +1,7 @@
 //! What the programs are told before they are loaded: where the kernel's fields lie, and the settings.
 
 use super::btf::{Btf, MemberError};
-use sensor_common::config::{ABSENT, Config, FIELDS, Field, OPEN_SYSCALLS, Offsets};
+use sensor_common::config::{ABSENT, Config, FIELDS, Field, Offsets, SystemCalls};
 use thiserror::Error;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -15,21 +15,21 @@ const URING_OPEN_OPCODES: [u32; 2] = [18, 28];
 
 /// open, openat, openat2, creat and open_by_handle_at: this architecture's numbers and those of its 32-bit convention, and
 /// the mask that marks a call in that convention.
-struct SystemCalls {
-    native: [u32; OPEN_SYSCALLS],
-    compat: [u32; OPEN_SYSCALLS],
+struct OpenCalls {
+    native: [u32; 5],
+    compat: [u32; 5],
     compat_flag: u32,
 }
 
 /// arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl; `TS_COMPAT` in arch/x86/include/asm/thread_info.h.
 #[cfg(target_arch = "x86_64")]
-const SYSTEM_CALLS: SystemCalls =
-    SystemCalls { native: [2, 257, 437, 85, 304], compat: [5, 295, 437, 8, 342], compat_flag: 2 };
+const OPEN_CALLS: OpenCalls =
+    OpenCalls { native: [2, 257, 437, 85, 304], compat: [5, 295, 437, 8, 342], compat_flag: 2 };
 
 /// include/uapi/asm-generic/unistd.h and arch/arm/tools/syscall.tbl; `TIF_32BIT` in arch/arm64/include/asm/thread_info.h.
 #[cfg(target_arch = "aarch64")]
-const SYSTEM_CALLS: SystemCalls =
-    SystemCalls { native: [ABSENT, 56, 437, ABSENT, 265], compat: [5, 322, 437, 8, 371], compat_flag: 1 << 22 };
+const OPEN_CALLS: OpenCalls =
+    OpenCalls { native: [ABSENT, 56, 437, ABSENT, 265], compat: [5, 322, 437, 8, 371], compat_flag: 1 << 22 };
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!("Weir knows the system calls of x86-64 and arm64 only; add this architecture's to kernel/layout.rs");
@@ -130,9 +130,9 @@ pub fn config(btf: &Btf<'_>, settings: &Settings) -> Result<Config, LayoutError>
             None => ABSENT,
         },
         typed_loads: btf.enumerator("BPF_FUNC_get_current_task_btf").is_some().into(),
-        open_syscalls: SYSTEM_CALLS.native,
-        compat_open_syscalls: SYSTEM_CALLS.compat,
-        compat_flag: SYSTEM_CALLS.compat_flag,
+        open_calls: SystemCalls::of(&OPEN_CALLS.native),
+        compat_open_calls: SystemCalls::of(&OPEN_CALLS.compat),
+        compat_flag: OPEN_CALLS.compat_flag,
         uring_open_opcodes: URING_OPEN_OPCODES,
         uring_skip_flag: uring_skip_flag(btf),
     })
@@ -162,13 +162,13 @@ mod tests {
     /// The kernel's own numbers, where libc names them.
     #[test]
     fn system_call_numbers_are_those_of_libc() {
-        let [_, openat, openat2, _, by_handle] = SYSTEM_CALLS.native.map(libc::c_long::from);
+        let [_, openat, openat2, _, by_handle] = OPEN_CALLS.native.map(libc::c_long::from);
         assert_eq!(openat, libc::SYS_openat);
         assert_eq!(openat2, libc::SYS_openat2);
         assert_eq!(by_handle, libc::SYS_open_by_handle_at);
         #[cfg(target_arch = "x86_64")]
         assert_eq!(
-            [SYSTEM_CALLS.native[0], SYSTEM_CALLS.native[3]].map(libc::c_long::from),
+            [OPEN_CALLS.native[0], OPEN_CALLS.native[3]].map(libc::c_long::from),
             [libc::SYS_open, libc::SYS_creat]
         );
     }
