@@ -131,7 +131,7 @@ fn bpf_linker(rustc: &Rustc) -> Result<PathBuf> {
         cargo.arg("--root").arg(&home).arg("--target-dir").arg(home.join("build")).env("LLVM_PREFIX", &llvm);
         if !host::run_quietly(&mut cargo)? {
             bail!(
-                "bpf-linker {BPF_LINKER} could not be built; cargo's message above says why (it needs crates.io and a C linker)"
+                "bpf-linker {BPF_LINKER} could not be built; cargo's message above says why (it needs the crate registry and a C linker)"
             );
         }
         // 300 MB of intermediate files that nobody needs again.

@@ -121,7 +121,9 @@ fn summary(reports: &[Report]) -> ExitCode {
             Outcome::Skipped => "skipped",
         };
         let style = ui::style(outcome);
-        let counts = report.result.as_ref().map(ToString::to_string).unwrap_or_default();
+        // Steps without tests of their own have nothing to count.
+        let counts = report.result.as_ref().ok().filter(|tally| **tally != Tally::default());
+        let counts = counts.map(ToString::to_string).unwrap_or_default();
         anstream::println!("  {:12} {style}{word:8}{style:#} {:>12}  {counts}", report.name, seconds(report.took));
         match &report.result {
             Ok(tally) => total.add(tally),
