@@ -107,6 +107,9 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     let mut ring = Ring::new(loaded.events)?;
     kernel::release_memory();
     system::notify(settings.notify);
+    if format == Format::Text {
+        anstream::eprintln!("Watching with {} programs in the kernel; ^C ends it.", agent.programs.len());
+    }
 
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
     while !agent.done {

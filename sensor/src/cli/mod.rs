@@ -21,8 +21,10 @@ Start here:
   weir events             look at everything that Weir sees
   weir rules list         what Weir looks for
 
-Exit status: 0 all is well; 1 it could not go on, or found what it was asked to look for (doctor: something is missing;
-rules check: a rule is wrong); 2 the command line is wrong.
+Exit status:
+  0  all is well
+  1  it could not go on, or what was asked about is not well (doctor: something is missing; rules check: a rule is wrong)
+  2  the command line is wrong
 
 Weir needs root, or the capabilities that `weir doctor` names.";
 
