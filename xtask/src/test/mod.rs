@@ -193,7 +193,6 @@ fn end_to_end(session: &mut Session) -> Result<Tally> {
         bail!("weir could not be built, see above");
     }
     let mut cargo = session.cargo_test();
-    cargo.env("WEIR_BIN", host::target_dir().join("debug/weir"));
     // One at a time: what they watch is the kernel, of which there is one.
     cargo.args(["--package", "tests", "--", "--show-output", "--test-threads=1"]);
     results(cargo)

@@ -69,12 +69,17 @@ impl Reader {
         if let Some(counts) = line.strip_prefix("test result: ") {
             self.counts(counts);
             (self.part, self.shown, self.shown_skipped) = (Part::Running, None, false);
+        } else if line.starts_with("running ") && self.part == Part::Running {
+            // An earlier binary that died without a result leaves nothing behind.
+            self.skipped = 0;
         } else if line == "successes:" {
             (self.part, self.shown) = (Part::Successes, None);
         } else if line == "failures:" {
             (self.part, self.shown) = (Part::Failures, None);
         } else if let Some(name) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")) {
             (self.shown, self.shown_skipped) = (Some(name.to_owned()), false);
+        } else if let (Part::Running, Some((name, why))) = (&self.part, ignored(line)) {
+            self.tally.skips.push((name.to_owned(), why.to_owned()));
         } else if let Some(why) = line.strip_prefix("skipped: ") {
             self.skip(why);
         } else if let (Part::Failures, None, Some(name)) = (&self.part, &self.shown, line.strip_prefix("    ")) {
@@ -108,12 +113,18 @@ impl Reader {
             match *of {
                 "passed" => self.tally.passed += count.saturating_sub(std::mem::take(&mut self.skipped)),
                 "failed" => self.tally.failed += count,
-                "ignored" => {
-                    self.tally.skips.extend(vec![("a test".to_owned(), "it is marked #[ignore]".to_owned()); count])
-                }
                 _ => {}
             }
         }
+    }
+}
+
+/// The name and reason in `test NAME ... ignored` or `test NAME ... ignored, WHY`.
+fn ignored(line: &str) -> Option<(&str, &str)> {
+    let (name, why) = line.strip_prefix("test ")?.split_once(" ... ignored")?;
+    match why.strip_prefix(", ") {
+        Some(why) => Some((name, why)),
+        None => why.is_empty().then_some((name, "it is marked #[ignore]")),
     }
 }
 

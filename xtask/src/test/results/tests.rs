@@ -30,7 +30,7 @@ const FAILED: &str = "
 running 3 tests
 test a ... ok
 test b ... FAILED
-test c ... ignored
+test c ... ignored, a measurement
 
 successes:
 
@@ -65,7 +65,7 @@ fn a_failed_test_is_named_and_an_ignored_one_is_skipped() {
     let tally = read(FAILED);
     assert_eq!((tally.passed, tally.failed), (1, 1));
     assert_eq!(tally.failures, ["b"]);
-    assert_eq!(tally.skips.len(), 1);
+    assert_eq!(tally.skips, [("c".to_owned(), "a measurement".to_owned())]);
 }
 
 #[test]
@@ -78,4 +78,6 @@ fn binaries_add_up() {
 #[test]
 fn what_goes_past_the_harness_is_seen_and_a_binary_that_dies_leaves_nothing_odd() {
     assert_eq!(read("test a ... skipped: no BTF\nskipped: no BTF\n").to_string(), "0 passed, 0 failed, 1 skipped");
+    let text = format!("test a ... skipped: no BTF\nskipped: no BTF\n{PASSED}");
+    assert_eq!(read(&text).to_string(), "2 passed, 0 failed, 2 skipped");
 }
