@@ -64,7 +64,7 @@ impl<const TYPED: bool> Name<TYPED> {
             if self.length <= start {
                 *word = 0;
             } else if self.length < start + 8 {
-                *word &= !(u64::MAX << ((self.length - start) * 8 & 63));
+                *word &= !(u64::MAX << (((self.length - start) * 8) & 63));
             }
         }
         words

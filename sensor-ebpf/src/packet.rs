@@ -57,10 +57,8 @@ fn ip4(context: &SkBuffContext) -> Option<(Endpoints, u32)> {
     let mut ends = Endpoints::ZERO;
     ends.family = AF_INET;
     ends.protocol = header[9].into();
-    for i in 0..4 {
-        ends.local_address[i] = header[12 + i];
-        ends.peer_address[i] = header[16 + i];
-    }
+    ends.local_address[..4].copy_from_slice(&header[12..16]);
+    ends.peer_address[..4].copy_from_slice(&header[16..20]);
     Some((ends, u32::from(header[0] & 0xf) * 4))
 }
 
@@ -71,10 +69,8 @@ fn ip6(context: &SkBuffContext) -> Option<(Endpoints, u32)> {
     let header: [u8; 40] = at(context, 0)?;
     let mut ends = Endpoints::ZERO;
     ends.family = AF_INET6;
-    for i in 0..16 {
-        ends.local_address[i] = header[8 + i];
-        ends.peer_address[i] = header[24 + i];
-    }
+    ends.local_address.copy_from_slice(&header[8..24]);
+    ends.peer_address.copy_from_slice(&header[24..40]);
     let mut next = header[6];
     let mut offset = 40;
     for _ in 0..4 {
@@ -246,6 +242,7 @@ fn entry(key: &FlowKey, owner: &Header) -> Option<*mut FlowValue> {
     if let Some(value) = FLOWS.get_ptr_mut(key) {
         return Some(value);
     }
+    #[allow(clippy::needless_borrows_for_generic_args, reason = "by value it would be on the stack")]
     let _ = FLOWS.insert(key, &EMPTY_FLOW, aya_ebpf::bindings::BPF_NOEXIST.into());
     let value = FLOWS.get_ptr_mut(key)?;
     // SAFETY: see `datagram`.
@@ -272,12 +269,12 @@ pub fn close_last_peer(cookie: u64, socket: &Socket) {
         protocol: socket.endpoints.protocol,
         family: socket.endpoints.family.into(),
     };
-    if let Some(value) = FLOWS.get_ptr(&key) {
+    if let Some(value) = FLOWS.get_ptr(key) {
         // SAFETY: as in `datagram`.
         let value = unsafe { &*value };
         ring::count(Kind::Flow, Outcome::Seen);
         let (hook, flags) = (Hook::CgroupSockRelease, value.counters.flags);
         socket::report(hook, &value.owner, &value.endpoints, &value.counters, cookie, FlowReason::Closed, flags);
-        let _ = FLOWS.remove(&key);
+        let _ = FLOWS.remove(key);
     }
 }
