@@ -5,6 +5,8 @@
 //! kind that it counts other than those that it reports; threads only where they are asked for; no runtime, no name resolution,
 //! no plug-ins, so that it can be linked statically.
 
+mod answer;
+mod bench;
 mod contain;
 mod enter;
 mod exec;
@@ -37,8 +39,12 @@ enum Act {
     Read(open::ReadArgs),
     /// Do one small thing many times, exactly as often as asked.
     Storm(storm::Args),
+    /// Measure how long one small thing takes, in batches.
+    Bench(bench::Args),
     /// Send bytes to a sink.
     Upload(upload::Args),
+    /// Read a file and send it to whoever connects, once.
+    Answer(answer::Args),
     /// Receive and count until standard input ends.
     Sink(crate::sink::Args),
     /// Read a file and send it, in one process or in two.
@@ -94,7 +100,9 @@ fn act(act: Act) -> io::Result<Done> {
         Act::Open(args) => Done::Truth(open::open(&args)?),
         Act::Read(args) => Done::Truth(open::read(&args)?),
         Act::Storm(args) => Done::Truth(storm::storm(&args)?),
+        Act::Bench(args) => Done::Truth(bench::bench(&args)?),
         Act::Upload(args) => Done::Truth(upload::upload(&args)?),
+        Act::Answer(args) => Done::Truth(answer::answer(&args)?),
         Act::Sink(args) => Done::Truth(crate::sink::serve(&args)?),
         Act::Steal(args) => Done::Truth(steal::steal(&args)?),
         Act::Cat(args) => Done::Status(steal::cat(&args)?),
