@@ -153,8 +153,12 @@ fn transmit(socket: RawFd, ring: Option<&mut Ring>, part: &[u8]) -> io::Result<u
 }
 
 /// Sends all of `from` over TCP; how many bytes.
-pub fn stream(mut from: impl Read, to: SocketAddr) -> io::Result<u64> {
-    let mut stream = TcpStream::connect(to).context(|| to.to_string())?;
+pub fn stream(from: impl Read, to: SocketAddr) -> io::Result<u64> {
+    stream_over(TcpStream::connect(to).context(|| to.to_string())?, from)
+}
+
+/// Sends all of `from` over a connection and ends it; how many bytes.
+pub fn stream_over(mut stream: TcpStream, mut from: impl Read) -> io::Result<u64> {
     let mut buffer = vec![0; 1 << 16];
     let mut sent = 0;
     loop {

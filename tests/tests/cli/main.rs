@@ -1,0 +1,11 @@
+//! The program `weir` as a person meets it: what it says, how it ends, what it leaves behind, and when it raises an alert.
+
+mod alerts;
+mod bad_input;
+mod bpf;
+mod closed_output;
+mod doctor;
+mod help;
+mod lifecycle;
+mod rules;
+mod weir;

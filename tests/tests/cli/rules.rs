@@ -1,0 +1,117 @@
+//! `weir rules`: what is in effect, with and without a directory of one's own.
+
+use super::weir::run;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use tests::scene::Directory;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// The five that the sensor comes with.
+const SHIPPED: [(&str, &str); 5] = [
+    ("weights_opened_unexpectedly", "low"),
+    ("model_theft", "high"),
+    ("model_server_shell", "high"),
+    ("credentials_read_unexpectedly", "medium"),
+    ("exec_from_memory", "high"),
+];
+
+/// The rules that `weir rules list` tells of, by name.
+fn list(arguments: &[&str]) -> Result<BTreeMap<String, Value>, Box<dyn Error>> {
+    let listed = run(&[&["rules", "list", "--format", "json"], arguments].concat())?;
+    listed.is_quiet();
+    let mut rules = BTreeMap::new();
+    for line in listed.out.lines() {
+        let rule: Value = serde_json::from_str(line)?;
+        rules.insert(rule["name"].as_str().ok_or("no name")?.to_owned(), rule);
+    }
+    Ok(rules)
+}
+
+fn repository(path: &str) -> Result<String, Box<dyn Error>> {
+    Ok(fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules").join(path))?)
+}
+
+#[test]
+fn the_shipped_ones_are_right() -> Outcome {
+    let checked = run(&["rules", "check"])?;
+    checked.is_quiet();
+    assert!(checked.out.contains(" rules and ") && checked.out.contains(" are right (version "), "{checked:?}");
+    let rules = list(&[])?;
+    for (name, level) in SHIPPED {
+        let rule = rules.get(name).ok_or_else(|| format!("{name} is not listed"))?;
+        assert_eq!(rule["level"], level, "{name}");
+        for field in ["id", "title", "description", "looks_at"] {
+            assert!(rule[field].as_str().is_some_and(|text| !text.is_empty()), "{name}.{field}");
+        }
+        assert!(rule["atlas"].as_array().is_some_and(|ids| !ids.is_empty()), "{name}");
+    }
+    let text = run(&["rules", "list"])?;
+    text.is_quiet();
+    for rule in rules.values() {
+        for field in ["id", "title", "level"] {
+            assert!(text.out.contains(rule[field].as_str().unwrap_or("?")), "{rule} is not in {}", text.out);
+        }
+    }
+    assert!(text.out.lines().next_back().is_some_and(|line| line.contains(&format!("{} rules", rules.len()))));
+    Ok(())
+}
+
+#[test]
+fn colour_is_as_asked_for() -> Outcome {
+    let colours = |arguments: &[&str]| Ok::<_, Box<dyn Error>>(run(arguments)?.out.contains('\u{1b}'));
+    assert!(colours(&["--color", "always", "rules", "list"])?);
+    assert!(colours(&["doctor", "--color", "always"])?, "the option may stand anywhere");
+    for arguments in [&["--color", "never", "rules", "list"][..], &["rules", "list"], &["doctor", "--color", "never"]] {
+        assert!(!colours(arguments)?, "{arguments:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_rule_with_the_id_of_a_shipped_one_replaces_it() -> Outcome {
+    let directory = Directory::new()?;
+    let own = repository("weights_opened.yml")?
+        .replace("title: Weights opened by an unexpected process", "title: Our own weights rule")
+        .replace("level: low", "level: critical");
+    fs::write(directory.path().join("ours.yml"), own)?;
+    let path = directory.path().to_string_lossy();
+    let (before, after) = (list(&[])?, list(&["--rules", &path])?);
+    assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>(), "replaced, not added");
+    for (name, rule) in &after {
+        let ours = name == "weights_opened_unexpectedly";
+        assert_eq!(*rule != before[name], ours, "{name}");
+        assert_eq!(rule["level"] == "critical" && rule["title"] == "Our own weights rule", ours, "{name}");
+    }
+    let versions = (run(&["rules", "check"])?, run(&["rules", "check", &path])?);
+    versions.1.is_quiet();
+    assert_ne!(versions.0.out, versions.1.out, "another version");
+    Ok(())
+}
+
+#[test]
+fn a_shipped_rule_is_switched_off_by_its_status() -> Outcome {
+    let directory = Directory::new()?;
+    let off = repository("exec_from_memory.yml")?.replace("status: experimental", "status: deprecated");
+    fs::write(directory.path().join("off.yml"), off)?;
+    let after = list(&["--rules", &directory.path().to_string_lossy()])?;
+    assert!(!after.contains_key("exec_from_memory"));
+    assert_eq!(after.len() + 1, list(&[])?.len());
+    Ok(())
+}
+
+#[test]
+fn a_list_of_ones_own_replaces_the_shipped_one() -> Outcome {
+    let directory = Directory::new()?;
+    fs::create_dir(directory.path().join("lists"))?;
+    let file = directory.path().join("lists/declared_destinations.txt");
+    let path = directory.path().to_string_lossy().into_owned();
+    fs::write(&file, "192.0.2.0/24 # documentation\n")?;
+    run(&["rules", "check", &path])?.is_quiet();
+    fs::write(&file, "192.0.2.0/24\n192.0.2.300/24\n")?;
+    run(&["rules", "check", &path])?.refuses(1, &["declared_destinations.txt:2", "`192.0.2.300/24`", "CIDR"]);
+    Ok(())
+}
