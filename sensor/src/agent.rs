@@ -14,7 +14,7 @@ use crate::event::{BootTime, Event};
 use crate::kernel::{self, Counters, Flows, Ring};
 use crate::line::{Limits, Line};
 use crate::provenance::{ClassTable, ClassesError};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -108,7 +108,9 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     kernel::release_memory();
     system::notify(settings.notify);
     if format == Format::Text {
-        anstream::eprintln!("Watching with {} programs in the kernel; ^C ends it.", agent.programs.len());
+        // Not by `eprintln!`, which panics where nobody takes it.
+        let _ =
+            writeln!(anstream::stderr(), "Watching with {} programs in the kernel; ^C ends it.", agent.programs.len());
     }
 
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
@@ -217,11 +219,12 @@ impl Output {
                 Ok(false)
             }
             Show::Events(selection) => {
-                if selection.takes(event) {
+                let enough = |shown| selection.count.is_some_and(|count| shown >= count);
+                if !enough(self.shown) && selection.takes(event) {
                     self.console.event(event)?;
                     self.shown += 1;
                 }
-                Ok(selection.count.is_some_and(|count| self.shown >= count))
+                Ok(enough(self.shown))
             }
         }
     }

@@ -36,7 +36,10 @@ impl Builder {
         };
         vet::detections(&rule.detection, category, document, &mut self.problems);
         let annotations = Annotations::read(document, &[], &mut self.problems);
-        self.check_examples(&annotations.tests, category);
+        // Without a log source it is not known what the examples are of, and that has been told.
+        if category.is_some() {
+            self.check_examples(&annotations.tests, category);
+        }
         let meta = Meta {
             id: &rule.id,
             name: &rule.name,

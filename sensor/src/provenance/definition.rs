@@ -80,7 +80,7 @@ impl fmt::Display for Line {
 
 /// The file: one definition a class.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping of classes")]
 pub(super) struct Definitions {
     weights: Definition,
     dataset: Definition,
@@ -90,7 +90,7 @@ pub(super) struct Definitions {
 
 /// One class.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with suffixes, names, directories or paths")]
 pub(super) struct Definition {
     pub(super) suffixes: Vec<String>,
     pub(super) names: Vec<String>,
@@ -102,7 +102,7 @@ pub(super) struct Definition {
 
 /// What is not in a class after all.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with suffixes, names or paths")]
 pub(super) struct Except {
     pub(super) suffixes: Vec<String>,
     pub(super) names: Vec<String>,
