@@ -23,12 +23,7 @@ pub(super) fn explain(part: &Part, error: &ProgramError) -> Gap {
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();
             tracing::debug!(program = part.program, %log, "the verifier's log");
-            if log.trim().is_empty() {
-                refused("load", io_error, mend)
-            } else {
-                let what = format!("the kernel's verifier rejects it ({io_error}): {}", last_lines(&log));
-                (what, "please report this with the kernel's version and the output of WEIR_LOG=debug")
-            }
+            if log.trim().is_empty() { refused("load", io_error, mend) } else { rejected(io_error, &log) }
         }
         ProgramError::SyscallError(SyscallError { call: "bpf_link_create", io_error })
             if io_error.raw_os_error() == Some(libc::EPERM) =>
@@ -42,6 +37,23 @@ pub(super) fn explain(part: &Part, error: &ProgramError) -> Gap {
         other => (other.to_string(), mend),
     };
     Gap { program: part.program, reason, mend }
+}
+
+/// What the verifier has to say.
+fn rejected(error: &io::Error, log: &str) -> (String, &'static str) {
+    // Under lockdown the helpers are simply not there (`bpf_base_func_proto`, LOCKDOWN_BPF_READ_KERNEL); until about 6.10 the
+    // verifier calls that an unknown function.
+    let helpers_lack = |line: &str| line.contains("cannot use helper") || line.contains("unknown func");
+    if log.lines().any(|line| line.contains("bpf_probe_read") && helpers_lack(line)) {
+        return (
+            format!(
+                "the kernel forbids programs to read its memory, as lockdown in confidentiality mode does ({error})"
+            ),
+            "boot with lockdown=integrity or without lockdown (/sys/kernel/security/lockdown shows the mode)",
+        );
+    }
+    let what = format!("the kernel's verifier rejects it ({error}): {}", last_lines(log));
+    (what, "please report this with the kernel's version and the output of `weir --log debug run`")
 }
 
 fn refused(step: &str, error: &io::Error, mend: &'static str) -> (String, &'static str) {
@@ -107,5 +119,30 @@ mod tests {
         assert_eq!(last_lines(""), "");
         assert_eq!(last_lines("processed 4 insns"), "");
         assert_eq!(last_lines("only this"), "only this");
+    }
+
+    #[test]
+    fn lockdown_is_told_from_a_mistake_of_ours() {
+        let error = io::Error::from_raw_os_error(libc::EINVAL);
+        for said in
+            ["program of this type cannot use helper bpf_probe_read_kernel#113", "unknown func bpf_probe_read#4"]
+        {
+            let log = format!("0: (85) call bpf_probe_read_kernel#113\n{said}\nprocessed 1 insns\n");
+            let (reason, mend) = rejected(&error, &log);
+            assert!(reason.contains("lockdown") && mend.contains("lockdown=integrity"), "{reason}; {mend}");
+        }
+        let other = "0: (85) call bpf_probe_read_kernel#113\nR1 invalid mem access 'scalar'\n";
+        let (reason, mend) = rejected(&error, other);
+        assert!(reason.contains("invalid mem access") && mend.contains("report"), "{reason}; {mend}");
+    }
+
+    #[test]
+    fn what_is_not_permitted_is_told_with_who_may() {
+        for number in [libc::EPERM, libc::EACCES] {
+            let (reason, mend) = refused("load", &io::Error::from_raw_os_error(number), "another mend");
+            assert!(reason.contains("refuses to load") && mend.contains("CAP_BPF"), "{reason}; {mend}");
+        }
+        let (_, mend) = refused("bpf_link_create", &io::Error::from_raw_os_error(libc::ENOMEM), "another mend");
+        assert_eq!(mend, "another mend");
     }
 }
