@@ -10,8 +10,11 @@ use tests::skip;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// The findings: name, state, mend.
-fn findings(ended: &Ended) -> Result<Vec<(String, String, Option<String>)>, Box<dyn Error>> {
+/// Name, state, mend.
+type Finding = (String, String, Option<String>);
+
+/// The findings, which are as they have to be.
+fn findings(ended: &Ended) -> Result<Vec<Finding>, Box<dyn Error>> {
     let report: Value = serde_json::from_str(&ended.out)?;
     let findings = report["findings"].as_array().ok_or("no findings")?;
     let mut read = Vec::new();

@@ -2,6 +2,7 @@
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::ffi::CString;
+use std::fmt;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -18,7 +19,6 @@ use tests::{Context, locate};
 pub const NOBODY: u32 = 65_534;
 
 /// How a `weir` ended, and what it said.
-#[derive(Debug)]
 pub struct Ended {
     /// Its exit status; nothing if a signal ended it.
     pub status: Option<i32>,
@@ -70,6 +70,15 @@ pub fn ended(child: Child) -> io::Result<Ended> {
     let output = output.map_err(|_| io::Error::other(format!("it did not end within {PATIENCE:?}")))??;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ok(Ended { status: output.status.code(), out: text(output.stdout), err: text(output.stderr) })
+}
+
+/// For assertions: the beginning of what it said. Command lines of the whole machine are in events.
+impl fmt::Debug for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cut = |text: &str| text.chars().take(1_000).collect::<String>();
+        let Ended { status, out, err } = self;
+        f.debug_struct("Ended").field("status", status).field("out", &cut(out)).field("err", &cut(err)).finish()
+    }
 }
 
 impl Ended {

@@ -15,7 +15,7 @@ fn a_loader_that_loads() -> Outcome {
     assert!(read["bytes_read"].as_u64() > Some(1 << 20), "{read}");
     // A loader is not even told of at low.
     assert_eq!(stage.alerts_of("weights_opened_unexpectedly")?.len(), 0);
-    stage.is_silent()
+    stage.stays_silent()
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn a_server_that_answers() -> Outcome {
     let truth = server.truth()?;
     assert_eq!(truth["bytes_sent"], received);
     assert!(received > 1 << 20);
-    stage.is_silent()
+    stage.stays_silent()
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn weights_sent_to_itself() -> Outcome {
             assert!(truth["sender"]["bytes_sent"].as_u64() > Some(1 << 20), "{truth}");
         }
     }
-    stage.is_silent()
+    stage.stays_silent()
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn bytes_that_leave_before_weights_are_read_or_without() -> Outcome {
     let python = stage.actor_called("/opt/venv/bin/python3")?;
     stage.act_as(&python, &["read", MODEL])?;
     assert_eq!(sink.finish()?.iter().map(|peer| peer.bytes).sum::<u64>(), 4_000_000);
-    stage.is_silent()
+    stage.stays_silent()
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_request_after_weights_were_read() -> Outcome {
     stage.act_as(&python, &["read", MODEL])?;
     // A hundredth of a percent of what was read: telemetry, not a theft.
     stage.act_as(&python, &["upload", "--to", &to, "--bytes", "600"])?;
-    stage.is_silent()
+    stage.stays_silent()
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn shells_that_no_server_started() -> Outcome {
     stage.act(&["shell-under", "nginx", "--directory", "/opt"])?;
     let python = stage.actor_called("/opt/venv/bin/python3")?;
     stage.act_as(&python, &["run-shell"])?;
-    stage.is_silent()
+    stage.stays_silent()
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn programs_that_a_server_starts_and_that_are_no_shells() -> Outcome {
     let server = stage.actor_called("/opt/bin/vllm")?;
     // It runs copies of itself, under its own and another name.
     stage.act_as(&server, &["storm", "--execs", "5"])?;
-    stage.is_silent()
+    stage.stays_silent()
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn clients_that_read_their_token() -> Outcome {
     }
     // Beside the token, and no secrets.
     stage.run("/bin/cat", &[&format!("{ACCOUNT}/namespace"), &format!("{ACCOUNT}/ca.crt")])?;
-    stage.is_silent()
+    stage.stays_silent()
 }
 
 #[test]
@@ -114,5 +114,5 @@ fn memory_that_is_read_and_not_run() -> Outcome {
     stage.run("/bin/cat", &[data])?;
     stage.act(&["read", data])?;
     stage.act(&["noop"]).ok();
-    stage.is_silent()
+    stage.stays_silent()
 }

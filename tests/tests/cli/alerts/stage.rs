@@ -171,7 +171,7 @@ impl Stage {
     }
 
     /// Asserts that nothing was worth waking anybody.
-    pub fn is_silent(self) -> Outcome {
+    pub fn stays_silent(self) -> Outcome {
         let loud: Vec<_> = self.alerts()?.into_iter().filter(Alert::is_medium_or_above).collect();
         assert!(loud.is_empty(), "{:#?}", loud.iter().map(Alert::sentence).collect::<Vec<_>>());
         self.strike()
