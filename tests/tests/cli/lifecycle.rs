@@ -15,7 +15,7 @@ use tests::{Place, actor_in, skip};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// How long it may take to detach everything and end. It takes about a tenth of that.
+/// How long it may take to detach everything and end. It takes some ten milliseconds.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// A sensor's objects, which are as many as they have to be at least.
