@@ -1,5 +1,6 @@
 //! What a person types to build, check and show Weir: `cargo xtask COMMAND`. One file a command; this one only dispatches.
 
+mod bench;
 mod demo;
 mod ebpf;
 mod host;
@@ -23,6 +24,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// What Weir costs, in nanoseconds, CPU and memory. Needs root.
+    Bench(bench::Args),
     /// A harmless theft, and Weir catching it: about a minute. Needs root.
     Demo(demo::Args),
     /// The kernel side: build the eBPF object, or check the committed one.
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         return finish(ebpf::run_rustc());
     }
     finish(match Cli::parse().command {
+        Command::Bench(args) => bench::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Ebpf(args) => ebpf::run(&args),
         Command::Test(args) => test::run(&args),
