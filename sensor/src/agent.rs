@@ -33,6 +33,8 @@ pub struct Settings {
     pub ring_bytes: u32,
     /// A flow's bytes before its second report.
     pub flow_floor: u32,
+    /// Say at the end what became of every event.
+    pub statistics: bool,
     /// From which level on the kernel programs' own diagnostics are logged; `None`: off.
     pub kernel_log: Option<String>,
     /// A descriptor to say on that everything is attached.
@@ -98,6 +100,7 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         flows: loaded.flows,
         programs: loaded.programs,
         malformed: 0,
+        statistics: settings.statistics,
         done: false,
     };
     // Attached first, then looked around: nothing can happen between the two unseen.
@@ -138,6 +141,7 @@ struct Agent {
     before: kernel::Totals,
     before_time: BootTime,
     malformed: u64,
+    statistics: bool,
     done: bool,
 }
 
@@ -194,9 +198,13 @@ impl Agent {
 
     /// Detaches everything, then takes what still waits.
     fn finish(mut self, ring: &mut Ring, system: &system::System) -> Result<(), AgentError> {
-        self.programs.clear();
+        // Still there, since what the kernel left out is counted with them.
+        self.programs.iter_mut().for_each(kernel::Attached::detach);
         while self.drain(ring, system)? > 0 && !self.done {}
         self.keep_house()?;
+        if self.statistics {
+            self.output.console.statistics(&self.before)?;
+        }
         Ok(())
     }
 }

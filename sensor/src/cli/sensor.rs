@@ -29,6 +29,10 @@ pub struct Sensor {
     #[arg(long, value_name = "FORMAT", value_enum)]
     format: Option<Format>,
 
+    /// At the end, say what became of every event in the kernel: sent, filtered and why, dropped and why
+    #[arg(long)]
+    statistics: bool,
+
     /// Log what the kernel programs have to say about themselves, from this level on
     #[arg(long, value_name = "LEVEL", value_parser = ["error", "warn", "info", "debug", "trace"])]
     kernel_log: Option<String>,
@@ -58,6 +62,7 @@ impl Sensor {
             rules,
             ring_bytes: self.ring_size << 20,
             flow_floor: self.flow_floor,
+            statistics: self.statistics,
             kernel_log: self.kernel_log,
             notify: self.notify_fd,
         }

@@ -1,8 +1,9 @@
 //! The console: one readable line an event or alert for people, one JSON object a line for programs.
 
-use super::json::EventObject;
+use super::json::{EventObject, TotalsObject, outcomes};
 use crate::alert::{Alert, VALUE_MAX, escape, quantity};
-use crate::event::{Body, Endpoints, Event, File, FlowReason, WallClock};
+use crate::event::{Body, Endpoints, Event, File, FlowReason, Kind, WallClock};
+use crate::kernel::Totals;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::fmt;
@@ -100,6 +101,26 @@ impl<W: Write> Console<W> {
                     escape(&alert.rule.title, VALUE_MAX),
                     alert.sentence.trim(),
                 )?;
+            }
+        }
+        self.flush()
+    }
+
+    /// Writes what became of every event, a line a kind in text, one object in JSON.
+    ///
+    /// # Errors
+    /// When the output does not take it.
+    pub fn statistics(&mut self, totals: &Totals) -> Result<(), OutputError> {
+        match self.format {
+            Format::Json => self.line(&TotalsObject(totals))?,
+            Format::Text => {
+                for kind in Kind::ALL {
+                    write!(self.out, "{:<8}", kind.name())?;
+                    for (name, count) in outcomes(totals, kind).filter(|(_, count)| *count > 0) {
+                        write!(self.out, " {name} {count}")?;
+                    }
+                    writeln!(self.out)?;
+                }
             }
         }
         self.flush()

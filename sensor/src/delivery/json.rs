@@ -1,8 +1,11 @@
 //! Events as JSON objects, with the vocabulary's names as keys.
 
-use crate::event::{Attributes, Event, WallClock};
+use crate::event::{Attributes, Event, Kind, WallClock};
+use crate::kernel::{Totals, counters::MISSED_BY_KERNEL};
+use sensor_common::count::Outcome;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
 
 /// One flat object an event: `time` (RFC 3339, UTC) and every field that the event has.
 pub struct EventObject<'a> {
@@ -19,4 +22,24 @@ impl Serialize for EventObject<'_> {
         Attributes(self.event).add_to(&mut map)?;
         map.end()
     }
+}
+
+/// `{"weir.event.kind": "statistics", "open": {"seen": 7, ...}, ...}`
+pub struct TotalsObject<'a>(pub &'a Totals);
+
+impl Serialize for TotalsObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("weir.event.kind", "statistics")?;
+        for kind in Kind::ALL {
+            map.serialize_entry(kind.name(), &outcomes(self.0, kind).collect::<BTreeMap<_, _>>())?;
+        }
+        map.end()
+    }
+}
+
+/// What became of the events of a kind: each outcome's name and how often.
+pub fn outcomes(totals: &Totals, kind: Kind) -> impl Iterator<Item = (&'static str, u64)> {
+    let kernel = Outcome::ALL.into_iter().map(move |outcome| (outcome.name(), totals.get(kind, outcome)));
+    kernel.chain([(MISSED_BY_KERNEL, totals.missed(kind))])
 }

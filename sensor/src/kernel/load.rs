@@ -117,13 +117,18 @@ pub struct Attached {
     /// What it sends.
     pub kind: Kind,
     program: ProgramFd,
-    _link: FdLink,
+    link: Option<FdLink>,
 }
 
 impl Attached {
     /// The program's descriptor.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.program.as_fd()
+    }
+
+    /// Takes it off its hook; what the kernel knows of it can still be read.
+    pub fn detach(&mut self) {
+        self.link = None;
     }
 }
 
@@ -304,7 +309,7 @@ fn attach_part(ebpf: &mut Ebpf, part: &Part, cgroup: &File) -> Result<Attached, 
     let fail = |error: ProgramError| explain(part, &error);
     let link = attach(program, cgroup).map_err(fail)?;
     let program = program.fd().map_err(fail)?.try_clone().map_err(|error| fail(error.into()))?;
-    Ok(Attached { name: part.program, hook: part.hook, kind: part.kind, program, _link: link })
+    Ok(Attached { name: part.program, hook: part.hook, kind: part.kind, program, link: Some(link) })
 }
 
 /// On a cgroup: `Single` is no flags, which a link needs: the kernel refuses the mode's flags there (EINVAL), and a link
