@@ -118,6 +118,9 @@ pub struct Played {
     pub seconds: f64,
 }
 
+/// With the temporary directory and the scene's own, the four directories above a file that the sensor looks at.
+const BELOW: &str = "srv/app";
+
 /// The files that are opened and run, and the one who does it.
 pub struct Stage {
     directory: Directory,
@@ -128,6 +131,7 @@ pub struct Stage {
 impl Stage {
     pub fn new(actor: &Path, cpus: &Cpus) -> Result<Stage> {
         let directory = Directory::new()?;
+        fs::create_dir_all(directory.path().join(BELOW)).context("making the directories of the files to open")?;
         let stage = Stage { directory, actor: actor.into(), cpu: cpus.load.to_string() };
         for file in [File::Plain, File::Weights] {
             fs::write(stage.path(file), [0; 4096]).context("making the files to open")?;
@@ -143,14 +147,13 @@ impl Stage {
     }
 
     fn path(&self, file: File) -> PathBuf {
-        // Four directories deep: how many components there are is part of what an open costs.
         let name = match file {
             File::None => "",
             File::Plain => "notes.txt",
             File::Weights => "model.safetensors",
             File::Program => "noop",
         };
-        self.directory.path().join(name)
+        self.directory.path().join(BELOW).join(name)
     }
 
     /// Once, with all batches.
