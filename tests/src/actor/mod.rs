@@ -7,6 +7,7 @@
 
 mod answer;
 mod bench;
+mod compat;
 mod contain;
 mod enter;
 mod exec;

@@ -1,6 +1,6 @@
 //! Opening a file in each of the ways that the kernel has, by the raw system call: a library's `open` is free to use another.
 
-use super::{observe, uring};
+use super::{compat, observe, uring};
 use crate::Context;
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -59,6 +59,17 @@ pub enum How {
     /// IORING_OP_OPENAT whose success is not reported (IOSQE_CQE_SKIP_SUCCESS).
     #[value(name = "io_uring-skip-cqe")]
     UringSkipCqe,
+    /// The 32-bit call of that name (`int 0x80`), as the next four.
+    #[value(name = "ia32-open")]
+    Ia32Open,
+    #[value(name = "ia32-creat")]
+    Ia32Creat,
+    #[value(name = "ia32-openat")]
+    Ia32Openat,
+    #[value(name = "ia32-openat2")]
+    Ia32Openat2,
+    #[value(name = "ia32-open_by_handle_at")]
+    Ia32OpenByHandleAt,
 }
 
 /// Opens the file once; says what the descriptor then is.
@@ -71,11 +82,22 @@ pub fn open(args: &Args) -> io::Result<Value> {
         How::Creat => open_or_creat(legacy::CREAT, &path, 0o644),
         How::Openat => openat(&path, flags).map(Opened::Fd),
         How::Openat2 => openat2(&path, flags),
-        How::OpenByHandleAt => open_by_handle(&args.path, &path, flags),
+        How::OpenByHandleAt => open_by_handle(&args.path, &path, |mount, handle| {
+            // SAFETY: `handle` was filled by the kernel and lives through the call, which only reads it.
+            let fd = unsafe { libc::syscall(libc::SYS_open_by_handle_at, mount, handle.as_ptr(), flags) };
+            owned(fd).map(Opened::Fd)
+        }),
         How::UringOpenat => uring::openat(&path, flags, ring),
         How::UringOpenat2 => uring::openat2(&path, flags, ring),
         How::UringDirect => uring::direct(&path, flags & !libc::O_CLOEXEC, ring),
         How::UringSkipCqe => uring::skip_cqe(&path, flags, ring),
+        How::Ia32Open => compat::open(compat::Call::Open, &path, flags),
+        How::Ia32Creat => compat::open(compat::Call::Creat, &path, 0o644),
+        How::Ia32Openat => compat::open(compat::Call::Openat, &path, flags),
+        How::Ia32Openat2 => compat::open(compat::Call::Openat2, &path, flags),
+        How::Ia32OpenByHandleAt => {
+            open_by_handle(&args.path, &path, |mount, handle| compat::open_by_handle(mount, handle, flags))
+        }
     };
     let how = args.how.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
     let opened = opened.context(|| format!("{how} {}", args.path.display()))?;
@@ -90,7 +112,8 @@ pub fn open(args: &Args) -> io::Result<Value> {
     };
     truth.insert("how".into(), how.into());
     truth.insert("weir.file.descriptor".into(), descriptor);
-    truth.insert("weir.file.access".into(), if args.write || args.how == How::Creat { "write" } else { "read" }.into());
+    let writes = args.write || matches!(args.how, How::Creat | How::Ia32Creat);
+    truth.insert("weir.file.access".into(), if writes { "write" } else { "read" }.into());
     Ok(truth.into())
 }
 
@@ -167,16 +190,17 @@ fn openat2(path: &CStr, flags: i32) -> io::Result<Opened> {
     }
 }
 
-/// A file handle with room for the longest (MAX_HANDLE_SZ).
-#[repr(C)]
-struct Handle {
-    bytes: u32,
-    kind: i32,
-    opaque: [u8; 128],
-}
+/// `struct file_handle` with room for the longest (MAX_HANDLE_SZ, 128): length, type, and the handle itself.
+type Handle = [u32; 2 + 32];
 
-fn open_by_handle(path: &Path, c_path: &CStr, flags: i32) -> io::Result<Opened> {
-    let mut handle = Handle { bytes: 128, kind: 0, opaque: [0; 128] };
+/// Finds the handle of `path`, and has `open` open it in a mount, which is given by a descriptor.
+fn open_by_handle(
+    path: &Path,
+    c_path: &CStr,
+    open: impl FnOnce(i32, &Handle) -> io::Result<Opened>,
+) -> io::Result<Opened> {
+    let mut handle: Handle = [0; 34];
+    handle[0] = 128;
     let mut mount_id = 0i32;
     // SAFETY: `handle` announces its own room, which the kernel does not exceed; `mount_id` is an int; all live through the call.
     let named = unsafe {
@@ -184,7 +208,7 @@ fn open_by_handle(path: &Path, c_path: &CStr, flags: i32) -> io::Result<Opened> 
             libc::SYS_name_to_handle_at,
             libc::AT_FDCWD,
             c_path.as_ptr(),
-            &raw mut handle,
+            handle.as_mut_ptr(),
             &raw mut mount_id,
             libc::AT_SYMLINK_FOLLOW,
         )
@@ -199,9 +223,7 @@ fn open_by_handle(path: &Path, c_path: &CStr, flags: i32) -> io::Result<Opened> 
     // The handle is looked up in the mount of this descriptor, so it must be of the mount that the file itself is in.
     let real = path.canonicalize()?;
     let mount = std::fs::File::open(real.parent().unwrap_or(Path::new("/")))?;
-    // SAFETY: `handle` was filled by the kernel and lives through the call, which only reads it.
-    let fd = unsafe { libc::syscall(libc::SYS_open_by_handle_at, mount.as_raw_fd(), &raw mut handle, flags) };
-    owned(fd).map(Opened::Fd)
+    open(mount.as_raw_fd(), &handle)
 }
 
 /// The descriptor that a system call returned, or its error.
