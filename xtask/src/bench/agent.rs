@@ -1,11 +1,11 @@
 //! The agent under measurement: `weir run`, started and stopped here, and what `/proc` says that it uses.
 
 use super::machine::Cpus;
+use ::tests::sensor::Sensor;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tests::sensor::Sensor;
 
 /// A running agent.
 pub struct Agent {
@@ -82,7 +82,7 @@ impl Agent {
     /// Waits until it has used next to nothing for a fifth of a second: then the ring is empty.
     pub fn wait_until_idle(&self, patience: Duration) -> Result<()> {
         let mut before = self.cpu()?;
-        tests::wait::until(patience, "the agent has nothing left to do", || {
+        ::tests::wait::until(patience, "the agent has nothing left to do", || {
             std::thread::sleep(Duration::from_millis(200));
             let now = self.cpu().ok()?;
             let used = now.saturating_sub(before);

@@ -18,7 +18,7 @@ pub struct Load {
     /// Which loop of the actor.
     what: &'static str,
     file: File,
-    /// How often a batch does it: about a millisecond's worth.
+    /// How often a batch does it: half a millisecond's worth, so that most batches end before somebody else gets the CPU.
     operations: u32,
     batches: u32,
     /// Open descriptors; 0: the three that every process has.
@@ -85,27 +85,29 @@ pub const LOADS: &[Load] = &[
         about: "a program, from spawn to reaped",
         what: "exec",
         file: File::Program,
-        operations: 20,
-        batches: 50,
+        operations: 5,
+        batches: 200,
         ..LOAD
     },
     Load {
         name: "connect-tcp",
         about: "a TCP connection, opened and closed",
         what: "connect-tcp",
-        operations: 50,
-        pause: 500,
+        operations: 20,
+        batches: 200,
+        pause: 200,
         ..LOAD
     },
     Load {
         name: "connect-udp",
         about: "a UDP socket, connected and closed",
         what: "connect-udp",
-        operations: 200,
-        pause: 500,
+        operations: 50,
+        batches: 200,
+        pause: 200,
         ..LOAD
     },
-    Load { name: "send", about: "64 KiB sent over TCP", what: "send", operations: 100, ..LOAD },
+    Load { name: "send", about: "64 KiB sent over TCP", what: "send", operations: 50, ..LOAD },
 ];
 
 /// What came of playing a load once.
@@ -216,7 +218,7 @@ impl Storm {
 pub fn storm(agent: Agent, stage: &Stage, operations: u32) -> Result<Storm> {
     let Some(load) = LOADS.iter().find(|load| load.name == "open-match") else { bail!("no load opens what matches") };
     let (used, played) = agent.watch(|| {
-        let played = stage.bench(load, 1000, operations / 1000, 0)?;
+        let played = stage.bench(load, load.operations, operations / load.operations, 0)?;
         agent.wait_until_idle(Duration::from_secs(60))?;
         Ok(played)
     })?;
