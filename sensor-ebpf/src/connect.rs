@@ -81,6 +81,7 @@ fn record(context: &SockAddrContext, family: u16, hook: Hook) -> i32 {
             }
         }
     } else {
+        ring::count(Kind::Flow, Outcome::Seen);
         ring::count(Kind::Flow, Outcome::TableFull);
     }
     ring::send_with::<Connect>(Kind::Connect, |connect| {

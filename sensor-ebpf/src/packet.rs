@@ -178,8 +178,11 @@ fn account(context: &SkBuffContext, payload: Payload) {
     let everything = config!(scope_cgroup_low) == 0 && config!(scope_cgroup_high) == 0;
     // SAFETY: a full socket.
     let Some(socket) = (unsafe { socket::get(sock.cast(), everything) }) else {
-        ring::count(Kind::Flow, if everything { Outcome::TableFull } else { Outcome::OutOfScope });
-        return;
+        if !everything {
+            return ring::count(Kind::Flow, Outcome::OutOfScope);
+        }
+        ring::count(Kind::Flow, Outcome::Seen);
+        return ring::count(Kind::Flow, Outcome::TableFull);
     };
     if socket.known != 0 && socket.owner.process.tgid == config!(own_tgid) {
         ring::count(Kind::Flow, Outcome::Seen);
@@ -223,12 +226,14 @@ fn datagram(cookie: u64, socket: &mut Socket, payload: &Payload, flags: u32) {
         let reason = add(&mut value.counters, payload.bytes);
         return tell(&value.owner, &value.endpoints, &value.counters, cookie, reason, flags);
     }
-    // No room: the bytes are counted all the same.
-    ring::count(Kind::Flow, Outcome::TableFull);
+    // No room: the bytes are counted all the same, with those of the socket's other peers.
     let reason = add(&mut socket.counters, payload.bytes);
-    if let Some(reason) = reason {
-        let flags = flags | flow_flags::PEERS_MERGED;
-        socket::report(Hook::CgroupSkb, &socket.owner, &socket.endpoints, &socket.counters, cookie, reason, flags);
+    match reason {
+        Some(reason) => {
+            let flags = flags | flow_flags::PEERS_MERGED;
+            socket::report(Hook::CgroupSkb, &socket.owner, &socket.endpoints, &socket.counters, cookie, reason, flags);
+        }
+        None => ring::count(Kind::Flow, Outcome::TableFull),
     }
 }
 

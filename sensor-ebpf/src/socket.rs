@@ -70,6 +70,7 @@ pub fn on_sock_create(context: SockContext) -> i32 {
         socket.known = 1;
     } else {
         debug!(&context, "no room to keep a socket's maker");
+        ring::count(Kind::Flow, Outcome::Seen);
         ring::count(Kind::Flow, Outcome::TableFull);
     }
     1
