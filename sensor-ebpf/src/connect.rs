@@ -1,7 +1,7 @@
 //! Connections and unconnected sends as they are asked for: `cgroup/connect4`, `connect6`, `sendmsg4`, `sendmsg6`. TCP, UDP
 //! and whatever else connects over IP, through system calls and io_uring alike.
 
-use crate::header::{self, excluded};
+use crate::header::{self, admit};
 use crate::{packet, ring, socket};
 use aya_ebpf::{
     bindings::bpf_sock_addr, helpers::generated::bpf_get_socket_cookie, macros::cgroup_sock_addr,
@@ -40,17 +40,8 @@ fn destination(address: *const bpf_sock_addr, family: u16) -> Endpoints {
 
 #[inline(always)]
 fn record(context: &SockAddrContext, family: u16, hook: Hook) -> i32 {
-    match excluded() {
-        Some(Outcome::OutOfScope) => {
-            ring::count(Kind::Connect, Outcome::OutOfScope);
-            return 1;
-        }
-        Some(outcome) => {
-            ring::count(Kind::Connect, Outcome::Seen);
-            ring::count(Kind::Connect, outcome);
-            return 1;
-        }
-        None => ring::count(Kind::Connect, Outcome::Seen),
+    if !admit(Kind::Connect) {
+        return 1;
     }
     let address = context.sock_addr;
     let ends = destination(address, family);

@@ -1,6 +1,7 @@
 //! Who acted: the [`Header`] that every record begins with.
 
 use crate::globals::{config, offset, read, task, task_load};
+use crate::ring;
 use aya_ebpf::helpers::generated::{bpf_get_current_ancestor_cgroup_id, bpf_ktime_get_boot_ns};
 use sensor_common::config::ABSENT;
 use sensor_common::count::Outcome;
@@ -28,6 +29,23 @@ pub fn excluded() -> Option<Outcome> {
         return Some(Outcome::Own);
     }
     None
+}
+
+/// Counts an event of the current process as seen, unless it is out of scope. Whether it is to be recorded; if not, it has
+/// been counted as what it is.
+#[inline(always)]
+pub fn admit(kind: Kind) -> bool {
+    let reason = excluded();
+    if !matches!(reason, Some(Outcome::OutOfScope)) {
+        ring::count(kind, Outcome::Seen);
+    }
+    match reason {
+        Some(outcome) => {
+            ring::count(kind, outcome);
+            false
+        }
+        None => true,
+    }
 }
 
 /// The process of `task` (`struct task_struct *` of any of its threads).

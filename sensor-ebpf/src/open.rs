@@ -3,7 +3,7 @@
 //! One function, [`record`], makes the event, whichever hook found the file.
 
 use crate::globals::{CONFIG, bounded, config, load, offset, read, task_load};
-use crate::header::{self, excluded};
+use crate::header::{self, admit};
 use crate::{classify, files, path, ring};
 use aya_ebpf::{
     btf_maps::PerCpuArray,
@@ -41,13 +41,8 @@ pub struct Origin {
 /// `file`: `struct file *`, 0 if it was not found.
 #[inline(always)]
 pub fn record(file: u64, classify: impl FnOnce(u64) -> u32, origin: Origin) {
-    match excluded() {
-        Some(Outcome::OutOfScope) => return ring::count(Kind::Open, Outcome::OutOfScope),
-        Some(outcome) => {
-            ring::count(Kind::Open, Outcome::Seen);
-            return ring::count(Kind::Open, outcome);
-        }
-        None => ring::count(Kind::Open, Outcome::Seen),
+    if !admit(Kind::Open) {
+        return;
     }
     if file == 0 {
         return ring::count(Kind::Open, Outcome::Fault);

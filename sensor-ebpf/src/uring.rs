@@ -6,7 +6,7 @@
 //! asked for is recorded when it is submitted, from the kernel's own copy.
 
 use crate::globals::{config, offset, read};
-use crate::header::{self, excluded};
+use crate::header::{self, admit};
 use crate::open::{self, Origin};
 use crate::{classify, files, ring};
 use aya_ebpf::{
@@ -98,17 +98,8 @@ pub fn on_uring_submit(context: BtfTracePointContext) -> i32 {
     if skip == 0 || !is_open(request) || read::<u32>(request + offset!(uring_flags)) & skip == 0 {
         return 0;
     }
-    match excluded() {
-        Some(Outcome::OutOfScope) => {
-            ring::count(Kind::Open, Outcome::OutOfScope);
-            return 0;
-        }
-        Some(outcome) => {
-            ring::count(Kind::Open, Outcome::Seen);
-            ring::count(Kind::Open, outcome);
-            return 0;
-        }
-        None => ring::count(Kind::Open, Outcome::Seen),
+    if !admit(Kind::Open) {
+        return 0;
     }
     let Some(scratch) = URING_SCRATCH.get_ptr_mut(0) else {
         ring::count(Kind::Open, Outcome::Fault);
