@@ -19,6 +19,9 @@ pub const SUFFIXES: u32 = 256;
 pub const NAMES: u32 = 512;
 /// Most watched inodes.
 pub const WATCHED: u32 = 65_536;
+/// A bit beside those of the classes, which the agent gives to the name `mem`: an open of such a file in a proc file system is
+/// an access to a process's memory. Never sent.
+pub const PROC_MEM: u32 = 1 << 31;
 
 const FOLD: u64 = 0x2020_2020_2020_2020;
 

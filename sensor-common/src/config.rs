@@ -63,6 +63,26 @@ offsets! {
     task_exit_code = "task_struct"."exit_code";
     /// Mode of the current system call: x86 `thread_info.status`, arm64 `thread_info.flags`.
     task_compat = "task_struct"."thread_info.status" | "task_struct"."thread_info.flags", optional;
+    /// PF_* flags.
+    task_flags = "task_struct"."flags";
+    /// What it traces.
+    task_ptraced = "task_struct"."ptraced";
+    /// Its place in its tracer's list.
+    task_ptrace_entry = "task_struct"."ptrace_entry";
+    /// Its places in the lists of its process ids, one for each type.
+    task_pid_links = "task_struct"."pid_links";
+    /// Tasks of a process id, one list for each type.
+    pid_tasks = "pid"."tasks";
+    /// Of a kernel thread before 5.17: its `struct kthread` (`to_kthread`, kernel/kthread.c).
+    task_kthread = "task_struct"."set_child_tid";
+    /// What a kernel thread was made with.
+    kthread_data = "kthread"."data", optional;
+    /// io_uring's worker before 5.12, a kernel thread: the request that it works on.
+    worker_work = "io_worker"."cur_work", optional;
+    /// Where in a request that is.
+    uring_work = "io_kiocb"."work", optional;
+    /// Whose request it is (5.10 to 6.12, from then on `tctx.task`).
+    uring_task = "io_kiocb"."task", optional;
     /// Thread name.
     task_comm = "task_struct"."comm";
     /// Cgroups, all hierarchies.
@@ -106,6 +126,8 @@ offsets! {
     cgroup_kn = "cgroup"."kn";
     /// Its hierarchy.
     cgroup_root = "cgroup"."root";
+    /// Ids of the cgroups above, one for each level (before 6.1).
+    cgroup_ancestor_ids = "cgroup"."ancestor_ids", optional;
     /// Number of the hierarchy, 0 for v2.
     cgroup_root_hierarchy_id = "cgroup_root"."hierarchy_id";
     /// Inode number of a kernfs node (64-bit kernels): `id` since 5.5.
@@ -130,6 +152,10 @@ offsets! {
     file_inode = "file"."f_inode";
     /// O_* flags.
     file_flags = "file"."f_flags";
+    /// FMODE_* flags.
+    file_mode = "file"."f_mode";
+    /// What a descriptor of no file system stands for: a socket, a BPF object, a process.
+    file_private = "file"."private_data";
 
     /// Name: length.
     dentry_name_len = "dentry"."d_name.len";
@@ -152,6 +178,11 @@ offsets! {
     inode_nlink = "inode"."i_nlink";
     /// Owner.
     inode_uid = "inode"."i_uid.val";
+    /// `struct path`: the mount.
+    path_mnt = "path"."mnt";
+    /// `struct path`: the dentry.
+    path_dentry = "path"."dentry";
+
     /// Superblock.
     inode_sb = "inode"."i_sb";
     /// Change time: two fields since 6.11, a timespec64 before (renamed in 6.6).
@@ -160,6 +191,10 @@ offsets! {
     inode_ctime_nanoseconds = "inode"."i_ctime_nsec" | "inode"."__i_ctime.tv_nsec" | "inode"."i_ctime.tv_nsec";
     /// Device.
     sb_dev = "super_block"."s_dev";
+    /// `struct proc_inode`: whose process it is about.
+    proc_inode_pid = "proc_inode"."pid", optional;
+    /// The inode in it.
+    proc_inode_inode = "proc_inode"."vfs_inode", optional;
     /// File system's magic number.
     sb_magic = "super_block"."s_magic";
 
@@ -203,6 +238,20 @@ offsets! {
     uring_open_flags = "io_open"."how.flags", optional;
     /// `filename`: the bytes.
     filename_name = "filename"."name";
+    /// `io_socket`: direct descriptor slot, 1-based, 0 for none (5.19).
+    uring_socket_slot = "io_socket"."file_slot", optional;
+    /// `io_rename`: the kernel's copies of the names.
+    uring_rename_old = "io_rename"."oldpath", optional;
+    /// The same.
+    uring_rename_new = "io_rename"."newpath", optional;
+    /// `io_link`: the kernel's copies of the names (5.15).
+    uring_link_old = "io_link"."oldpath", optional;
+    /// The same.
+    uring_link_new = "io_link"."newpath", optional;
+    /// `io_unlink`: the kernel's copy of the name.
+    uring_unlink_name = "io_unlink"."filename", optional;
+    /// The same: flags, `AT_REMOVEDIR` among them.
+    uring_unlink_flags = "io_unlink"."flags", optional;
     /// Completion: result.
     uring_cqe_res = "io_uring_cqe"."res", optional;
     /// Ring: direct descriptors, one node pointer each (6.13 and later).
@@ -234,6 +283,24 @@ offsets! {
     sock_cookie = "sock_common"."skc_cookie.counter";
     /// `IPPROTO_*`.
     sock_protocol = "sock"."sk_protocol";
+    /// The inner socket.
+    socket_sk = "socket"."sk";
+    /// `SOCK_*`.
+    socket_type = "socket"."type";
+
+    /// Ids by which `bpf(2)` finds its objects.
+    bpf_map_id = "bpf_map"."id";
+    /// The same.
+    bpf_program_aux = "bpf_prog"."aux";
+    /// The same.
+    bpf_program_id = "bpf_prog_aux"."id";
+    /// The same (5.8).
+    bpf_link_id = "bpf_link"."id";
+
+    /// Kernel modules (absent without CONFIG_MODULES).
+    module_name = "module"."name", optional;
+    /// `1 << TAINT_*`.
+    module_taints = "module"."taints", optional;
 }
 
 /// `NR_OPEN_DEFAULT` (include/linux/fdtable.h): `BITS_PER_LONG`.
@@ -269,13 +336,101 @@ impl SystemCalls {
     }
 }
 
+/// What a system call does, as far as it is watched. The discriminant is its code in [`Config::actions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[allow(missing_docs, reason = "each is the system call of that name")]
+pub enum Action {
+    /// open, openat, openat2, creat, open_by_handle_at
+    Open = 1,
+    Rename = 2,
+    /// renameat, renameat2
+    Renameat = 3,
+    Link = 4,
+    Linkat = 5,
+    Unlink = 6,
+    Unlinkat = 7,
+    /// truncate, truncate64
+    Truncate = 8,
+    /// ftruncate, ftruncate64
+    Ftruncate = 9,
+    Socket = 10,
+    /// The 32-bit multiplexer of socket calls.
+    Socketcall = 11,
+    Ptrace = 12,
+    ProcessVmReadv = 13,
+    ProcessVmWritev = 14,
+    PidfdGetfd = 15,
+    Bpf = 16,
+    Mount = 17,
+    MoveMount = 18,
+    PivotRoot = 19,
+    Unshare = 20,
+    Setns = 21,
+    /// Watched by no program; a thread that is in it works on requests.
+    IoUringEnter = 22,
+}
+
+/// What io_uring's completion tracepoint tells.
+pub mod uring_shape {
+    /// It is not there, or tells too little.
+    pub const NONE: u32 = 0;
+    /// `(ctx, req, cqe)`: 6.10.
+    pub const CQE: u32 = 1;
+    /// `(ctx, req, user_data, res, ...)`: 5.19 to 6.9.
+    pub const RESULT: u32 = 2;
+    /// `(ctx, user_data, res, ...)`, and every request that opens is worked on by a kernel thread, which knows it: 5.10, 5.11.
+    pub const WORKER: u32 = 3;
+}
+
+/// Numbers of io_uring's operations (`enum io_uring_op`, include/uapi/linux/io_uring.h).
+pub mod uring_op {
+    /// `IORING_OP_OPENAT`
+    pub const OPENAT: u32 = 18;
+    /// `IORING_OP_OPENAT2`
+    pub const OPENAT2: u32 = 28;
+    /// `IORING_OP_RENAMEAT`
+    pub const RENAMEAT: u32 = 35;
+    /// `IORING_OP_UNLINKAT`
+    pub const UNLINKAT: u32 = 36;
+    /// `IORING_OP_LINKAT`
+    pub const LINKAT: u32 = 39;
+    /// `IORING_OP_SOCKET`
+    pub const SOCKET: u32 = 45;
+}
+
+plain! {
+    /// The one element of the map `WATCHED_CALLS`: what the portable programs look at. Filled once it is known what the
+    /// trampolines cover.
+    pub struct Watched {
+        /// System calls of this architecture.
+        pub native: SystemCalls,
+        /// 32-bit system calls.
+        pub compat: SystemCalls,
+        /// io_uring operations: bit n is operation n.
+        pub io_uring: u64,
+    }
+}
+
+plain! {
+    /// A system call's convention: what each number does, and where the arguments are.
+    pub struct Convention {
+        /// [`Action`] of each number; 0 for those that are not watched.
+        pub actions: [u8; SystemCalls::END as usize],
+        /// Byte offsets in `struct pt_regs` of the first five arguments. At exit they still hold what was passed.
+        pub arguments: [u32; 5],
+        /// Reserved, 0.
+        pub reserved: u32,
+    }
+}
+
 plain! {
     /// The rest of what the programs need to know.
     pub struct Config {
-        /// open, openat, openat2, creat and open_by_handle_at.
-        pub open_calls: SystemCalls,
-        /// The same for 32-bit system calls, which a 64-bit program can make too (`int 0x80`).
-        pub compat_open_calls: SystemCalls,
+        /// System calls of this architecture.
+        pub native: Convention,
+        /// 32-bit system calls, which a 64-bit program can make too (`int 0x80`).
+        pub compat: Convention,
         /// The agent, whose own events are filtered. In the initial pid namespace.
         pub own_tgid: u32,
         /// Watch only below this cgroup v2: its id; 0 for everything.
@@ -292,12 +447,32 @@ plain! {
         pub cgroup_v1_subsystem: u32,
         /// Not 0: `bpf_get_current_task_btf` and typed loads can be used (5.11).
         pub typed_loads: u32,
+        /// Not 0: `bpf_task_pt_regs` can be used (5.15).
+        pub task_registers: u32,
         /// Mask in the word at `task_compat` that marks a 32-bit call: x86 `TS_COMPAT` (2), arm64 `_TIF_32BIT` (1 << 22).
         pub compat_flag: u32,
-        /// `IORING_OP_OPENAT`, `IORING_OP_OPENAT2` (UAPI, fixed: 18, 28).
-        pub uring_open_opcodes: [u32; 2],
+        /// One of [`uring_shape`].
+        pub uring_shape: u32,
         /// Mask in `io_kiocb.flags` of requests that post no completion (`REQ_F_CQE_SKIP`, 5.17); 0 if there is none.
         pub uring_skip_flag: u32,
+        /// Not 0: io_uring's workers are kernel threads of their own, not threads of the process whose requests they work on
+        /// (before 5.12).
+        pub uring_kernel_workers: u32,
+        /// Reserved, 0.
+        pub reserved: u32,
+    }
+}
+
+/// Most objects of the sensor's own that the map `OWN_OBJECTS` holds.
+pub const OWN_OBJECTS: u32 = 256;
+
+plain! {
+    /// Key of the map `OWN_OBJECTS`: one of the sensor's own programs, maps and links.
+    pub struct OwnObject {
+        /// A [`crate::record::BpfObject`].
+        pub object: u32,
+        /// The kernel's id.
+        pub id: u32,
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::plain;
 
 /// Version of every layout in this file. Raised by one with each change, additions included.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// Length of a task's `comm`, with its NUL (`TASK_COMM_LEN`, include/linux/sched.h).
 pub const COMM_LEN: usize = 16;
@@ -14,6 +14,12 @@ pub const COMM_LEN: usize = 16;
 pub const PATH_MAX: usize = 4095;
 /// Most bytes of a program's arguments in an [`Exec`] record; what is cut is flagged with [`exec_flags::ARGS_CUT`].
 pub const ARGS_MAX: usize = 4095;
+/// Most bytes of the other strings in a [`Mount`] record, NUL included.
+pub const STRING_MAX: usize = 256;
+/// `MODULE_NAME_LEN` (include/linux/module.h) on 64-bit kernels.
+pub const MODULE_NAME_LEN: usize = 56;
+/// `BPF_OBJ_NAME_LEN` (include/uapi/linux/bpf.h).
+pub const BPF_NAME_LEN: usize = 16;
 /// Most path components that are walked; deeper paths are flagged with [`path_flags::CUT`].
 pub const PATH_DEPTH: usize = 64;
 
@@ -35,25 +41,56 @@ pub enum Kind {
     Flow = 6,
     /// A cgroup was made: [`Cgroup`].
     Cgroup = 7,
+    /// A file got another name: [`FileChange`].
+    Rename = 8,
+    /// A file got one more name: [`FileChange`].
+    Link = 9,
+    /// A name of a file was removed: [`FileChange`].
+    Unlink = 10,
+    /// A file was cut or grown to a size: [`FileChange`].
+    Truncate = 11,
+    /// A socket was made whose bytes the flows do not count: [`Socket`].
+    Socket = 12,
+    /// A process got at another one's memory or descriptors: [`ProcessAccess`].
+    ProcessAccess = 13,
+    /// A bpf command that could blind a sensor: [`Bpf`].
+    Bpf = 14,
+    /// A kernel module was loaded: [`Module`].
+    Module = 15,
+    /// The tree of directories was changed: [`Mount`].
+    Mount = 16,
+    /// A process went into other namespaces: [`Namespace`].
+    Namespace = 17,
 }
 
 impl Kind {
     /// Every kind, in wire order; `Kind::ALL[i] as usize == i + 1`.
-    pub const ALL: [Kind; 7] =
-        [Kind::Exec, Kind::Fork, Kind::Exit, Kind::Open, Kind::Connect, Kind::Flow, Kind::Cgroup];
+    pub const ALL: [Kind; 17] = [
+        Kind::Exec,
+        Kind::Fork,
+        Kind::Exit,
+        Kind::Open,
+        Kind::Connect,
+        Kind::Flow,
+        Kind::Cgroup,
+        Kind::Rename,
+        Kind::Link,
+        Kind::Unlink,
+        Kind::Truncate,
+        Kind::Socket,
+        Kind::ProcessAccess,
+        Kind::Bpf,
+        Kind::Module,
+        Kind::Mount,
+        Kind::Namespace,
+    ];
 
     /// The kind of a wire value.
     pub const fn from_wire(value: u8) -> Option<Kind> {
-        match value {
-            1 => Some(Kind::Exec),
-            2 => Some(Kind::Fork),
-            3 => Some(Kind::Exit),
-            4 => Some(Kind::Open),
-            5 => Some(Kind::Connect),
-            6 => Some(Kind::Flow),
-            7 => Some(Kind::Cgroup),
-            _ => None,
+        if value == 0 || value as usize > Kind::ALL.len() {
+            return None;
         }
+        Some(Kind::ALL[value as usize - 1])
     }
 
     /// The name used in output, rules, metrics and on the command line.
@@ -66,6 +103,16 @@ impl Kind {
             Kind::Connect => "connect",
             Kind::Flow => "flow",
             Kind::Cgroup => "cgroup",
+            Kind::Rename => "rename",
+            Kind::Link => "link",
+            Kind::Unlink => "unlink",
+            Kind::Truncate => "truncate",
+            Kind::Socket => "socket",
+            Kind::ProcessAccess => "process_access",
+            Kind::Bpf => "bpf",
+            Kind::Module => "module",
+            Kind::Mount => "mount",
+            Kind::Namespace => "namespace",
         }
     }
 }
@@ -80,11 +127,12 @@ pub enum Hook {
     SchedProcessFork = 2,
     /// `tp_btf/sched_process_exit`
     SchedProcessExit = 3,
-    /// `tp_btf/sys_exit`: a system call that opens returned a descriptor.
+    /// `tp_btf/sys_exit`: a system call that does what is watched returned.
     SysExit = 4,
-    /// `tp_btf/io_uring_complete`: an io_uring request that opens completed.
+    /// `tp_btf/io_uring_complete`: an io_uring request that does what is watched completed.
     IoUringComplete = 5,
-    /// `tp_btf/io_uring_submit_req` (`io_uring_submit_sqe` before 6.4): a request that will post no completion.
+    /// `tp_btf/io_uring_submit_req` (`io_uring_submit_sqe` before 6.4): a request that will post no completion, or whose names
+    /// are gone by then.
     IoUringSubmit = 6,
     /// `cgroup/connect4`, `cgroup/connect6`
     CgroupConnect = 7,
@@ -98,11 +146,41 @@ pub enum Hook {
     CgroupSockRelease = 11,
     /// `tp_btf/cgroup_mkdir`
     CgroupMkdir = 12,
+    /// `fexit/security_file_open`
+    FileOpen = 13,
+    /// `fexit/security_path_rename`
+    PathRename = 14,
+    /// `fexit/security_path_link`
+    PathLink = 15,
+    /// `fexit/security_path_unlink`
+    PathUnlink = 16,
+    /// `fexit/security_path_truncate`
+    PathTruncate = 17,
+    /// `fexit/security_file_truncate` (6.2)
+    FileTruncate = 18,
+    /// `fexit/security_socket_post_create`
+    SocketPostCreate = 19,
+    /// `fexit/security_ptrace_access_check`
+    PtraceAccessCheck = 20,
+    /// `fexit/security_bpf`
+    SecurityBpf = 21,
+    /// `tp_btf/module_load`
+    ModuleLoad = 22,
+    /// `fexit/security_sb_mount`
+    SbMount = 23,
+    /// `fexit/security_move_mount`
+    MoveMount = 24,
+    /// `fexit/security_sb_pivotroot`
+    PivotRoot = 25,
+    /// `fexit/ksys_unshare`
+    Unshare = 26,
+    /// `fexit/__x64_sys_setns`, `fexit/__arm64_sys_setns`
+    Setns = 27,
 }
 
 impl Hook {
     /// Every hook, in wire order.
-    pub const ALL: [Hook; 12] = [
+    pub const ALL: [Hook; 27] = [
         Hook::SchedProcessExec,
         Hook::SchedProcessFork,
         Hook::SchedProcessExit,
@@ -115,6 +193,21 @@ impl Hook {
         Hook::InetSockSetState,
         Hook::CgroupSockRelease,
         Hook::CgroupMkdir,
+        Hook::FileOpen,
+        Hook::PathRename,
+        Hook::PathLink,
+        Hook::PathUnlink,
+        Hook::PathTruncate,
+        Hook::FileTruncate,
+        Hook::SocketPostCreate,
+        Hook::PtraceAccessCheck,
+        Hook::SecurityBpf,
+        Hook::ModuleLoad,
+        Hook::SbMount,
+        Hook::MoveMount,
+        Hook::PivotRoot,
+        Hook::Unshare,
+        Hook::Setns,
     ];
 
     /// The hook of a wire value.
@@ -137,6 +230,21 @@ impl Hook {
             Hook::InetSockSetState => "inet_sock_set_state",
             Hook::CgroupSockRelease => "cgroup_sock_release",
             Hook::CgroupMkdir => "cgroup_mkdir",
+            Hook::FileOpen => "security_file_open",
+            Hook::PathRename => "security_path_rename",
+            Hook::PathLink => "security_path_link",
+            Hook::PathUnlink => "security_path_unlink",
+            Hook::PathTruncate => "security_path_truncate",
+            Hook::FileTruncate => "security_file_truncate",
+            Hook::SocketPostCreate => "security_socket_post_create",
+            Hook::PtraceAccessCheck => "security_ptrace_access_check",
+            Hook::SecurityBpf => "security_bpf",
+            Hook::ModuleLoad => "module_load",
+            Hook::SbMount => "security_sb_mount",
+            Hook::MoveMount => "security_move_mount",
+            Hook::PivotRoot => "security_sb_pivotroot",
+            Hook::Unshare => "ksys_unshare",
+            Hook::Setns => "sys_setns",
         }
     }
 }
@@ -234,6 +342,13 @@ plain! {
     }
 }
 
+/// How an [`Open`] or a [`FileChange`] came to be.
+pub mod file_flags {
+    /// An io_uring request did it. Where the kernel does not say which system call is running (before 5.15, trampolines
+    /// only), this is not set for requests that ran in the thread that submitted them.
+    pub const IO_URING: u32 = 1;
+}
+
 plain! {
     /// `Kind::Open`. Tail: `path`.
     pub struct Open {
@@ -243,16 +358,243 @@ plain! {
         pub file: File,
         /// Classes that its name or directory matched ([`crate::classify::Classes`] bits), and those of a watched inode.
         pub classes: u32,
-        /// `file.f_flags`: the O_* flags, access mode in the low two bits.
+        /// `file.f_flags`: the O_* flags, access mode in the low two bits; without those that only matter while it is opened
+        /// (O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC: `do_dentry_open` takes them away).
         pub flags: u32,
-        /// The system call's number; -1 for io_uring.
-        pub syscall: i32,
-        /// The descriptor; -1 for an io_uring direct descriptor or one not known yet.
-        pub descriptor: i32,
         /// The file's path.
         pub path: Path,
+        /// [`file_flags`].
+        pub origin: u32,
+    }
+}
+
+plain! {
+    /// `Kind::Rename`, `Kind::Link`, `Kind::Unlink`, `Kind::Truncate`. Tail: `path`, then `new_path`.
+    pub struct FileChange {
+        /// The beginning of every record.
+        pub header: Header,
+        /// The file as it was before. All zero when `path` is unresolved.
+        pub file: File,
+        /// Classes that its name, its new name or its directories matched, and those of a watched inode.
+        pub classes: u32,
+        /// The name that is changed, or of the file that is.
+        pub path: Path,
+        /// Rename and link: the name that it gets. Else empty.
+        pub new_path: Path,
+        /// [`file_flags`].
+        pub origin: u32,
+        /// Truncate: the new size in bytes, [`SIZE_UNKNOWN`] where the hook does not tell.
+        pub new_size: u64,
+    }
+}
+
+/// No size.
+pub const SIZE_UNKNOWN: u64 = u64::MAX;
+
+plain! {
+    /// `Kind::Socket`.
+    pub struct Socket {
+        /// The beginning of every record.
+        pub header: Header,
+        /// `AF_*`.
+        pub family: u32,
+        /// `SOCK_*`, without flags.
+        pub kind: u32,
+        /// The family's protocol number.
+        pub protocol: u32,
         /// Reserved, 0.
         pub reserved: u32,
+    }
+}
+
+/// How a process got at another one. The discriminant is the wire value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum AccessHow {
+    /// The kernel did not say by what: `PTRACE_MODE_ATTACH` was asked for and granted.
+    Unknown = 0,
+    /// `ptrace(PTRACE_ATTACH)` or `PTRACE_SEIZE`
+    Ptrace = 1,
+    /// `process_vm_readv(2)`
+    VmRead = 2,
+    /// `process_vm_writev(2)`
+    VmWrite = 3,
+    /// `pidfd_getfd(2)`
+    Descriptor = 4,
+    /// `/proc/PID/mem` was opened.
+    ProcMem = 5,
+}
+
+impl AccessHow {
+    /// Every way, in wire order.
+    pub const ALL: [AccessHow; 6] = [
+        AccessHow::Unknown,
+        AccessHow::Ptrace,
+        AccessHow::VmRead,
+        AccessHow::VmWrite,
+        AccessHow::Descriptor,
+        AccessHow::ProcMem,
+    ];
+
+    /// The value of the field `weir.access.how`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            AccessHow::Unknown => "unknown",
+            AccessHow::Ptrace => "ptrace",
+            AccessHow::VmRead => "process_vm_readv",
+            AccessHow::VmWrite => "process_vm_writev",
+            AccessHow::Descriptor => "pidfd_getfd",
+            AccessHow::ProcMem => "proc_mem",
+        }
+    }
+}
+
+plain! {
+    /// `Kind::ProcessAccess`.
+    pub struct ProcessAccess {
+        /// The beginning of every record.
+        pub header: Header,
+        /// The other process. `start_time` 0: only `vtgid` is known, and it is what the acting process calls it in its own pid
+        /// namespace.
+        pub target: Process,
+        /// An [`AccessHow`].
+        pub how: u32,
+        /// Reserved, 0.
+        pub reserved: u32,
+    }
+}
+
+/// What a [`Bpf`] command is about. The discriminant is the wire value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum BpfObject {
+    /// Nothing in particular.
+    None = 0,
+    /// A program.
+    Program = 1,
+    /// A map.
+    Map = 2,
+    /// A link.
+    Link = 3,
+}
+
+impl BpfObject {
+    /// Every object, in wire order.
+    pub const ALL: [BpfObject; 4] = [BpfObject::None, BpfObject::Program, BpfObject::Map, BpfObject::Link];
+}
+
+plain! {
+    /// `Kind::Bpf`.
+    pub struct Bpf {
+        /// The beginning of every record.
+        pub header: Header,
+        /// `BPF_*` of `enum bpf_cmd` (include/uapi/linux/bpf.h).
+        pub command: u32,
+        /// A [`BpfObject`].
+        pub object: u32,
+        /// The kernel's id of the object, 0 if there is none.
+        pub id: u32,
+        /// Not 0: the object is one of the sensor's own.
+        pub own: u32,
+        /// `BPF_PROG_LOAD`: a `BPF_PROG_TYPE_*`.
+        pub program_type: u32,
+        /// Reserved, 0.
+        pub reserved: u32,
+        /// `BPF_PROG_LOAD`: the program's name, NUL-padded. Chosen by the process.
+        pub name: [u8; BPF_NAME_LEN],
+    }
+}
+
+plain! {
+    /// `Kind::Module`.
+    pub struct Module {
+        /// The beginning of every record.
+        pub header: Header,
+        /// The module's name, NUL-terminated.
+        pub name: [u8; MODULE_NAME_LEN],
+        /// `module.taints`: `1 << TAINT_*`; out of tree, unsigned and the like.
+        pub taints: u64,
+    }
+}
+
+/// What was done to the tree of directories. The discriminant is the wire value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum MountHow {
+    /// `mount(2)`
+    Mount = 1,
+    /// `move_mount(2)`
+    Move = 2,
+    /// `pivot_root(2)`
+    PivotRoot = 3,
+}
+
+impl MountHow {
+    /// Every way, in wire order.
+    pub const ALL: [MountHow; 3] = [MountHow::Mount, MountHow::Move, MountHow::PivotRoot];
+
+    /// The value of the field `weir.mount.how`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            MountHow::Mount => "mount",
+            MountHow::Move => "move_mount",
+            MountHow::PivotRoot => "pivot_root",
+        }
+    }
+}
+
+plain! {
+    /// `Kind::Mount`. Tail: `target`, then `source`, then `filesystem`.
+    pub struct Mount {
+        /// The beginning of every record.
+        pub header: Header,
+        /// A [`MountHow`].
+        pub how: u32,
+        /// `mount(2)`: `MS_*`, without the magic number in the high half.
+        pub flags: u32,
+        /// The directory that it is put on; of `pivot_root`, the new root.
+        pub target: Path,
+        /// What is mounted: a device, a directory, or any word; of `pivot_root`, where the old root is put.
+        pub source: Path,
+        /// The file system's type, at most [`STRING_MAX`] bytes.
+        pub filesystem: Path,
+        /// Reserved, 0.
+        pub reserved: u32,
+    }
+}
+
+/// How a process went into other namespaces. The discriminant is the wire value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum NamespaceHow {
+    /// `unshare(2)`: new ones of its own.
+    Unshare = 1,
+    /// `setns(2)`: somebody else's.
+    Setns = 2,
+}
+
+impl NamespaceHow {
+    /// Every way, in wire order.
+    pub const ALL: [NamespaceHow; 2] = [NamespaceHow::Unshare, NamespaceHow::Setns];
+
+    /// The value of the field `weir.namespace.how`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            NamespaceHow::Unshare => "unshare",
+            NamespaceHow::Setns => "setns",
+        }
+    }
+}
+
+plain! {
+    /// `Kind::Namespace`. The header's namespaces are those that the process is in now.
+    pub struct Namespace {
+        /// The beginning of every record.
+        pub header: Header,
+        /// A [`NamespaceHow`].
+        pub how: u32,
+        /// `CLONE_NEW*`, as asked for; of `setns`, 0 means whichever the descriptor is of.
+        pub flags: u32,
     }
 }
 

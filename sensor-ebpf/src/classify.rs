@@ -3,7 +3,7 @@
 //! This runs for every open on the machine and is written for speed: where the verifier knows the type of the file pointer,
 //! everything is a plain load, and filters spare nearly all look-ups of what is in no table.
 
-use crate::globals::{load, offset, read, task_load};
+use crate::globals::{bounded, load, offset, read, task_load};
 use aya_ebpf::{
     btf_maps::{Array, HashMap},
     macros::btf_map,
@@ -59,14 +59,7 @@ impl<const TYPED: bool> Name<TYPED> {
         } else {
             read(self.dentry + place)
         };
-        for (index, word) in words.iter_mut().enumerate() {
-            let start = index as u64 * 8;
-            if self.length <= start {
-                *word = 0;
-            } else if self.length < start + 8 {
-                *word &= !(u64::MAX << (((self.length - start) * 8) & 63));
-            }
-        }
+        cut(&mut words, self.length);
         words
     }
 
@@ -78,24 +71,42 @@ impl<const TYPED: bool> Name<TYPED> {
             let name: u64 = get::<TYPED, u64>(self.dentry, offset!(dentry_name));
             return read(name + length - 16);
         }
-        let words = self.words();
-        // Which word has the last byte, and the two before it.
-        let [before, middle, last] = if length <= 8 {
-            [0, 0, words[0]]
-        } else if length <= 16 {
-            [0, words[0], words[1]]
-        } else if length <= 24 {
-            [words[0], words[1], words[2]]
-        } else {
-            [words[1], words[2], words[3]]
-        };
-        // Bits by which the last byte is short of the end of its word.
-        let shift = 64u64.wrapping_sub(length * 8) & 63;
-        if shift == 0 {
-            return [middle, last];
+        tail_of(self.words(), length)
+    }
+}
+
+/// The last 16 bytes of a name of at most [`NAME_MAX`] bytes, with NULs in front of a shorter one.
+#[inline(always)]
+fn tail_of(words: [u64; INLINE_WORDS], length: u64) -> [u64; 2] {
+    // Which word has the last byte, and the two before it.
+    let [before, middle, last] = if length <= 8 {
+        [0, 0, words[0]]
+    } else if length <= 16 {
+        [0, words[0], words[1]]
+    } else if length <= 24 {
+        [words[0], words[1], words[2]]
+    } else {
+        [words[1], words[2], words[3]]
+    };
+    // Bits by which the last byte is short of the end of its word.
+    let shift = 64u64.wrapping_sub(length * 8) & 63;
+    if shift == 0 {
+        return [middle, last];
+    }
+    let back = (64 - shift) & 63;
+    [middle << shift | before >> back, last << shift | middle >> back]
+}
+
+/// `words`, with what is behind `length` bytes zeroed.
+#[inline(always)]
+fn cut(words: &mut [u64; INLINE_WORDS], length: u64) {
+    for (index, word) in words.iter_mut().enumerate() {
+        let start = index as u64 * 8;
+        if length <= start {
+            *word = 0;
+        } else if length < start + 8 {
+            *word &= !(u64::MAX << (((length - start) * 8) & 63));
         }
-        let back = (64 - shift) & 63;
-        [middle << shift | before >> back, last << shift | middle >> back]
     }
 }
 
@@ -105,30 +116,81 @@ fn classes(entry: Option<*const u32>) -> u32 {
     entry.map_or(0, |classes| unsafe { *classes })
 }
 
+/// Not a class of content, but of what is to be looked at: a file of the name `mem`. The agent asks for it where the memory of
+/// processes is watched by opens.
+pub const PROC_MEM: u32 = sensor_common::classify::PROC_MEM;
+
 /// The classes of an open file (`struct file *`); 0 if it is of no interest. `TYPED`: the verifier knows the pointer's type.
 #[inline(always)]
 pub fn of_file<const TYPED: bool>(file: u64) -> u32 {
+    let dentry: u64 = get::<TYPED, u64>(file, offset!(file_dentry));
+    let inode = || get::<TYPED, u64>(file, offset!(file_inode));
+    of_place::<TYPED>(dentry, inode, || get::<TYPED, u64>(file, offset!(file_mnt)))
+}
+
+/// The classes of a name and of the file that it leads to. A function of its own in the object.
+#[inline(never)]
+pub fn of_dentry(dentry: u64, mount: u64) -> u32 {
+    of_place::<false>(dentry, || read(dentry + offset!(dentry_inode)), || mount)
+}
+
+#[inline(always)]
+fn of_place<const TYPED: bool>(dentry: u64, inode: impl FnOnce() -> u64, mount: impl FnOnce() -> u64) -> u32 {
     let Some(classifier) = CLASSIFIER.get_ptr(0) else { return 0 };
     // SAFETY: the one element of an array map; the agent may be writing it, and then tells nothing new before it is done.
     let classifier = unsafe { &*classifier };
 
-    let dentry: u64 = get::<TYPED, u64>(file, offset!(file_dentry));
     let name = Name::<TYPED>::of(dentry);
     let [low, high] = name.tail();
-    let mut found = 0;
-    if let Some(key) = SuffixKey::from_tail(low, high)
-        && classifier.suffixes.may_contain(key.hint())
-    {
-        found |= classes(SUFFIXES.get_ptr(key));
-    }
+    let mut found = of_suffix(classifier, low, high);
     if name.length <= NAME_MAX as u64 && classifier.names.may_contain(tail_hint(high)) {
         found |= classes(NAMES.get_ptr(NameKey::from_words(name.words())));
     }
     if classifier.inodes != 0 {
-        found |= of_inode::<TYPED>(get::<TYPED, u64>(file, offset!(file_inode)));
+        found |= of_inode::<TYPED>(inode());
     }
     if classifier.directory_lengths != 0 {
-        found |= of_directories::<TYPED>(file, dentry, classifier.directory_lengths);
+        found |= of_directories::<TYPED>(mount, dentry, classifier.directory_lengths);
+    }
+    found
+}
+
+#[inline(always)]
+fn of_suffix(classifier: &Classifier, low: u64, high: u64) -> u32 {
+    match SuffixKey::from_tail(low, high) {
+        Some(key) if classifier.suffixes.may_contain(key.hint()) => classes(SUFFIXES.get_ptr(key)),
+        _ => 0,
+    }
+}
+
+/// The classes of a path that is only known as text: of its last component, the directories do not count. `text` is a kernel
+/// address, `length` its bytes without the NUL.
+#[inline(never)]
+pub fn of_text(text: u64, length: u64) -> u32 {
+    const WINDOW: usize = NAME_MAX + 1;
+    let Some(classifier) = CLASSIFIER.get_ptr(0) else { return 0 };
+    // SAFETY: as above.
+    let classifier = unsafe { &*classifier };
+    // The last component, if it is short enough to be a name that is looked for; else its end. Without a branch for each byte,
+    // of which the verifier would follow all combinations.
+    let seen = if length < WINDOW as u64 { length } else { WINDOW as u64 };
+    let bytes: [u8; WINDOW] = read(text + length - seen);
+    let mut start = 0;
+    for index in 0..WINDOW {
+        // SAFETY: within the array; volatile, so that the loop stays one of bytes.
+        let byte = u64::from(unsafe { core::ptr::read_volatile(bytes.as_ptr().add(index)) });
+        let is_slash = bounded::<1>((byte ^ u64::from(b'/')).wrapping_sub(1) >> 63);
+        start += is_slash * (index as u64 + 1 - start);
+    }
+    // Zeroes behind a short text are no slashes.
+    let whole = start > 0 || length == seen;
+    let window = bounded::<63>(seen - start);
+    let mut words: [u64; INLINE_WORDS] = read(text + length - window);
+    cut(&mut words, window);
+    let tail = if window > NAME_MAX as u64 { read(text + length - 16) } else { tail_of(words, window) };
+    let mut found = of_suffix(classifier, tail[0], tail[1]);
+    if whole && window <= NAME_MAX as u64 && classifier.names.may_contain(tail_hint(tail[1])) {
+        found |= classes(NAMES.get_ptr(NameKey::from_words(words)));
     }
     found
 }
@@ -146,12 +208,12 @@ fn of_inode<const TYPED: bool>(inode: u64) -> u32 {
 
 /// The classes of the directories above.
 #[inline(always)]
-fn of_directories<const TYPED: bool>(file: u64, dentry: u64, lengths: u64) -> u32 {
+fn of_directories<const TYPED: bool>(mount: impl FnOnce() -> u64, dentry: u64, lengths: u64) -> u32 {
     let (mut found, at_root) = above::<TYPED>(dentry, lengths);
     // A volume is often mounted on the very directory that a rule names: look across one mount, unless it is the root of
     // the process, which most files are in.
     if at_root {
-        let mount: u64 = get::<TYPED, u64>(file, offset!(file_mnt));
+        let mount = mount();
         let root: u64 = {
             let fs: u64 = task_load(offset!(task_fs));
             read(fs + offset!(fs_root_mnt))

@@ -3,7 +3,9 @@
 //! The globals are in a frozen map: the verifier knows their values, sees constant offsets, and drops branches that
 //! `CONFIG` turns off (`bpf_map_is_rdonly` in kernel/bpf/verifier.c, 5.2).
 
-use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel};
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_user,
+};
 use core::mem::MaybeUninit;
 use sensor_common::config::{Config, Offsets};
 
@@ -71,6 +73,18 @@ pub fn task_load<T: Copy>(offset: u64) -> T {
         unsafe { load(bpf_get_current_task_btf() as u64, offset) }
     } else {
         read(task() + offset)
+    }
+}
+
+/// A copy of the `T` at an address of the current process's; zero if it cannot be read (`copy_from_user_nofault`). `T` is
+/// plain data. Whoever shares the process's memory may have changed it since the kernel read it.
+#[inline(always)]
+pub fn read_user<T>(address: u64) -> T {
+    let mut value = MaybeUninit::<T>::zeroed();
+    // SAFETY: the helper writes all of `value`, zeroes included when it fails; every bit pattern is a valid plain `T`.
+    unsafe {
+        bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _);
+        value.assume_init()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who acted: the [`Header`] that every record begins with.
 
 use crate::globals::{config, offset, read, task, task_load};
-use crate::ring;
+use crate::{ring, uring};
 use aya_ebpf::helpers::generated::{bpf_get_current_ancestor_cgroup_id, bpf_ktime_get_boot_ns};
 use sensor_common::config::ABSENT;
 use sensor_common::count::Outcome;
@@ -17,18 +17,47 @@ pub fn now() -> u64 {
     unsafe { bpf_ktime_get_boot_ns() }
 }
 
+/// The task on whose behalf the current one acts: itself, but for io_uring's workers before 5.12, which are kernel threads
+/// that work on anybody's requests.
+#[inline(always)]
+fn acting() -> u64 {
+    let task = task();
+    if config!(uring_kernel_workers) != 0 {
+        let request = uring::worked_on(task);
+        if request != 0 {
+            return read(request + offset!(uring_task));
+        }
+    }
+    task
+}
+
 /// Why an event of the current process is not to be recorded; `None` if it is.
 #[inline(always)]
 pub fn excluded() -> Option<Outcome> {
     let scope = u64::from(config!(scope_cgroup_high)) << 32 | u64::from(config!(scope_cgroup_low));
-    // SAFETY: arguments are plain integers. 5.6, in tracing programs 5.10; not called where no scope is set.
-    if scope != 0 && unsafe { bpf_get_current_ancestor_cgroup_id(config!(scope_level) as i32) } != scope {
+    if scope != 0 && ancestor_cgroup(config!(scope_level)) != scope {
         return Some(Outcome::OutOfScope);
     }
     if task_load::<u32>(offset!(task_tgid)) == config!(own_tgid) {
         return Some(Outcome::Own);
     }
     None
+}
+
+/// The cgroup v2 of the current process at that level, or the one above it.
+#[inline(always)]
+fn ancestor_cgroup(level: u32) -> u64 {
+    if config!(uring_kernel_workers) != 0 {
+        let task = task();
+        let acting = acting();
+        if acting != task {
+            let sets: u64 = read(acting + offset!(task_cgroups));
+            let cgroup: u64 = read(sets + offset!(css_set_dfl_cgrp));
+            return read(cgroup + offset!(cgroup_ancestor_ids) + u64::from(level) * size_of::<u64>() as u64);
+        }
+    }
+    // SAFETY: arguments are plain integers. 5.6, in tracing programs 5.10; not called where no scope is set.
+    unsafe { bpf_get_current_ancestor_cgroup_id(level as i32) }
 }
 
 /// Counts an event of the current process as seen, unless it is out of scope. Whether it is to be recorded; if not, it has
@@ -73,7 +102,7 @@ fn innermost(pid: u64) -> u64 {
 /// every program calls it.
 #[inline(never)]
 pub fn fill(header: &mut Header, kind: Kind, hook: Hook, size: u32) {
-    let task = task();
+    let task = acting();
     header.version = VERSION;
     header.kind = kind as u8;
     header.hook = hook as u8;

@@ -10,19 +10,28 @@
 #![no_main]
 #![feature(asm_experimental_arch)]
 
+mod bpf;
+mod call;
 mod cgroup;
+mod change;
 mod classify;
 mod connect;
 mod exec;
 mod files;
 mod globals;
 mod header;
+mod memory;
+mod module;
+mod mount;
+mod namespace;
 mod open;
 mod packet;
 mod path;
 mod process;
 mod ring;
+mod scratch;
 mod socket;
+mod socket_made;
 mod uring;
 
 /// The verifier rejects whatever could get here; the language asks for it.

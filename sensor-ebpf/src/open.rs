@@ -1,19 +1,29 @@
-//! Opens by system call: `tp_btf/sys_exit`, which sees the descriptor that the kernel gave out.
+//! Opens: at `security_file_open`, which every open passes; or, where there are no trampolines, by the descriptor that a system
+//! call gave out.
 //!
-//! One function, [`record`], makes the event, whichever hook found the file.
+//! One function, [`record`], makes the event, whichever hook found the file. Not opens in its sense are: descriptors for a name
+//! only (O_PATH: they do not pass `security_file_open`, and give no access to content), programs that are started (an exec
+//! event tells), and files that a file system opens below one that is open already (overlayfs, `FMODE_NOACCOUNT`).
 
-use crate::globals::{CONFIG, bounded, config, load, offset, read, task_load};
+use crate::globals::{load, offset, read};
 use crate::header::{self, admit};
-use crate::{classify, files, path, ring};
+use crate::{call, classify, files, memory, path, ring};
 use aya_ebpf::{
     btf_maps::PerCpuArray,
-    macros::{btf_map, btf_tracepoint},
-    programs::BtfTracePointContext,
+    macros::{btf_map, fexit},
+    programs::FExitContext,
 };
-use aya_log_ebpf::debug;
-use sensor_common::config::{ABSENT, SystemCalls};
 use sensor_common::count::Outcome;
-use sensor_common::record::{Hook, Kind, Open, PATH_MAX};
+use sensor_common::record::{Hook, Kind, Open, PATH_MAX, file_flags};
+
+/// `O_PATH` (include/uapi/asm-generic/fcntl.h).
+const O_PATH: u32 = 0o10_000_000;
+/// O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC, which `do_dentry_open` takes away once the file is open.
+const O_PASSING: u32 = 0o1700;
+/// `__FMODE_EXEC` (include/linux/fs.h) in `f_flags`: opened to be run. A program cannot ask for it (`VALID_OPEN_FLAGS`).
+const FMODE_EXEC: u32 = 0x20;
+/// `FMODE_NOACCOUNT` (include/linux/fs.h, 4.19) in `f_mode`: opened by a file system for itself.
+const FMODE_NOACCOUNT: u32 = 0x2000_0000;
 
 /// Where a record is made: too large for the stack (512 bytes).
 #[repr(C)]
@@ -25,22 +35,12 @@ struct Scratch {
 /// One for each program that uses it, so that none can interrupt another's work. The kernel does not run a program while
 /// the same one runs on that CPU (`bpf_prog.active`, kernel/trace/bpf_trace.c).
 #[btf_map]
-static OPEN_SCRATCH: PerCpuArray<Scratch, 2> = PerCpuArray::new();
-
-/// How a file came to be open.
-pub struct Origin {
-    /// The hook that saw it; says which scratch space is used.
-    pub hook: Hook,
-    /// The system call, -1 for io_uring.
-    pub syscall: i32,
-    /// The descriptor, -1 if it has none.
-    pub descriptor: i32,
-}
+static OPEN_SCRATCH: PerCpuArray<Scratch, 3> = PerCpuArray::new();
 
 /// An open by the current process, of a file whose classes `classify` finds: counted, and sent if it is of interest.
 /// `file`: `struct file *`, 0 if it was not found.
 #[inline(always)]
-pub fn record(file: u64, classify: impl FnOnce(u64) -> u32, origin: Origin) {
+pub fn record(file: u64, classify: impl FnOnce(u64) -> u32, hook: Hook) {
     if !admit(Kind::Open) {
         return;
     }
@@ -49,14 +49,28 @@ pub fn record(file: u64, classify: impl FnOnce(u64) -> u32, origin: Origin) {
     }
     match classify(file) {
         0 => ring::count(Kind::Open, Outcome::Unmatched),
-        classes => send(file, classes, &origin),
+        classes => send(file, classes, hook),
     }
 }
 
 /// Sends an open. A function of its own in the object: every hook calls it, and few opens get here.
 #[inline(never)]
-fn send(file: u64, classes: u32, origin: &Origin) {
-    let slot = u32::from(matches!(origin.hook, Hook::IoUringComplete));
+fn send(file: u64, classes: u32, hook: Hook) {
+    let flags: u32 = read(file + offset!(file_flags));
+    let classes = if classes & classify::PROC_MEM == 0 {
+        classes
+    } else {
+        memory::opened(read(file + offset!(file_inode)), hook);
+        classes & !classify::PROC_MEM
+    };
+    if classes == 0 || flags & O_PATH != 0 {
+        return ring::count(Kind::Open, Outcome::Unmatched);
+    }
+    let slot = match hook {
+        Hook::FileOpen => 0,
+        Hook::SysExit => 1,
+        _ => 2,
+    };
     let Some(scratch) = OPEN_SCRATCH.get_ptr_mut(slot) else {
         return ring::count(Kind::Open, Outcome::Fault);
     };
@@ -65,64 +79,49 @@ fn send(file: u64, classes: u32, origin: &Origin) {
     let open = &mut scratch.open;
     files::facts(&mut open.file, read(file + offset!(file_inode)));
     open.classes = classes;
-    open.flags = read(file + offset!(file_flags));
-    open.syscall = origin.syscall;
-    open.descriptor = origin.descriptor;
-    open.reserved = 0;
+    open.flags = flags & !O_PASSING;
+    open.origin = origin(hook);
     let (dentry, mount) = (read(file + offset!(file_dentry)), read(file + offset!(file_mnt)));
     // SAFETY: the buffer has PATH_MAX + 1 + SLACK bytes, and PATH_MAX + 1 is a power of two.
     open.path = unsafe { path::write::<{ PATH_MAX as u32 }>(scratch.path.as_mut_ptr(), dentry, mount) };
     let size = size_of::<Open>() as u64 + u64::from(open.path.len);
-    header::fill(&mut open.header, Kind::Open, origin.hook, size as u32);
+    header::fill(&mut open.header, Kind::Open, hook, size as u32);
     // SAFETY: the path's length is at most PATH_MAX, so that `size` is within the scratch space.
     unsafe { ring::send(Kind::Open, (&raw mut *scratch).cast(), size) }
 }
 
-/// Whether `number` is one of `calls`.
+/// The [`file_flags`] of what that hook sees.
 #[inline(always)]
-fn opens(number: u32, calls: &SystemCalls) -> bool {
-    let index = bounded::<7>((number >> 6).into()) as usize;
-    // SAFETY: there are eight words; volatile, as for `constant`.
-    let word = unsafe { core::ptr::read_volatile(calls.words.as_ptr().add(index)) };
-    word >> (number & 63) & 1 != 0
+pub fn origin(hook: Hook) -> u32 {
+    let io_uring = match hook {
+        Hook::IoUringComplete | Hook::IoUringSubmit => true,
+        Hook::SysExit => false,
+        _ => call::in_io_uring(),
+    };
+    if io_uring { file_flags::IO_URING } else { 0 }
 }
 
-/// Whether the current system call was made in the 32-bit convention, whose numbers differ. A 64-bit program can do so too
-/// (`int 0x80`), and would go unseen if only 64-bit numbers were compared.
-#[inline(always)]
-fn is_compat() -> bool {
-    let place = offset!(task_compat);
-    place != u64::from(ABSENT) && task_load::<u32>(place) & config!(compat_flag) != 0
-}
-
-/// `x32_enabled`: bit 30 marks an x32 call, which has the number of the 64-bit one (`__X32_SYSCALL_BIT`).
-const X32_BIT: u32 = 0x4000_0000;
-
-/// `trace_sys_exit(struct pt_regs *regs, long ret)`, every system call: the filter comes first.
-#[btf_tracepoint(function = "sys_exit")]
-pub fn on_sys_exit(context: BtfTracePointContext) -> i32 {
-    let registers: u64 = context.arg(0);
-    let result: i64 = context.arg(1);
-    // SAFETY: the first argument is a `struct pt_regs *` to the verifier.
-    let number: u64 = unsafe { load(registers, offset!(regs_syscall)) };
-    let number = number as u32 & !X32_BIT;
-    let (native, compat) = (&CONFIG.open_calls, &CONFIG.compat_open_calls);
-    if number >= SystemCalls::END || !opens(number, native) && !opens(number, compat) {
+/// `int security_file_open(struct file *file)`: the file is found, access to it granted, its system not yet asked to open it.
+#[fexit(function = "security_file_open")]
+pub fn on_file_open(context: FExitContext) -> i32 {
+    let file: u64 = context.arg(0);
+    let refused: u64 = context.arg(1);
+    if refused as i32 != 0 {
         return 0;
     }
-    if result < 0 || !opens(number, if is_compat() { compat } else { native }) {
-        return 0;
-    }
-    let origin = Origin { hook: Hook::SysExit, syscall: number as i32, descriptor: result as i32 };
-    match files::of_small_descriptor(result as u64) {
-        Some(file) => record(file, classify::of_file::<true>, origin),
-        None => {
-            let file = files::of_descriptor(result as u64);
-            if file == 0 {
-                debug!(&context, "system call {} gave descriptor {}, which has no file", number, result);
-            }
-            record(file, classify::of_file::<false>, origin);
-        }
+    // SAFETY: the first argument is a `struct file *` to the verifier.
+    let (mode, flags): (u32, u32) = unsafe { (load(file, offset!(file_mode)), load(file, offset!(file_flags))) };
+    if mode & FMODE_NOACCOUNT == 0 && flags & FMODE_EXEC == 0 {
+        record(file, classify::of_file::<true>, Hook::FileOpen);
     }
     0
+}
+
+/// A system call that opens gave out that descriptor.
+#[inline(always)]
+pub fn opened(descriptor: u64) {
+    match files::of_small_descriptor(descriptor) {
+        Some(file) => record(file, classify::of_file::<true>, Hook::SysExit),
+        None => record(files::of_descriptor(descriptor), classify::of_file::<false>, Hook::SysExit),
+    }
 }

@@ -1,27 +1,52 @@
-//! Opens by io_uring, which no system call shows.
+//! What io_uring does that no system call shows: opens, sockets, renames, links and unlinks. Where trampolines see these, the
+//! agent asks for none of them here.
 //!
 //! A request that opens completes with a descriptor, or fills a direct slot of its ring; both are looked up at
 //! `io_uring_complete`. It runs in a thread of the submitter (itself, its io-wq worker or its SQPOLL thread, which all share
-//! its descriptors since 5.12). A request may ask for no completion (`IOSQE_CQE_SKIP_SUCCESS`, 5.17): then the name that it
-//! asked for is recorded when it is submitted, from the kernel's own copy.
+//! its descriptors since 5.12). Before, every request that opens was worked on by a kernel thread that had taken on the
+//! submitter's descriptors (`io_openat2`, 5.10: never without blocking). A request may ask for no completion
+//! (`IOSQE_CQE_SKIP_SUCCESS`, 5.17): then the name that it asked for is recorded when it is submitted, from the kernel's own
+//! copy. So are names that are gone by the completion.
 
 use crate::globals::{config, offset, read};
 use crate::header::{self, admit};
-use crate::open::{self, Origin};
-use crate::{classify, files, ring};
+use crate::{call, change, classify, files, open, ring, socket_made};
 use aya_ebpf::{
     btf_maps::PerCpuArray, helpers::generated::bpf_probe_read_kernel_str, macros::btf_map, macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
-use aya_log_ebpf::debug;
-use sensor_common::config::ABSENT;
+use sensor_common::config::{ABSENT, uring_op, uring_shape};
 use sensor_common::count::Outcome;
-use sensor_common::record::{File, Hook, Kind, Open, PATH_MAX, Path, path_flags};
+use sensor_common::record::{File, Hook, Kind, Open, PATH_MAX, Path, file_flags, path_flags};
 
 /// `IORING_FILE_INDEX_ALLOC`: the ring chooses the direct slot and returns it as the result.
 const SLOT_CHOSEN: u32 = u32::MAX;
 /// Low bits of a tagged file pointer (`FFS_MASK`, io_uring/filetable.h).
 const TAG_MASK: u64 = 7;
+/// `PF_KTHREAD` and `PF_IO_WORKER` (include/linux/sched.h).
+const KERNEL_WORKER: u32 = 0x20_0010;
+/// `AT_REMOVEDIR` (include/uapi/linux/fcntl.h).
+const AT_REMOVEDIR: u32 = 0x200;
+
+/// The names in a request that changes a name: kernel addresses, `new` 0 for none.
+pub struct Names {
+    pub kind: Kind,
+    pub old: u64,
+    pub new: u64,
+}
+
+/// The request (`struct io_kiocb *`) that a kernel thread of io_uring works on (before 5.12); 0 for any other task.
+#[inline(always)]
+pub fn worked_on(task: u64) -> u64 {
+    if read::<u32>(task + offset!(task_flags)) & KERNEL_WORKER != KERNEL_WORKER {
+        return 0;
+    }
+    // `to_kthread`, kernel/kthread.c; `io_wqe_worker` is given its `struct io_worker`.
+    let thread: u64 = read(task + offset!(task_kthread));
+    let worker: u64 = read(thread + offset!(kthread_data));
+    let work: u64 = read(worker + offset!(worker_work));
+    if work == 0 { 0 } else { work - offset!(uring_work) }
+}
 
 #[repr(C)]
 struct Scratch {
@@ -32,11 +57,19 @@ struct Scratch {
 #[btf_map]
 static URING_SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
 
-/// Whether `request` (`struct io_kiocb *`) opens a file.
+/// What `request` (`struct io_kiocb *`) does, if that is watched; else 0 (`IORING_OP_NOP`).
 #[inline(always)]
-fn is_open(request: u64) -> bool {
-    let opcode = u32::from(read::<u8>(request + offset!(uring_opcode)));
-    opcode == config!(uring_open_opcodes[0]) || opcode == config!(uring_open_opcodes[1])
+fn operation(request: u64) -> u32 {
+    let operation = u32::from(read::<u8>(request + offset!(uring_opcode))) & 63;
+    match call::watched() {
+        Some(watched) if watched.io_uring >> operation & 1 != 0 => operation,
+        _ => 0,
+    }
+}
+
+#[inline(always)]
+fn is_open(operation: u32) -> bool {
+    operation == uring_op::OPENAT || operation == uring_op::OPENAT2
 }
 
 /// The `struct file *` in a direct slot of the request's ring; 0 if there is none.
@@ -64,46 +97,103 @@ fn of_slot(request: u64, slot: u64) -> u64 {
     0
 }
 
-/// `trace_io_uring_complete(ctx, req, cqe)`: since 6.10; the agent does not load it where the arguments are others.
+/// `trace_io_uring_complete`, whose arguments [`uring_shape`] tells.
 #[btf_tracepoint(function = "io_uring_complete")]
 pub fn on_uring_complete(context: BtfTracePointContext) -> i32 {
-    let request: u64 = context.arg(1);
-    let completion: u64 = context.arg(2);
-    if request == 0 || !is_open(request) {
-        return 0;
-    }
-    let result: i32 = read(completion + offset!(uring_cqe_res));
-    if result < 0 {
-        return 0;
-    }
-    let slot: u32 =
-        if offset!(uring_open_slot) == u64::from(ABSENT) { 0 } else { read(request + offset!(uring_open_slot)) };
-    let (file, descriptor) = match slot {
-        0 => (files::of_descriptor(result as u64), result),
-        SLOT_CHOSEN => (of_slot(request, result as u64), -1),
-        chosen => (of_slot(request, u64::from(chosen) - 1), -1),
+    let (request, result): (u64, i32) = match config!(uring_shape) {
+        uring_shape::CQE => (context.arg(1), read(context.arg::<u64>(2) + offset!(uring_cqe_res))),
+        uring_shape::RESULT => (context.arg(1), context.arg::<u64>(3) as i32),
+        uring_shape::WORKER => (worked_on(crate::globals::task()), context.arg::<u64>(2) as i32),
+        _ => return 0,
     };
-    if file == 0 {
-        debug!(&context, "an io_uring request that opens gave {}, slot {}, which has no file", result, slot);
+    if request == 0 || result < 0 {
+        return 0;
     }
-    open::record(file, classify::of_file::<false>, Origin { hook: Hook::IoUringComplete, syscall: -1, descriptor });
+    let operation = operation(request);
+    if operation == 0 {
+        return 0;
+    }
+    let slot = if is_open(operation) {
+        slot(request, offset!(uring_open_slot))
+    } else if operation == uring_op::SOCKET {
+        slot(request, offset!(uring_socket_slot))
+    } else {
+        return 0;
+    };
+    let file = match slot {
+        0 => files::of_descriptor(result as u64),
+        SLOT_CHOSEN => of_slot(request, result as u64),
+        chosen => of_slot(request, u64::from(chosen) - 1),
+    };
+    if is_open(operation) {
+        open::record(file, classify::of_file::<false>, Hook::IoUringComplete);
+    } else {
+        socket_made::of_file(file, Hook::IoUringComplete);
+    }
     0
 }
 
-/// `trace_io_uring_submit_req(req)` (6.4; `io_uring_submit_sqe(req, ...)` from 6.0), for requests that post no completion.
+/// The direct slot that a request asked for; 0 for a descriptor.
+#[inline(always)]
+fn slot(request: u64, place: u64) -> u32 {
+    if place == u64::from(ABSENT) { 0 } else { read(request + place) }
+}
+
+/// The name in a `struct filename *` at `place` in the request.
+#[inline(always)]
+fn name(request: u64, place: u64) -> u64 {
+    if place == u64::from(ABSENT) {
+        return 0;
+    }
+    let filename: u64 = read(request + place);
+    read(filename + offset!(filename_name))
+}
+
+/// `trace_io_uring_submit_req(req)` (6.4; `io_uring_submit_sqe(req, ...)` from 5.18): for requests that post no completion, and
+/// those whose names are gone by then.
 #[btf_tracepoint(function = "io_uring_submit_req")]
 pub fn on_uring_submit(context: BtfTracePointContext) -> i32 {
     let request: u64 = context.arg(0);
     let skip = config!(uring_skip_flag);
-    if skip == 0 || !is_open(request) || read::<u32>(request + offset!(uring_flags)) & skip == 0 {
-        return 0;
-    }
+    let names = match operation(request) {
+        operation if is_open(operation) => {
+            if skip != 0 && read::<u32>(request + offset!(uring_flags)) & skip != 0 {
+                will_open(request);
+            }
+            return 0;
+        }
+        uring_op::RENAMEAT => Names {
+            kind: Kind::Rename,
+            old: name(request, offset!(uring_rename_old)),
+            new: name(request, offset!(uring_rename_new)),
+        },
+        uring_op::LINKAT => Names {
+            kind: Kind::Link,
+            old: name(request, offset!(uring_link_old)),
+            new: name(request, offset!(uring_link_new)),
+        },
+        uring_op::UNLINKAT => {
+            let flags = offset!(uring_unlink_flags);
+            if flags != u64::from(ABSENT) && read::<u32>(request + flags) & AT_REMOVEDIR != 0 {
+                return 0;
+            }
+            Names { kind: Kind::Unlink, old: name(request, offset!(uring_unlink_name)), new: 0 }
+        }
+        _ => return 0,
+    };
+    change::submitted(names);
+    0
+}
+
+/// An open that will post no completion is submitted.
+#[inline(always)]
+fn will_open(request: u64) {
     if !admit(Kind::Open) {
-        return 0;
+        return;
     }
     let Some(scratch) = URING_SCRATCH.get_ptr_mut(0) else {
         ring::count(Kind::Open, Outcome::Fault);
-        return 0;
+        return;
     };
     // SAFETY: this program's own element of this CPU's copy; nothing else refers to it while the program runs.
     let scratch = unsafe { &mut *scratch };
@@ -114,20 +204,17 @@ pub fn on_uring_submit(context: BtfTracePointContext) -> i32 {
     let length = unsafe { bpf_probe_read_kernel_str(scratch.path.as_mut_ptr().cast(), size, name as *const _) };
     if length <= 0 {
         ring::count(Kind::Open, Outcome::Fault);
-        return 0;
+        return;
     }
     let length = crate::globals::bounded::<{ PATH_MAX as u32 }>(length as u64);
     let open = &mut scratch.open;
     open.file = File::ZERO;
     open.classes = 0;
     open.flags = read(request + offset!(uring_open_flags));
-    open.syscall = -1;
-    open.descriptor = -1;
-    open.reserved = 0;
+    open.origin = file_flags::IO_URING;
     open.path = Path { len: length as u16, flags: path_flags::UNRESOLVED };
     let size = size_of::<Open>() as u64 + length;
     header::fill(&mut open.header, Kind::Open, Hook::IoUringSubmit, size as u32);
     // SAFETY: `length` is at most PATH_MAX, so that `size` is within the scratch space.
     unsafe { ring::send(Kind::Open, (&raw mut *scratch).cast(), size) }
-    0
 }

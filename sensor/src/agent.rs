@@ -10,8 +10,8 @@ pub use select::{KINDS, Selection};
 
 use crate::delivery::{Console, Format, OutputError};
 use crate::detection::{RuleSet, RulesError};
-use crate::event::{BootTime, Event};
-use crate::kernel::{self, Counters, Flows, Ring};
+use crate::event::{Body, BootTime, Event};
+use crate::kernel::{self, Counters, Flows, Guard, Hooks, Ring, Tables};
 use crate::line::{Limits, Line};
 use crate::provenance::{ClassTable, ClassesError};
 use std::io::{self, Write};
@@ -35,6 +35,8 @@ pub struct Settings {
     pub flow_floor: u32,
     /// Say at the end what became of every event.
     pub statistics: bool,
+    /// Which families of hooks may be used.
+    pub hooks: Hooks,
     /// From which level on the kernel programs' own diagnostics are logged; `None`: off.
     pub kernel_log: Option<String>,
     /// A descriptor to say on that everything is attached.
@@ -98,6 +100,8 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         before_time: system::now(),
         counters: loaded.counters,
         flows: loaded.flows,
+        guard: Guard::new(&loaded.programs),
+        tables: loaded.tables,
         programs: loaded.programs,
         malformed: 0,
         statistics: settings.statistics,
@@ -138,6 +142,8 @@ struct Agent {
     programs: Vec<kernel::Attached>,
     counters: Counters,
     flows: Flows,
+    guard: Guard,
+    tables: Tables,
     before: kernel::Totals,
     before_time: BootTime,
     malformed: u64,
@@ -174,7 +180,7 @@ impl Agent {
         Ok(taken)
     }
 
-    /// Says what was lost since the last time, and ends flows that have been idle.
+    /// Says what was lost since the last time and whether somebody tampers with the programs, and ends flows that have been idle.
     fn keep_house(&mut self) -> Result<(), OutputError> {
         let now = system::now();
         self.output.console.set_clock(system::wall_clock());
@@ -182,7 +188,10 @@ impl Agent {
             Ok(totals) => {
                 for lost in totals.lost_since(&self.before, self.before_time) {
                     tracing::warn!(kind = lost.kind, cause = lost.cause, count = lost.count, "events were lost");
-                    self.push(Event::new(now, None, Default::default(), crate::event::Body::Lost(lost)))?;
+                    self.push(Event::new(now, None, Default::default(), Body::Lost(lost)))?;
+                }
+                for tamper in self.guard.check(&self.tables, &self.before, &totals) {
+                    self.push(Event::new(now, None, Default::default(), Body::Tamper(tamper)))?;
                 }
                 (self.before, self.before_time) = (totals, now);
             }
@@ -198,6 +207,8 @@ impl Agent {
 
     /// Detaches everything, then takes what still waits.
     fn finish(mut self, ring: &mut Ring, system: &system::System) -> Result<(), AgentError> {
+        // Not tampering: we do it ourselves.
+        self.guard = Guard::default();
         // Still there, since what the kernel left out is counted with them.
         self.programs.iter_mut().for_each(kernel::Attached::detach);
         while self.drain(ring, system)? > 0 && !self.done {}

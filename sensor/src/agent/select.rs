@@ -3,7 +3,28 @@
 use crate::event::Event;
 
 /// The kinds by which events can be chosen ([`crate::event::Body::kind_name`]).
-pub const KINDS: [&str; 9] = ["exec", "fork", "exit", "open", "connect", "flow", "cgroup", "process_found", "lost"];
+pub const KINDS: [&str; 20] = [
+    "exec",
+    "fork",
+    "exit",
+    "open",
+    "rename",
+    "link",
+    "unlink",
+    "truncate",
+    "connect",
+    "flow",
+    "socket",
+    "process_access",
+    "bpf",
+    "module",
+    "mount",
+    "namespace",
+    "cgroup",
+    "process_found",
+    "tamper",
+    "lost",
+];
 
 /// Which events to show. An empty list takes everything.
 #[derive(Clone, Debug, Default)]

@@ -77,6 +77,7 @@ impl System {
             settings: &told,
             classification,
             ring_bytes: settings.ring_bytes,
+            hooks: &settings.hooks,
             log_level: settings.kernel_log.as_deref(),
         };
         let loaded = kernel::load(&request).map_err(|error| match (error, other) {
@@ -88,6 +89,7 @@ impl System {
                 tracing::warn!(concern = coverage.concern.name(), program = gap.program, reason = gap.reason, gap.mend);
             }
         }
+        say_fallback(&loaded);
         Ok(loaded)
     }
 
@@ -154,6 +156,18 @@ pub fn reader_has_gone() -> bool {
     let mut output = [PollFd::new(&stdout, PollFlags::empty())];
     let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
     matches!(poll(&mut output, Some(&now)), Ok(1..))
+}
+
+/// Says once what is watched by less than the best hooks, and why.
+fn say_fallback(loaded: &Loaded) {
+    let fallback = || loaded.coverage.iter().filter_map(|c| Some((c.concern.name(), c.passed_over.as_deref()?)));
+    let Some((_, reason)) = fallback().next() else { return };
+    let concerns: Vec<_> = fallback().map(|(concern, _)| concern).collect();
+    tracing::info!(
+        concerns = concerns.join(" "),
+        reason,
+        "watched by the exits of system calls instead of kernel functions: each system call costs a little more"
+    );
 }
 
 /// Says on `descriptor` that everything is attached.

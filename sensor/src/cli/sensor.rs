@@ -2,6 +2,7 @@
 
 use crate::agent::Settings;
 use crate::delivery::Format;
+use crate::kernel::Hooks;
 use clap::Args;
 use std::io::IsTerminal;
 use std::os::fd::RawFd;
@@ -33,6 +34,10 @@ pub struct Sensor {
     #[arg(long)]
     statistics: bool,
 
+    /// Which kernel hooks to use: auto (the best that works), trampoline or portable; for one concern open=portable and the like
+    #[arg(long, value_name = "[CONCERN=]FAMILY", env = "WEIR_HOOKS", value_delimiter = ',', default_value = "auto")]
+    hooks: Vec<Hooks>,
+
     /// Log what the kernel programs have to say about themselves, from this level on
     #[arg(long, value_name = "LEVEL", value_parser = ["error", "warn", "info", "debug", "trace"])]
     kernel_log: Option<String>,
@@ -63,6 +68,7 @@ impl Sensor {
             ring_bytes: self.ring_size << 20,
             flow_floor: self.flow_floor,
             statistics: self.statistics,
+            hooks: self.hooks.iter().fold(Hooks::default(), Hooks::with),
             kernel_log: self.kernel_log,
             notify: self.notify_fd,
         }

@@ -2,7 +2,7 @@
 
 use super::json::{EventObject, TotalsObject, outcomes};
 use crate::alert::{Alert, VALUE_MAX, escape, quantity};
-use crate::event::{Body, Endpoints, Event, File, FlowReason, Kind, WallClock};
+use crate::event::{Body, Change, Endpoints, Event, File, FlowReason, Kind, MountHow, WallClock};
 use crate::kernel::Totals;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -145,7 +145,12 @@ fn kind_style(body: &Body) -> Style {
         Body::Exec(_) => AnsiColor::Green,
         Body::Open(_) => AnsiColor::Cyan,
         Body::Connect(_) | Body::Flow(_) => AnsiColor::Magenta,
-        Body::Lost(_) => AnsiColor::Red,
+        Body::FileChange(_) => AnsiColor::Cyan,
+        Body::Socket(_) => AnsiColor::Magenta,
+        Body::ProcessAccess(_) | Body::Bpf(_) | Body::Module(_) | Body::Mount(_) | Body::Namespace(_) => {
+            AnsiColor::Yellow
+        }
+        Body::Lost(_) | Body::Tamper(_) => AnsiColor::Red,
         Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) => return DIM,
     };
     colour.on_default()
@@ -225,6 +230,56 @@ impl fmt::Display for What<'_> {
                 };
                 let (ends, sent) = (&flow.endpoints, quantity(flow.bytes));
                 write!(f, "{verb} {sent} to {} ({})", peer(ends), ends.transport)
+            }
+            Body::FileChange(change) => match (change.change, change.new_size) {
+                (Change::Rename, _) => {
+                    write!(f, "renamed {} to {}", path(&change.file), escape(&change.new_path, PATH_SHOWN))
+                }
+                (Change::Link, _) => {
+                    write!(f, "linked {} as {}", path(&change.file), escape(&change.new_path, PATH_SHOWN))
+                }
+                (Change::Unlink, _) => write!(f, "removed {}", path(&change.file)),
+                (Change::Truncate, Some(size)) => write!(f, "cut {} to {}", path(&change.file), quantity(size)),
+                (Change::Truncate, None) => write!(f, "cut {}", path(&change.file)),
+            },
+            Body::Socket(socket) => {
+                let (family, kind) =
+                    (socket.family_name().unwrap_or("unknown"), socket.kind_name().unwrap_or("unknown"));
+                write!(f, "made a socket whose bytes are not counted: {family} {kind}, protocol {}", socket.protocol)
+            }
+            Body::ProcessAccess(access) => {
+                let number = access.target.map_or(access.target_vpid, |target| target.pid);
+                let program = access.target_process.as_deref().map_or("", |process| &*process.executable);
+                write!(f, "got at process {number} by {}", access.how.name())?;
+                if program.is_empty() { Ok(()) } else { write!(f, " ({})", escape(program, PATH_SHOWN)) }
+            }
+            Body::Bpf(bpf) => {
+                write!(f, "bpf {}", bpf.command_name().unwrap_or("command"))?;
+                if let (Some(object), Some(id)) = (bpf.object_name(), bpf.id) {
+                    write!(f, " on {object} {id}{}", if bpf.own { ", which is the sensor's own" } else { "" })?;
+                }
+                let name = escape(&bpf.program_name, VALUE_MAX);
+                if name.is_empty() { Ok(()) } else { write!(f, " {name}") }
+            }
+            Body::Module(module) => write!(f, "loaded the kernel module {}", escape(&module.name, VALUE_MAX)),
+            Body::Mount(mount) => {
+                let (source, target) = (escape(&mount.source, PATH_SHOWN), escape(&mount.target, PATH_SHOWN));
+                match mount.how {
+                    MountHow::Mount | MountHow::Move => write!(f, "mounted {source} on {target}"),
+                    MountHow::PivotRoot => write!(f, "made {target} its root"),
+                }
+            }
+            Body::Namespace(namespace) => {
+                let kinds: Vec<_> = namespace.kinds().collect();
+                write!(f, "{} {}", namespace.how.name(), kinds.join(" "))
+            }
+            Body::Tamper(tamper) => {
+                write!(
+                    f,
+                    "the sensor's own {}: {}",
+                    escape(&tamper.object, VALUE_MAX),
+                    escape(&tamper.what, PATH_SHOWN)
+                )
             }
             Body::Cgroup(cgroup) => write!(f, "cgroup {}", escape(&cgroup.path, PATH_SHOWN)),
             Body::ProcessFound(found) => {

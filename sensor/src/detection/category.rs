@@ -1,6 +1,6 @@
 //! Log sources: which events a rule is held against.
 
-use crate::event::{Access, Body, Event};
+use crate::event::{Access, Body, Change, Event};
 
 /// A Sigma log source category of `product: linux`, as Weir fills it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,16 +15,46 @@ pub enum Category {
     NetworkConnection,
     /// Our own: bytes left over a flow.
     NetworkFlow,
+    /// Sigma's `file_rename`: a classified file got another name.
+    FileRename,
+    /// Sigma's `file_delete`: a classified file lost a name.
+    FileDelete,
+    /// Sigma's `file_change`: a classified file was cut, or got one more name.
+    FileChange,
+    /// Sigma's `process_access`: a process got at another one's memory or descriptors.
+    ProcessAccess,
+    /// Sigma's `driver_load`: a kernel module was loaded.
+    DriverLoad,
+    /// Our own: a socket was made whose bytes the flows do not count.
+    SocketCreation,
+    /// Our own: a bpf command that could blind a sensor.
+    Bpf,
+    /// Our own: the tree of directories was changed.
+    Mount,
+    /// Our own: a process went into other namespaces.
+    Namespace,
+    /// Our own: something of the sensor's own was changed by somebody else.
+    SensorTampering,
 }
 
 impl Category {
     /// Every category; `Category::ALL[c as usize] == c`.
-    pub const ALL: [Category; 5] = [
+    pub const ALL: [Category; 15] = [
         Category::ProcessCreation,
         Category::FileAccess,
         Category::FileEvent,
         Category::NetworkConnection,
         Category::NetworkFlow,
+        Category::FileRename,
+        Category::FileDelete,
+        Category::FileChange,
+        Category::ProcessAccess,
+        Category::DriverLoad,
+        Category::SocketCreation,
+        Category::Bpf,
+        Category::Mount,
+        Category::Namespace,
+        Category::SensorTampering,
     ];
 
     /// The value of `logsource.category`.
@@ -35,6 +65,16 @@ impl Category {
             Category::FileEvent => "file_event",
             Category::NetworkConnection => "network_connection",
             Category::NetworkFlow => "network_flow",
+            Category::FileRename => "file_rename",
+            Category::FileDelete => "file_delete",
+            Category::FileChange => "file_change",
+            Category::ProcessAccess => "process_access",
+            Category::DriverLoad => "driver_load",
+            Category::SocketCreation => "socket_creation",
+            Category::Bpf => "bpf",
+            Category::Mount => "mount",
+            Category::Namespace => "namespace",
+            Category::SensorTampering => "sensor_tampering",
         }
     }
 
@@ -53,6 +93,18 @@ impl Category {
             },
             Body::Connect(_) => &[Category::NetworkConnection],
             Body::Flow(_) => &[Category::NetworkFlow],
+            Body::FileChange(change) => match change.change {
+                Change::Rename => &[Category::FileRename],
+                Change::Unlink => &[Category::FileDelete],
+                Change::Link | Change::Truncate => &[Category::FileChange],
+            },
+            Body::ProcessAccess(_) => &[Category::ProcessAccess],
+            Body::Module(_) => &[Category::DriverLoad],
+            Body::Socket(_) => &[Category::SocketCreation],
+            Body::Bpf(_) => &[Category::Bpf],
+            Body::Mount(_) => &[Category::Mount],
+            Body::Namespace(_) => &[Category::Namespace],
+            Body::Tamper(_) => &[Category::SensorTampering],
             Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) | Body::Lost(_) => &[],
         }
     }

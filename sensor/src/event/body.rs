@@ -1,6 +1,8 @@
 //! The kinds of event, each with what is particular to it.
 
-use super::{BootTime, CgroupKey, Classes, FlowReason, Kind, ProcessKey};
+use super::file::{Change, File, FileChange, Open};
+use super::system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
+use super::{BootTime, CgroupKey, FlowReason, Kind, ProcessKey};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -21,6 +23,22 @@ pub enum Body {
     Flow(Flow),
     /// A cgroup was made, or found when the sensor started.
     Cgroup(Cgroup),
+    /// A file or a name of it was changed.
+    FileChange(FileChange),
+    /// A socket was made whose bytes the flows do not count.
+    Socket(SocketMade),
+    /// A process got at another one's memory or descriptors.
+    ProcessAccess(ProcessAccess),
+    /// A bpf command that could blind a sensor.
+    Bpf(Bpf),
+    /// A kernel module was loaded.
+    Module(Module),
+    /// The tree of directories was changed.
+    Mount(Mount),
+    /// A process went into other namespaces.
+    Namespace(Namespace),
+    /// Something of the sensor's own was changed by somebody else.
+    Tamper(Tamper),
     /// A process that was there before the sensor, or that it missed, found in `/proc`.
     ProcessFound(ProcessFound),
     /// Events were lost.
@@ -38,95 +56,23 @@ impl Body {
             Body::Connect(_) => Kind::Connect.name(),
             Body::Flow(_) => Kind::Flow.name(),
             Body::Cgroup(_) => Kind::Cgroup.name(),
+            Body::FileChange(change) => match change.change {
+                Change::Rename => Kind::Rename.name(),
+                Change::Link => Kind::Link.name(),
+                Change::Unlink => Kind::Unlink.name(),
+                Change::Truncate => Kind::Truncate.name(),
+            },
+            Body::Socket(_) => Kind::Socket.name(),
+            Body::ProcessAccess(_) => Kind::ProcessAccess.name(),
+            Body::Bpf(_) => Kind::Bpf.name(),
+            Body::Module(_) => Kind::Module.name(),
+            Body::Mount(_) => Kind::Mount.name(),
+            Body::Namespace(_) => Kind::Namespace.name(),
+            Body::Tamper(_) => "tamper",
             Body::ProcessFound(_) => "process_found",
             Body::Lost(_) => "lost",
         }
     }
-}
-
-/// A file, told apart by device and inode: names do not matter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FileId {
-    /// The device: `major << 20 | minor`, the kernel's own encoding.
-    pub device: u32,
-    /// The inode number.
-    pub inode: u64,
-}
-
-/// A file as it was when the event happened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct File {
-    /// Which one; `None` when the kernel did not resolve it (an io_uring request without completion).
-    pub id: Option<FileId>,
-    /// The path in the process's mount namespace. Bytes that are not UTF-8 are written `\xNN`.
-    pub path: Box<str>,
-    /// The front of the path is missing, or some of it could not be read.
-    pub path_cut: bool,
-    /// Bytes.
-    pub size: u64,
-    /// Type and permissions, as `st_mode`.
-    pub mode: u32,
-    /// Owner's id, initial user namespace.
-    pub uid: u32,
-    /// Names that the file has; 0: deleted, or memory only.
-    pub links: u32,
-    /// Status change time, nanoseconds since the epoch.
-    pub changed_unix_nanos: i64,
-    /// Magic number of the file system (linux/magic.h).
-    pub filesystem: u32,
-    /// The classes that it is in, as far as they are known when the event is decoded.
-    pub classes: Classes,
-}
-
-/// What a descriptor was opened for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Access {
-    /// `O_RDONLY`
-    Read,
-    /// `O_WRONLY`
-    Write,
-    /// `O_RDWR`
-    ReadWrite,
-    /// `O_PATH`, or access mode 3: neither.
-    None,
-}
-
-impl Access {
-    /// From `file.f_flags`.
-    pub fn from_flags(flags: u32) -> Access {
-        const O_PATH: u32 = 0o10_000_000;
-        match (flags & O_PATH, flags & 3) {
-            (0, 0) => Access::Read,
-            (0, 1) => Access::Write,
-            (0, 2) => Access::ReadWrite,
-            _ => Access::None,
-        }
-    }
-
-    /// The value of the field `weir.file.access`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Access::Read => "read",
-            Access::Write => "write",
-            Access::ReadWrite => "read_write",
-            Access::None => "none",
-        }
-    }
-}
-
-/// A file was opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Open {
-    /// The file.
-    pub file: File,
-    /// What for.
-    pub access: Access,
-    /// The O_* flags (`file.f_flags`).
-    pub flags: u32,
-    /// The system call's number; `None` for io_uring.
-    pub syscall: Option<u32>,
-    /// The descriptor; `None` for an io_uring direct descriptor, or one not known yet.
-    pub descriptor: Option<u32>,
 }
 
 /// A program was started in a process.
@@ -258,6 +204,8 @@ pub struct ProcessFound {
     pub key: ProcessKey,
     /// Its id in its own pid namespace.
     pub vpid: u32,
+    /// Inode number of that namespace; 0 if it could not be read.
+    pub pid_namespace: u32,
     /// Its parent's pid; `None` for the first process and kernel threads' parent.
     pub parent_pid: Option<u32>,
     /// `/proc/PID/exe`; empty for kernel threads and where it could not be read.

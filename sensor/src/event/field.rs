@@ -4,7 +4,7 @@
 //! only place where a field is named; a field that an event does not have is `None`, never empty or zero.
 
 use super::process::file_name;
-use super::{Body, Event, File, Process, Value};
+use super::{Body, Event, File, MountHow as MountKind, Process, Value};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -61,7 +61,7 @@ macro_rules! fields {
 }
 
 fields! {
-    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, connect, flow, cgroup, process_found, lost.",
+    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, socket, process_access, bpf, module, mount, namespace, cgroup, process_found, tamper, lost.",
         |e| Some(e.body.kind_name().into());
     HookName, "weir.hook", Weir, "The kernel hook that saw it.",
         |e| Some(e.hook?.name().into());
@@ -107,6 +107,11 @@ fields! {
     ProcessExitSignal, "weir.process.exit.signal", Weir, "The signal that ended the process.",
         |e| match &e.body { Body::Exit(x) => x.signal.map(Value::from), _ => None };
 
+    ProcessChildId, "weir.process.child.id", Weir, "Fork: the new process, PID-STARTTICKS.",
+        |e| match &e.body { Body::Fork(f) => Some(f.child.to_string().into()), _ => None };
+    ProcessChildPid, "weir.process.child.pid", Weir, "Fork: the new process's id in the initial pid namespace.",
+        |e| match &e.body { Body::Fork(f) => Some(f.child.pid.into()), _ => None };
+
     MountNamespace, "weir.process.mount_namespace", Weir, "Inode number of the mount namespace.",
         |e| Some(e.actor.mount_namespace).filter(|n| *n != 0).map(Value::from);
     PidNamespace, "weir.process.pid_namespace", Weir, "Inode number of the pid namespace.",
@@ -139,7 +144,7 @@ fields! {
         |e| file(e)?.path.rsplit_once('/').and_then(|(directory, _)| text(if directory.is_empty() { "/" } else { directory }));
     FileExtension, "file.extension", Development, "What follows the last dot of the name, without the dot.",
         |e| file_name(&file(e)?.path).rsplit_once('.').and_then(|(_, extension)| text(extension));
-    FileSize, "file.size", Development, "Bytes when it was opened.",
+    FileSize, "file.size", Development, "Bytes when it was opened or changed.",
         |e| file(e)?.id.map(|_| ()).and(Some(file(e)?.size.into()));
     FileInode, "file.inode", Development, "The inode number.",
         |e| Some(file(e)?.id?.inode.to_string().into());
@@ -155,8 +160,16 @@ fields! {
         |e| file(e)?.id.map(|_| ()).and(Some(Value::Flag(is_memory(file(e)?))));
     FileAccess, "weir.file.access", Weir, "What it was opened for: read, write, read_write or none.",
         |e| match &e.body { Body::Open(o) => Some(o.access.name().into()), _ => None };
-    FileDescriptor, "weir.file.descriptor", Weir, "The descriptor.",
-        |e| match &e.body { Body::Open(o) => o.descriptor.map(Value::from), _ => None };
+    FileNewPath, "weir.file.new_path", Weir, "Rename and link: the name that it got.",
+        |e| match &e.body { Body::FileChange(c) => text(&c.new_path), _ => None };
+    FileNewSize, "weir.file.new_size", Weir, "Truncate: the new size in bytes.",
+        |e| match &e.body { Body::FileChange(c) => c.new_size.map(Value::from), _ => None };
+    IoUring, "weir.io_uring", Weir, "An io_uring request did it: true, or absent.",
+        |e| match &e.body {
+            Body::Open(o) if o.io_uring => Some(Value::Flag(true)),
+            Body::FileChange(c) if c.io_uring => Some(Value::Flag(true)),
+            _ => None,
+        };
     FileClass, "weir.file.class", Weir, "The classes that the file is in: weights, dataset, secret, startup_code and the like.",
         |e| Some(file(e)?.classes).filter(|classes| !classes.is_empty())
             .map(|classes| Value::List(classes.iter().map(|class| Cow::Borrowed(class.name())).collect()));
@@ -201,6 +214,73 @@ fields! {
     ExfilFraction, "weir.exfil.fraction", Weir, "weir.exfil.bytes over weir.held.bytes.",
         |e| e.held.as_ref().filter(|h| h.bytes > 0).map(|h| Value::Ratio(h.sent as f64 / h.bytes as f64));
 
+    SocketFamily, "weir.socket.family", Weir, "The family of a socket that the flows do not count: packet, vsock, xdp, inet and the like.",
+        |e| match &e.body {
+            Body::Socket(s) => Some(s.family_name().map_or_else(|| s.family.to_string().into(), Value::from)),
+            _ => None,
+        };
+    SocketType, "weir.socket.type", Weir, "Its type: raw, dgram, stream, seqpacket.",
+        |e| match &e.body {
+            Body::Socket(s) => Some(s.kind_name().map_or_else(|| s.kind.to_string().into(), Value::from)),
+            _ => None,
+        };
+    SocketProtocol, "weir.socket.protocol", Weir, "Its protocol, a number of the family's own (inet: IPPROTO_*).",
+        |e| match &e.body { Body::Socket(s) => Some(s.protocol.into()), _ => None };
+
+    AccessHow, "weir.access.how", Weir, "By what a process got at another: ptrace, process_vm_readv, process_vm_writev, pidfd_getfd, proc_mem, unknown.",
+        |e| Some(access(e)?.how.name().into());
+    AccessTargetPid, "weir.access.target.pid", Weir, "The other process's id in the initial pid namespace.",
+        |e| Some(access(e)?.target?.pid.into());
+    AccessTargetId, "weir.access.target.id", Weir, "The other process, PID-STARTTICKS.",
+        |e| Some(access(e)?.target?.to_string().into());
+    AccessTargetExecutablePath, "weir.access.target.executable.path", Weir, "The other process's program.",
+        |e| text(&access(e)?.target_process.as_deref()?.executable);
+
+    BpfCommand, "weir.bpf.command", Weir, "The bpf command: prog_load, prog_detach, link_update, link_detach; on the sensor's own objects also map_update_elem, map_get_fd_by_id and the like.",
+        |e| match &e.body {
+            Body::Bpf(b) => Some(b.command_name().map_or_else(|| b.command.to_string().into(), Value::from)),
+            _ => None,
+        };
+    BpfObject, "weir.bpf.object", Weir, "What it is about: program, map or link.",
+        |e| match &e.body { Body::Bpf(b) => b.object_name().map(Value::from), _ => None };
+    BpfObjectId, "weir.bpf.object.id", Weir, "The kernel's id of that.",
+        |e| match &e.body { Body::Bpf(b) => b.id.map(Value::from), _ => None };
+    BpfOwn, "weir.bpf.own", Weir, "Whether that is one of the sensor's own.",
+        |e| match &e.body { Body::Bpf(b) => Some(Value::Flag(b.own)), _ => None };
+    BpfProgramType, "weir.bpf.program.type", Weir, "prog_load: BPF_PROG_TYPE_*, a number (include/uapi/linux/bpf.h).",
+        |e| match &e.body { Body::Bpf(b) if b.command_name() == Some("prog_load") => Some(b.program_type.into()), _ => None };
+    BpfProgramName, "weir.bpf.program.name", Weir, "prog_load: the program's name. Chosen by the process: never decide by it.",
+        |e| match &e.body { Body::Bpf(b) => text(&b.program_name), _ => None };
+
+    ModuleName, "weir.module.name", Weir, "The kernel module's name.",
+        |e| match &e.body { Body::Module(m) => text(&m.name), _ => None };
+    ModuleTaints, "weir.module.taints", Weir, "What it taints the kernel with, a bit set (bit 12 out of tree, bit 13 unsigned).",
+        |e| match &e.body { Body::Module(m) => Some(m.taints.into()), _ => None };
+
+    MountHow, "weir.mount.how", Weir, "What was done: mount, move_mount or pivot_root.",
+        |e| Some(mount(e)?.how.name().into());
+    MountSource, "weir.mount.source", Weir, "What was mounted: a device, a directory or any word; of pivot_root, where the old root was put.",
+        |e| text(&mount(e)?.source);
+    MountTarget, "weir.mount.target", Weir, "The directory that it was put on; of pivot_root, the new root.",
+        |e| text(&mount(e)?.target);
+    MountFilesystem, "weir.mount.filesystem", Weir, "The file system's type.",
+        |e| text(&mount(e)?.filesystem);
+    MountFlags, "weir.mount.flags", Weir, "MS_* flags, a bit set (4096 bind, 262144 private, 32 remount).",
+        |e| mount(e).filter(|m| m.how == MountKind::Mount).map(|m| m.flags.into());
+
+    NamespaceHow, "weir.namespace.how", Weir, "unshare: into new ones; setns: into somebody else's.",
+        |e| match &e.body { Body::Namespace(n) => Some(n.how.name().into()), _ => None };
+    NamespaceType, "weir.namespace.type", Weir, "The kinds asked for: mnt, pid, net, user, ipc, uts, cgroup, time; none where setns left it to the descriptor.",
+        |e| match &e.body {
+            Body::Namespace(n) => Some(Value::List(n.kinds().map(Cow::Borrowed).collect())).filter(|_| n.kinds().next().is_some()),
+            _ => None,
+        };
+
+    TamperObject, "weir.tamper.object", Weir, "What of the sensor's own was changed: link, map or program, and its name.",
+        |e| match &e.body { Body::Tamper(t) => text(&t.object), _ => None };
+    TamperWhat, "weir.tamper.what", Weir, "What is wrong with it.",
+        |e| match &e.body { Body::Tamper(t) => text(&t.what), _ => None };
+
     LostCount, "weir.lost.count", Weir, "Events that were lost.",
         |e| match &e.body { Body::Lost(l) => Some(l.count.into()), _ => None };
     LostCause, "weir.lost.cause", Weir, "Why they were lost.",
@@ -231,6 +311,21 @@ fn file(event: &Event) -> Option<&File> {
     match &event.body {
         Body::Open(open) => Some(&open.file),
         Body::Exec(exec) => Some(&exec.file),
+        Body::FileChange(change) => Some(&change.file),
+        _ => None,
+    }
+}
+
+fn access(event: &Event) -> Option<&super::ProcessAccess> {
+    match &event.body {
+        Body::ProcessAccess(access) => Some(access),
+        _ => None,
+    }
+}
+
+fn mount(event: &Event) -> Option<&super::Mount> {
+    match &event.body {
+        Body::Mount(mount) => Some(mount),
         _ => None,
     }
 }

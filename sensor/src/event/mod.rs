@@ -7,7 +7,9 @@ mod attributes;
 mod body;
 mod class;
 mod field;
+mod file;
 mod process;
+mod system;
 pub mod text;
 mod time;
 mod value;
@@ -17,17 +19,17 @@ mod workload;
 mod tests;
 
 pub use attributes::Attributes;
-pub use body::{
-    Access, Body, Cgroup, Connect, Endpoints, Exec, Exit, File, FileId, Flow, Fork, Lost, Open, ProcessFound, Transport,
-};
+pub use body::{Body, Cgroup, Connect, Endpoints, Exec, Exit, Flow, Fork, Lost, ProcessFound, Transport};
 pub use class::{Class, Classes};
 pub use field::{Field, Stability};
+pub use file::{Access, Change, File, FileChange, FileId, Open};
 pub use process::{Ancestor, Process, ProcessKey};
+pub use system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
 pub use time::{BootTime, WallClock};
 pub use value::Value;
 pub use workload::{CgroupKey, Workload, WorkloadKind};
 
-pub use sensor_common::record::{FlowReason, Hook, Kind};
+pub use sensor_common::record::{AccessHow, BpfObject, FlowReason, Hook, Kind, MountHow, NamespaceHow};
 
 use std::sync::Arc;
 

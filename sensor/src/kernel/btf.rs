@@ -218,6 +218,17 @@ impl<'a> Btf<'a> {
             .collect()
     }
 
+    /// What a function takes; `None` if the kernel tells of no such function.
+    pub fn function_arguments(&self, name: &str) -> Option<Vec<Argument<'a>>> {
+        let prototype = self.type_of(self.type_of(self.function(name)?)?.target)?;
+        if prototype.kind != KIND_FUNC_PROTO {
+            return None;
+        }
+        (0..prototype.len)
+            .map(|index| Some(self.argument(self.word(prototype.members.checked_add(index * 8 + 4)?)?)))
+            .collect()
+    }
+
     fn argument(&self, id: u32) -> Argument<'a> {
         match self.stripped(id).and_then(|id| self.type_of(id)) {
             Some(Type { kind: KIND_PTR, target, .. }) => {

@@ -3,9 +3,10 @@
 use super::sys::Plain;
 use crate::event::Classes;
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
-use sensor_common::classify::{self, Classifier, FILTER_WORDS, Filter, InodeKey, NameKey, SuffixKey};
+use sensor_common::classify::{self, Classifier, FILTER_WORDS, Filter, InodeKey, NameKey, PROC_MEM, SuffixKey};
 use std::collections::BTreeMap;
 use thiserror::Error;
+use zerocopy::{Immutable, IntoBytes};
 
 /// What the agent wants the kernel to match. Keys fold case, so that two names can have one key: their classes are joined.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub enum TableError {
 }
 
 /// A hash map from a name's key to classes.
-struct Table<K: Copy + 'static>
+struct Table<K: Copy + IntoBytes + Immutable + 'static>
 where
     Plain<K>: aya::Pod,
 {
@@ -58,6 +59,8 @@ where
     what: &'static str,
     limit: u32,
     map: HashMap<MapData, Plain<K>, u32>,
+    /// What was put in, where it is to be compared: watched inodes are too many for that.
+    entries: Option<BTreeMap<Vec<u8>, u32>>,
 }
 
 /// The maps `SUFFIXES`, `NAMES`, `DIRECTORIES`, `WATCHED` and `CLASSIFIER`.
@@ -68,7 +71,12 @@ pub struct Tables {
     watched: Table<InodeKey>,
     classifier: Array<MapData, Plain<Classifier>>,
     current: Classifier,
+    /// Opens of `/proc/PID/mem` are to be reported.
+    process_memory: bool,
 }
+
+/// The name of the file that is a process's memory.
+const MEMORY: &str = "mem";
 
 impl Tables {
     /// Takes the maps by their names out of a loaded object.
@@ -80,9 +88,10 @@ impl Tables {
             suffixes: Table::take("SUFFIXES", "suffixes", classify::SUFFIXES, &mut take)?,
             names: Table::take("NAMES", "names", classify::NAMES, &mut take)?,
             directories: Table::take("DIRECTORIES", "directories", classify::NAMES, &mut take)?,
-            watched: Table::take("WATCHED", "inodes", classify::WATCHED, &mut take)?,
+            watched: Table { entries: None, ..Table::take("WATCHED", "inodes", classify::WATCHED, &mut take)? },
             classifier: array("CLASSIFIER", &mut take)?,
             current: Classifier::ZERO,
+            process_memory: false,
         })
     }
 
@@ -92,7 +101,9 @@ impl Tables {
     /// # Errors
     /// [`TableError::Full`] before anything is changed; [`TableError::Refused`] in the middle.
     pub fn replace(&mut self, wanted: &Classification) -> Result<(), TableError> {
-        let (suffixes, names) = (joined(&wanted.suffixes, |key| key.words), joined(&wanted.names, |key| key.words));
+        let mut files = wanted.names.clone();
+        files.extend(NameKey::new(MEMORY).filter(|_| self.process_memory).map(|key| (key, Classes(PROC_MEM))));
+        let (suffixes, names) = (joined(&wanted.suffixes, |key| key.words), joined(&files, |key| key.words));
         let directories = joined(&wanted.directories, |key| key.words);
         self.suffixes.check(suffixes.len())?;
         self.names.check(names.len())?;
@@ -117,6 +128,19 @@ impl Tables {
         self.publish(new)
     }
 
+    /// From now on reports opens of `/proc/PID/mem`, for the portable family: the trampolines see the access itself.
+    ///
+    /// # Errors
+    /// [`TableError::Refused`]
+    pub fn watch_process_memory(&mut self) -> Result<(), TableError> {
+        self.process_memory = true;
+        let Some(key) = NameKey::new(MEMORY) else { return Ok(()) };
+        let classes = self.names.get(key).unwrap_or_default();
+        self.names.insert(key, Classes(classes.0 | PROC_MEM))?;
+        let names = union(self.current.names, filter([key.hint()].into_iter()));
+        self.publish(Classifier { names, ..self.current })
+    }
+
     /// Reports every open of that inode, under whatever name, as of these classes.
     ///
     /// # Errors
@@ -137,6 +161,20 @@ impl Tables {
         self.watched.remove(inode)
     }
 
+    /// The maps that somebody else has changed, and what is wrong with each.
+    pub fn changed(&self) -> Vec<(&'static str, String)> {
+        let mut changed = Vec::new();
+        changed.extend(self.suffixes.changed());
+        changed.extend(self.names.changed());
+        changed.extend(self.directories.changed());
+        match self.classifier.get(&0, 0) {
+            Ok(Plain(found)) if found == self.current => (),
+            Ok(_) => changed.push(("CLASSIFIER", "its filters were changed: opens may go unseen".into())),
+            Err(error) => changed.push(("CLASSIFIER", format!("it cannot be read ({error})"))),
+        }
+        changed
+    }
+
     fn publish(&mut self, classifier: Classifier) -> Result<(), TableError> {
         self.classifier
             .set(0, Plain(classifier), 0)
@@ -146,7 +184,7 @@ impl Tables {
     }
 }
 
-impl<K: Copy + 'static> Table<K>
+impl<K: Copy + IntoBytes + Immutable + 'static> Table<K>
 where
     Plain<K>: aya::Pod,
 {
@@ -158,7 +196,25 @@ where
     ) -> Result<Table<K>, TableError> {
         let map = HashMap::try_from(taken(name, take)?)
             .map_err(|error| TableError::Map { name, reason: error.to_string() })?;
-        Ok(Table { name, what, limit, map })
+        Ok(Table { name, what, limit, map, entries: Some(BTreeMap::new()) })
+    }
+
+    /// How what is in it differs from what was put in, if it does.
+    fn changed(&self) -> Option<(&'static str, String)> {
+        let entries = self.entries.as_ref()?;
+        let mut found = 0;
+        for key in self.map.keys() {
+            let key = match key {
+                Ok(key) => key,
+                Err(error) => return Some((self.name, format!("it cannot be read ({error})"))),
+            };
+            let value = self.map.get(&key, 0).ok();
+            if value.is_none() || value.as_ref() != entries.get(key.0.as_bytes()) {
+                return Some((self.name, format!("{} were changed: opens may go unseen", self.what)));
+            }
+            found += 1;
+        }
+        (found != entries.len()).then(|| (self.name, format!("{} were removed: opens may go unseen", self.what)))
     }
 
     fn check(&self, have: usize) -> Result<(), TableError> {
@@ -185,10 +241,21 @@ where
 
     fn insert(&mut self, key: K, classes: Classes) -> Result<(), TableError> {
         let name = self.name;
-        self.map.insert(Plain(key), classes.0, 0).map_err(|source| TableError::Refused { name, source })
+        self.map.insert(Plain(key), classes.0, 0).map_err(|source| TableError::Refused { name, source })?;
+        if let Some(entries) = &mut self.entries {
+            entries.insert(key.as_bytes().to_vec(), classes.0);
+        }
+        Ok(())
+    }
+
+    fn get(&self, key: K) -> Option<Classes> {
+        self.map.get(&Plain(key), 0).ok().map(Classes)
     }
 
     fn remove(&mut self, key: K) -> Result<(), TableError> {
+        if let Some(entries) = &mut self.entries {
+            entries.remove(key.as_bytes());
+        }
         match self.map.remove(&Plain(key)) {
             Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
             Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => Ok(()),

@@ -1,7 +1,8 @@
 //! What the programs are told before they are loaded: where the kernel's fields lie, and the settings.
 
-use super::btf::{Btf, MemberError};
-use sensor_common::config::{ABSENT, Config, FIELDS, Field, Offsets, SystemCalls};
+use super::btf::{Argument, Btf, MemberError};
+use super::calls;
+use sensor_common::config::{ABSENT, Config, FIELDS, Field, Offsets, uring_shape};
 use thiserror::Error;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -10,29 +11,9 @@ pub const WAKE_BYTES: u32 = 64 << 10;
 /// Default of a flow's bytes before its second report.
 pub const FLOW_FLOOR: u32 = 64 << 10;
 
-/// `IORING_OP_OPENAT` and `IORING_OP_OPENAT2` (include/uapi/linux/io_uring.h).
-const URING_OPEN_OPCODES: [u32; 2] = [18, 28];
-
-/// open, openat, openat2, creat and open_by_handle_at: this architecture's numbers and those of its 32-bit convention, and
-/// the mask that marks a call in that convention.
-struct OpenCalls {
-    native: [u32; 5],
-    compat: [u32; 5],
-    compat_flag: u32,
-}
-
-/// arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl; `TS_COMPAT` in arch/x86/include/asm/thread_info.h.
-#[cfg(target_arch = "x86_64")]
-const OPEN_CALLS: OpenCalls =
-    OpenCalls { native: [2, 257, 437, 85, 304], compat: [5, 295, 437, 8, 342], compat_flag: 2 };
-
-/// include/uapi/asm-generic/unistd.h and arch/arm/tools/syscall.tbl; `TIF_32BIT` in arch/arm64/include/asm/thread_info.h.
-#[cfg(target_arch = "aarch64")]
-const OPEN_CALLS: OpenCalls =
-    OpenCalls { native: [ABSENT, 56, 437, ABSENT, 265], compat: [5, 322, 437, 8, 371], compat_flag: 1 << 22 };
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-compile_error!("Weir knows the system calls of x86-64 and arm64 only; add this architecture's to kernel/layout.rs");
+/// Whether a task of the kernel's own works on io_uring requests (before 5.12) shows by this function: since then it makes
+/// threads of the submitter for them (kernel/fork.c).
+const IO_THREADS: &str = "create_io_thread";
 
 /// Why the programs cannot be told what they need.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -130,12 +111,38 @@ pub fn config(btf: &Btf<'_>, settings: &Settings) -> Result<Config, LayoutError>
             None => ABSENT,
         },
         typed_loads: btf.enumerator("BPF_FUNC_get_current_task_btf").is_some().into(),
-        open_calls: SystemCalls::of(&OPEN_CALLS.native),
-        compat_open_calls: SystemCalls::of(&OPEN_CALLS.compat),
-        compat_flag: OPEN_CALLS.compat_flag,
-        uring_open_opcodes: URING_OPEN_OPCODES,
+        task_registers: btf.enumerator("BPF_FUNC_task_pt_regs").is_some().into(),
+        native: calls::native(),
+        compat: calls::compat(),
+        compat_flag: calls::COMPAT_FLAG,
+        uring_shape: uring_shape(btf),
         uring_skip_flag: uring_skip_flag(btf),
+        uring_kernel_workers: uring_kernel_workers(btf).into(),
+        reserved: 0,
     })
+}
+
+/// Whether io_uring's workers are kernel threads, and the kernel says which request each works on.
+fn uring_kernel_workers(btf: &Btf<'_>) -> bool {
+    let known = [
+        ("kthread", "data"),
+        ("io_worker", "cur_work"),
+        ("io_kiocb", "work"),
+        ("io_kiocb", "task"),
+        ("cgroup", "ancestor_ids"),
+    ];
+    btf.function(IO_THREADS).is_none() && known.iter().all(|(structure, member)| btf.offset(structure, member).is_ok())
+}
+
+/// What `io_uring_complete` tells here; one of [`uring_shape`].
+pub(super) fn uring_shape(btf: &Btf<'_>) -> u32 {
+    let Some(arguments) = btf.tracepoint_arguments("io_uring_complete") else { return uring_shape::NONE };
+    match arguments.as_slice() {
+        [_, Argument::Pointer(_), Argument::Pointer(Some("io_uring_cqe")), ..] => uring_shape::CQE,
+        [_, Argument::Pointer(_), Argument::Other, Argument::Other, ..] => uring_shape::RESULT,
+        [_, Argument::Other, Argument::Other, ..] if uring_kernel_workers(btf) => uring_shape::WORKER,
+        _ => uring_shape::NONE,
+    }
 }
 
 /// A controller's place in `css_set.subsys`: `NAME_cgrp_id` in `enum cgroup_subsys_id`. Only `blkio` has another name there.
@@ -158,20 +165,6 @@ fn uring_skip_flag(btf: &Btf<'_>) -> u32 {
 mod tests {
     use super::super::btf::VMLINUX;
     use super::*;
-
-    /// The kernel's own numbers, where libc names them.
-    #[test]
-    fn system_call_numbers_are_those_of_libc() {
-        let [_, openat, openat2, _, by_handle] = OPEN_CALLS.native.map(libc::c_long::from);
-        assert_eq!(openat, libc::SYS_openat);
-        assert_eq!(openat2, libc::SYS_openat2);
-        assert_eq!(by_handle, libc::SYS_open_by_handle_at);
-        #[cfg(target_arch = "x86_64")]
-        assert_eq!(
-            [OPEN_CALLS.native[0], OPEN_CALLS.native[3]].map(libc::c_long::from),
-            [libc::SYS_open, libc::SYS_creat]
-        );
-    }
 
     #[test]
     fn a_missing_field_is_named() {

@@ -1,22 +1,22 @@
-//! Programs into the kernel: loaded one by one, then attached, each failure told by what is not seen for it.
+//! Programs into the kernel, and what comes of it: what is watched, by which hooks, and what is not.
 //!
-//! First everything is loaded (the verifier decides), then everything is attached: if something required does not load,
-//! nothing was ever attached. What is attached hangs on links, which are descriptors of this process, close-on-exec: however
+//! How each program gets there and which family of hooks is chosen is in `session`. What is attached hangs on links, which are descriptors of this process, close-on-exec: however
 //! it ends, SIGKILL included, the kernel takes them off.
 
 use super::btf::{Btf, BtfError, VMLINUX};
 use super::classification::{Classification, TableError, Tables};
+use super::concern::{Concern, Family, Hooks};
 use super::counters::Counters;
-use super::explain::{explain, explain_object, not_permitted};
+use super::explain::{explain_object, not_permitted};
 use super::flows::Flows;
 use super::layout::{self, LayoutError, Settings};
-use super::log;
-use super::plan::{Concern, Part, parts};
+use super::session::{Session, Watch};
 use super::sys::{self, Plain};
+use super::{guard, log, plan};
 use crate::event::Kind;
 use aya::maps::{MapData, RingBuf};
+use aya::programs::ProgramFd;
 use aya::programs::links::FdLink;
-use aya::programs::{CgroupAttachMode, CgroupSkbAttachType, Program, ProgramError, ProgramFd};
 use aya::{Ebpf, EbpfLoader};
 use std::collections::HashMap;
 use std::fs::File;
@@ -87,6 +87,8 @@ pub struct Request<'a> {
     pub classification: &'a Classification,
     /// Size of the ring; raised to a power of two of at least a page.
     pub ring_bytes: u32,
+    /// Which families of hooks may be used.
+    pub hooks: &'a Hooks,
     /// From which level on the programs' own diagnostics are logged; `None`: not at all, and they cost nothing.
     pub log_level: Option<&'a str>,
 }
@@ -116,8 +118,8 @@ pub struct Attached {
     pub hook: &'static str,
     /// What it sends.
     pub kind: Kind,
-    program: ProgramFd,
-    link: Option<FdLink>,
+    pub(super) program: ProgramFd,
+    pub(super) link: Option<FdLink>,
 }
 
 impl Attached {
@@ -137,8 +139,12 @@ impl Attached {
 pub struct Coverage {
     /// What.
     pub concern: Concern,
+    /// The family of hooks that was chosen; `None` where there is no choice.
+    pub family: Option<Family>,
     /// The hooks that are live.
     pub hooks: Vec<&'static str>,
+    /// Why a better family was passed over, if one was and nobody asked for that.
+    pub passed_over: Option<String>,
     /// What is missing; empty when all is well.
     pub gaps: Vec<Gap>,
 }
@@ -181,7 +187,8 @@ pub fn own_tgid() -> Result<u32, LoadError> {
 
 /// Loads and attaches everything.
 ///
-/// Takes about half a second, most of it in the verifier. Memory that it needs on the way (two times the kernel's type
+/// Takes about half a second, most of it in the verifier: what every kernel has is loaded before any of it is attached, then the
+/// families of hooks are tried, the best first. Memory that it needs on the way (two times the kernel's type
 /// information, 50 MB) is given back. To be called within a runtime if `log_level` is given: a task then logs.
 ///
 /// # Errors
@@ -206,40 +213,31 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     {
         tracing::warn!(%error, "the programs' own diagnostics are not logged");
     }
+    let mut watched = Watch::new(map(&mut ebpf, "WATCHED_CALLS")?)?;
+    let own = map(&mut ebpf, "OWN_OBJECTS")?;
 
     // Not before it is needed, nor together with the two copies before it: it is the largest thing in memory here.
     let btf = aya::Btf::from_sys_fs().map_err(|error| LoadError::Object(error.to_string()))?;
-    let mut gaps = HashMap::new();
-    for part in parts() {
-        if let Err(gap) = load_part(&mut ebpf, part, &told, &btf) {
-            refuse_or_note(part.concern, gap, &mut gaps)?;
-        }
-    }
+    let mut session = Session::new(&mut ebpf, &told, &btf, &cgroup);
+    session.common()?;
+    session.families(request.hooks, &mut watched, &mut tables)?;
+    let (programs, coverage) = session.finish();
     drop(btf);
-
-    let mut programs = Vec::new();
-    for part in parts() {
-        if gaps.contains_key(part.program) {
-            continue;
-        }
-        match attach_part(&mut ebpf, part, &cgroup) {
-            Ok(attached) => programs.push(attached),
-            Err(gap) => refuse_or_note(part.concern, gap, &mut gaps)?,
-        }
-    }
+    guard::remember(own, &programs)?;
     // The programs' instructions, and what the loader still knows of the maps; links and maps live on by themselves.
     drop(ebpf);
     sys::release_memory();
-
-    let coverage = Concern::ALL.map(|concern| cover(concern, &mut gaps)).to_vec();
     Ok(Loaded { events, counters, flows, tables, programs, coverage })
 }
 
 /// What is taken from the kernel's type information; the information itself is dropped again.
-struct Told {
-    offsets: sensor_common::config::Offsets,
-    config: sensor_common::config::Config,
-    tracepoints: HashMap<&'static str, Result<Option<&'static str>, String>>,
+pub(super) struct Told {
+    pub(super) offsets: sensor_common::config::Offsets,
+    pub(super) config: sensor_common::config::Config,
+    /// For each program, what it attaches to here, or why there is nothing.
+    pub(super) targets: HashMap<&'static str, Result<Option<&'static str>, String>>,
+    /// The id of a function that every kernel has with BPF LSM hooks compiled in, to try a trampoline on.
+    pub(super) sample: Option<u32>,
 }
 
 impl Told {
@@ -249,7 +247,8 @@ impl Told {
         Ok(Told {
             offsets: layout::offsets(&btf)?,
             config: layout::config(&btf, settings)?,
-            tracepoints: parts().map(|part| (part.program, part.tracepoint(&btf))).collect(),
+            targets: plan::all().map(|part| (part.program, part.target(&btf))).collect(),
+            sample: btf.function(plan::SAMPLE),
         })
     }
 }
@@ -286,86 +285,6 @@ fn create(request: &Request<'_>, told: &Told) -> Result<Ebpf, LoadError> {
         .allow_unsupported_maps()
         .load(request.object)
         .map_err(|error| explain_object(&error))
-}
-
-fn load_part(ebpf: &mut Ebpf, part: &Part, told: &Told, btf: &aya::Btf) -> Result<(), Gap> {
-    let tracepoint = match told.tracepoints.get(part.program) {
-        Some(Ok(tracepoint)) => *tracepoint,
-        Some(Err(reason)) => return Err(gap(part, reason.clone(), part.concern.mend())),
-        None => None,
-    };
-    let loaded = match (program(ebpf, part)?, tracepoint) {
-        (Program::BtfTracePoint(program), Some(tracepoint)) => program.load(tracepoint, btf),
-        (Program::CgroupSkb(program), None) => program.load(),
-        (Program::CgroupSockAddr(program), None) => program.load(),
-        (Program::CgroupSock(program), None) => program.load(),
-        _ => return Err(gap(part, "it is of another kind in this object".into(), REBUILD)),
-    };
-    loaded.map_err(|error| explain(part, &error))
-}
-
-fn attach_part(ebpf: &mut Ebpf, part: &Part, cgroup: &File) -> Result<Attached, Gap> {
-    let program = program(ebpf, part)?;
-    let fail = |error: ProgramError| explain(part, &error);
-    let link = attach(program, cgroup).map_err(fail)?;
-    let program = program.fd().map_err(fail)?.try_clone().map_err(|error| fail(error.into()))?;
-    Ok(Attached { name: part.program, hook: part.hook, kind: part.kind, program, link: Some(link) })
-}
-
-/// On a cgroup: `Single` is no flags, which a link needs: the kernel refuses the mode's flags there (EINVAL), and a link
-/// always shares its cgroup with other programs and links (`cgroup_bpf_link_attach`, 5.7: BPF_F_ALLOW_MULTI). So those of
-/// systemd or a network plugin stay; each program runs, and a packet passes if all of them say so. Ours always do.
-fn attach(program: &mut Program, cgroup: &File) -> Result<FdLink, ProgramError> {
-    let mode = CgroupAttachMode::Single;
-    Ok(match program {
-        Program::BtfTracePoint(program) => {
-            let link = program.attach()?;
-            program.take_link(link)?.into()
-        }
-        Program::CgroupSkb(program) => {
-            let link = program.attach(cgroup, CgroupSkbAttachType::Egress, mode)?;
-            program.take_link(link)?.try_into().map_err(io::Error::other)?
-        }
-        Program::CgroupSockAddr(program) => {
-            let link = program.attach(cgroup, mode)?;
-            program.take_link(link)?.try_into().map_err(io::Error::other)?
-        }
-        Program::CgroupSock(program) => {
-            let link = program.attach(cgroup, mode)?;
-            program.take_link(link)?.try_into().map_err(io::Error::other)?
-        }
-        _ => return Err(ProgramError::UnexpectedProgramType),
-    })
-}
-
-const REBUILD: &str = "object and agent differ, rebuild both";
-
-fn program<'a>(ebpf: &'a mut Ebpf, part: &Part) -> Result<&'a mut Program, Gap> {
-    ebpf.program_mut(part.program).ok_or_else(|| gap(part, "it is not in the eBPF object".into(), REBUILD))
-}
-
-fn gap(part: &Part, reason: String, mend: &'static str) -> Gap {
-    Gap { program: part.program, reason, mend }
-}
-
-/// A gap in what is required ends the start; any other is remembered.
-fn refuse_or_note(concern: Concern, gap: Gap, gaps: &mut HashMap<&'static str, Gap>) -> Result<(), LoadError> {
-    if concern.required() {
-        return Err(LoadError::Required { concern, gap });
-    }
-    gaps.insert(gap.program, gap);
-    Ok(())
-}
-
-fn cover(concern: Concern, gaps: &mut HashMap<&'static str, Gap>) -> Coverage {
-    let mut coverage = Coverage { concern, hooks: Vec::new(), gaps: Vec::new() };
-    for part in concern.parts() {
-        match gaps.remove(part.program) {
-            Some(gap) => coverage.gaps.push(gap),
-            None => coverage.hooks.push(part.hook),
-        }
-    }
-    coverage
 }
 
 #[cfg(test)]

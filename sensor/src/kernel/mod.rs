@@ -4,11 +4,14 @@
 //! further down the line. [`mod@decode`] is part of the deterministic core; the other files do I/O.
 
 pub mod btf;
+mod calls;
 mod classification;
+mod concern;
 pub mod counters;
 pub mod decode;
 mod explain;
 mod flows;
+mod guard;
 pub mod layout;
 pub mod load;
 mod log;
@@ -16,15 +19,17 @@ pub mod object;
 mod plan;
 pub mod probe;
 pub mod ring;
+mod session;
 mod sys;
 
 pub use classification::{Classification, TableError, Tables};
+pub use concern::{Concern, Family, Hooks};
 pub use counters::{Counters, Totals};
 pub use decode::{Malformed, decode};
 pub use flows::Flows;
+pub use guard::Guard;
 pub use layout::{Scope, Settings};
 pub use load::{Attached, Coverage, Gap, LoadError, Loaded, Request, load, own_tgid};
 pub use object::ObjectError;
-pub use plan::Concern;
 pub use ring::{BATCH, Ring};
 pub use sys::release_memory;

@@ -1,144 +1,107 @@
-//! Which programs there are, what each is for, where it attaches, and what is not seen without it.
+//! Which programs there are, what each is for, and where it attaches.
 
 use super::btf::{Argument, Btf};
+use super::concern::{Concern, Family};
 use crate::event::{Hook, Kind};
-
-/// Something that the sensor watches, by one program or several together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Concern {
-    /// Programs started.
-    Exec,
-    /// Processes created.
-    Fork,
-    /// Processes ended.
-    Exit,
-    /// Files opened by system calls.
-    Open,
-    /// Files opened by io_uring.
-    IoUring,
-    /// Connections and unconnected sends asked for.
-    Connect,
-    /// Bytes that leave, and whose socket they leave by.
-    Bytes,
-    /// Flows that end, and connections accepted.
-    FlowEnd,
-    /// Cgroups made.
-    Cgroups,
-}
-
-impl Concern {
-    /// Every concern, in the order in which their programs are attached: who acts before what is done.
-    pub const ALL: [Concern; 9] = [
-        Concern::Cgroups,
-        Concern::Fork,
-        Concern::Exec,
-        Concern::Exit,
-        Concern::FlowEnd,
-        Concern::Bytes,
-        Concern::Connect,
-        Concern::IoUring,
-        Concern::Open,
-    ];
-
-    /// The name in output and metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Concern::Exec => "exec",
-            Concern::Fork => "fork",
-            Concern::Exit => "exit",
-            Concern::Open => "open",
-            Concern::IoUring => "io_uring",
-            Concern::Connect => "connect",
-            Concern::Bytes => "bytes",
-            Concern::FlowEnd => "flow_end",
-            Concern::Cgroups => "cgroups",
-        }
-    }
-
-    /// Without it the sensor does not start.
-    pub const fn required(self) -> bool {
-        !matches!(self, Concern::IoUring | Concern::FlowEnd | Concern::Cgroups)
-    }
-
-    /// What is not seen without it.
-    pub const fn without(self) -> &'static str {
-        match self {
-            Concern::Exec => "programs started are not seen",
-            Concern::Fork => "new processes are not seen",
-            Concern::Exit => "the end of processes is not seen",
-            Concern::Open => "opens of files are not seen",
-            Concern::IoUring => "opens by io_uring are not seen",
-            Concern::Connect => "connections are not seen",
-            Concern::Bytes => "bytes that leave are not counted",
-            Concern::FlowEnd => "a flow's last bytes and accepted connections are not reported",
-            Concern::Cgroups => "a container is only known once the sensor has looked for it",
-        }
-    }
-
-    /// What makes up for it, or gives it back.
-    pub(super) const fn mend(self) -> &'static str {
-        match self {
-            Concern::IoUring => {
-                "use Linux 6.10 or later, or forbid io_uring by `sysctl kernel.io_uring_disabled=2` (6.6 and later)"
-            }
-            Concern::FlowEnd | Concern::Cgroups => "use Linux 5.10 or later",
-            _ => "use Linux 5.10 or later with CONFIG_DEBUG_INFO_BTF=y, CONFIG_CGROUP_BPF=y and CONFIG_BPF_EVENTS=y",
-        }
-    }
-
-    /// The programs that it takes.
-    pub(super) fn parts(self) -> impl Iterator<Item = &'static Part> {
-        PARTS.iter().filter(move |part| part.concern == self)
-    }
-}
 
 /// One program.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part {
-    /// What it is for.
+    /// What it is for; of the exit of system calls, one of the things.
     pub(super) concern: Concern,
+    /// The family that it is of; `None` where all kernels have the same.
+    pub(super) family: Option<Family>,
     /// The function's name in the object.
     pub(super) program: &'static str,
     /// The kernel's name of the attach point.
     pub(super) hook: &'static str,
-    /// What it sends.
+    /// What it sends; of programs that send several kinds, one of them.
     pub(super) kind: Kind,
-    /// The tracepoints that it can attach to, the best first; none for programs on a cgroup.
-    pub(super) tracepoints: &'static [Tracepoint],
+    /// Where it attaches.
+    pub(super) place: Place,
+    /// Not on all kernels, and nothing is missing where it is not: another program of the concern sees the same there.
+    pub(super) optional: bool,
 }
 
-/// A tracepoint as a program expects it.
+/// Where a program attaches: the first of the targets that the kernel has.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tracepoint {
+pub(super) enum Place {
+    /// A tracepoint.
+    Tracepoint(&'static [Target]),
+    /// A function's entry.
+    Entry(&'static [Target]),
+    /// A function's exit. Its arguments must be just these: the result comes behind them.
+    Exit(&'static [Target]),
+    /// A cgroup.
+    Cgroup,
+}
+
+/// A tracepoint or a function as a program expects it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target {
     /// Its name.
     pub(super) name: &'static str,
     /// The structure that each argument must point to, where it matters. Kernels changed some over time.
     arguments: &'static [Option<&'static str>],
 }
 
-const SCHED_EXEC: &[Tracepoint] = &[Tracepoint { name: "sched_process_exec", arguments: &[Some("task_struct")] }];
-const SCHED_FORK: &[Tracepoint] =
-    &[Tracepoint { name: "sched_process_fork", arguments: &[Some("task_struct"), Some("task_struct")] }];
-const SCHED_EXIT: &[Tracepoint] = &[Tracepoint { name: "sched_process_exit", arguments: &[Some("task_struct")] }];
-const SYS_EXIT: &[Tracepoint] = &[Tracepoint { name: "sys_exit", arguments: &[Some("pt_regs"), None] }];
-const SOCK_STATE: &[Tracepoint] = &[Tracepoint { name: "inet_sock_set_state", arguments: &[Some("sock"), None, None] }];
-const CGROUP_MKDIR: &[Tracepoint] = &[Tracepoint { name: "cgroup_mkdir", arguments: &[Some("cgroup"), None] }];
-/// `(ctx, req, cqe)` since 6.10.
-const URING_COMPLETE: &[Tracepoint] =
-    &[Tracepoint { name: "io_uring_complete", arguments: &[None, None, Some("io_uring_cqe")] }];
-/// `(req)` since 6.4, `(req, force_nonblock)` under the older name since 6.0.
-const URING_SUBMIT: &[Tracepoint] = &[
-    Tracepoint { name: "io_uring_submit_req", arguments: &[Some("io_kiocb")] },
-    Tracepoint { name: "io_uring_submit_sqe", arguments: &[Some("io_kiocb")] },
-];
+const fn target(name: &'static str, arguments: &'static [Option<&'static str>]) -> Target {
+    Target { name, arguments }
+}
 
-static PARTS: [Part; 15] = [
+const FILE: Option<&str> = Some("file");
+const PATH: Option<&str> = Some("path");
+const DENTRY: Option<&str> = Some("dentry");
+const TASK: Option<&str> = Some("task_struct");
+const REGISTERS: Option<&str> = Some("pt_regs");
+
+const SCHED_EXEC: &[Target] = &[target("sched_process_exec", &[TASK])];
+const SCHED_FORK: &[Target] = &[target("sched_process_fork", &[TASK, TASK])];
+const SCHED_EXIT: &[Target] = &[target("sched_process_exit", &[TASK])];
+const SYS_EXIT: &[Target] = &[target("sys_exit", &[REGISTERS, None])];
+const SOCK_STATE: &[Target] = &[target("inet_sock_set_state", &[Some("sock"), None, None])];
+const CGROUP_MKDIR: &[Target] = &[target("cgroup_mkdir", &[Some("cgroup"), None])];
+const MODULE_LOAD: &[Target] = &[target("module_load", &[Some("module")])];
+/// What its arguments are, `layout::uring_shape` tells the program.
+const URING_COMPLETE: &[Target] = &[target("io_uring_complete", &[None, None, None])];
+/// `(req)` since 6.4, `(req, force_nonblock)` under the older name since 6.0. Before, names are not told.
+const URING_SUBMIT: &[Target] =
+    &[target("io_uring_submit_req", &[Some("io_kiocb")]), target("io_uring_submit_sqe", &[Some("io_kiocb")])];
+
+const FILE_OPEN: &[Target] = &[target("security_file_open", &[FILE])];
+const PATH_RENAME: &[Target] = &[target("security_path_rename", &[PATH, DENTRY, PATH, DENTRY, None])];
+const PATH_LINK: &[Target] = &[target("security_path_link", &[DENTRY, PATH, DENTRY])];
+const PATH_UNLINK: &[Target] = &[target("security_path_unlink", &[PATH, DENTRY])];
+const PATH_TRUNCATE: &[Target] = &[target("security_path_truncate", &[PATH])];
+const FILE_TRUNCATE: &[Target] = &[target("security_file_truncate", &[FILE])];
+const SOCKET_POST_CREATE: &[Target] =
+    &[target("security_socket_post_create", &[Some("socket"), None, None, None, None])];
+const PTRACE_ACCESS: &[Target] = &[target("security_ptrace_access_check", &[TASK, None])];
+const SECURITY_BPF: &[Target] = &[target("security_bpf", &[None, Some("bpf_attr"), None])];
+const SB_MOUNT: &[Target] = &[target("security_sb_mount", &[None, PATH, None, None, None])];
+const MOVE_MOUNT: &[Target] = &[target("security_move_mount", &[PATH, PATH])];
+const SB_PIVOTROOT: &[Target] = &[target("security_sb_pivotroot", &[PATH, PATH])];
+const UNSHARE: &[Target] = &[target("ksys_unshare", &[None])];
+const SETNS: &[Target] = &[target("__x64_sys_setns", &[REGISTERS]), target("__arm64_sys_setns", &[REGISTERS])];
+const SETNS_COMPAT: &[Target] = &[target("__ia32_sys_setns", &[REGISTERS])];
+
+/// The exit of system calls, for whatever the portable family watches.
+pub(super) static CALLS: Part = Part {
+    concern: Concern::Open,
+    family: Some(Family::Portable),
+    program: "on_sys_exit",
+    hook: Hook::SysExit.name(),
+    kind: Kind::Open,
+    place: Place::Tracepoint(SYS_EXIT),
+    optional: false,
+};
+
+static PARTS: [Part; 30] = [
     tracepoint(Concern::Exec, "on_exec", Hook::SchedProcessExec, Kind::Exec, SCHED_EXEC),
     tracepoint(Concern::Fork, "on_fork", Hook::SchedProcessFork, Kind::Fork, SCHED_FORK),
     tracepoint(Concern::Exit, "on_exit", Hook::SchedProcessExit, Kind::Exit, SCHED_EXIT),
-    tracepoint(Concern::Open, "on_sys_exit", Hook::SysExit, Kind::Open, SYS_EXIT),
     tracepoint(Concern::IoUring, "on_uring_complete", Hook::IoUringComplete, Kind::Open, URING_COMPLETE),
-    tracepoint(Concern::IoUring, "on_uring_submit", Hook::IoUringSubmit, Kind::Open, URING_SUBMIT),
+    tracepoint(Concern::IoUring, "on_uring_submit", Hook::IoUringSubmit, Kind::Open, URING_SUBMIT).optional(),
     cgroup(Concern::Connect, "on_connect4", "cgroup_connect4", Kind::Connect),
     cgroup(Concern::Connect, "on_connect6", "cgroup_connect6", Kind::Connect),
     cgroup(Concern::Connect, "on_sendmsg4", "cgroup_sendmsg4", Kind::Connect),
@@ -148,6 +111,22 @@ static PARTS: [Part; 15] = [
     cgroup(Concern::FlowEnd, "on_sock_release", "cgroup_sock_release", Kind::Flow),
     tracepoint(Concern::FlowEnd, "on_sock_state", Hook::InetSockSetState, Kind::Flow, SOCK_STATE),
     tracepoint(Concern::Cgroups, "on_cgroup_mkdir", Hook::CgroupMkdir, Kind::Cgroup, CGROUP_MKDIR),
+    tracepoint(Concern::Module, "on_module_load", Hook::ModuleLoad, Kind::Module, MODULE_LOAD),
+    exit(Concern::Open, "on_file_open", Hook::FileOpen, Kind::Open, FILE_OPEN),
+    exit(Concern::FileChange, "on_path_rename", Hook::PathRename, Kind::Rename, PATH_RENAME),
+    exit(Concern::FileChange, "on_path_link", Hook::PathLink, Kind::Link, PATH_LINK),
+    exit(Concern::FileChange, "on_path_unlink", Hook::PathUnlink, Kind::Unlink, PATH_UNLINK),
+    exit(Concern::FileChange, "on_path_truncate", Hook::PathTruncate, Kind::Truncate, PATH_TRUNCATE),
+    exit(Concern::FileChange, "on_file_truncate", Hook::FileTruncate, Kind::Truncate, FILE_TRUNCATE).optional(),
+    exit(Concern::Socket, "on_socket_post_create", Hook::SocketPostCreate, Kind::Socket, SOCKET_POST_CREATE),
+    exit(Concern::ProcessAccess, "on_ptrace_access_check", Hook::PtraceAccessCheck, Kind::ProcessAccess, PTRACE_ACCESS),
+    entry(Concern::Bpf, "on_security_bpf", Hook::SecurityBpf, Kind::Bpf, SECURITY_BPF),
+    exit(Concern::Mount, "on_sb_mount", Hook::SbMount, Kind::Mount, SB_MOUNT),
+    exit(Concern::Mount, "on_move_mount", Hook::MoveMount, Kind::Mount, MOVE_MOUNT),
+    exit(Concern::Mount, "on_sb_pivotroot", Hook::PivotRoot, Kind::Mount, SB_PIVOTROOT),
+    exit(Concern::Namespace, "on_unshare", Hook::Unshare, Kind::Namespace, UNSHARE),
+    exit(Concern::Namespace, "on_setns", Hook::Setns, Kind::Namespace, SETNS),
+    exit(Concern::Namespace, "on_setns_compat", Hook::Setns, Kind::Namespace, SETNS_COMPAT).optional(),
 ];
 
 const fn tracepoint(
@@ -155,32 +134,69 @@ const fn tracepoint(
     program: &'static str,
     hook: Hook,
     kind: Kind,
-    tracepoints: &'static [Tracepoint],
+    targets: &'static [Target],
 ) -> Part {
-    Part { concern, program, hook: hook.name(), kind, tracepoints }
+    let place = Place::Tracepoint(targets);
+    Part { concern, family: None, program, hook: hook.name(), kind, place, optional: false }
+}
+
+const fn exit(concern: Concern, program: &'static str, hook: Hook, kind: Kind, targets: &'static [Target]) -> Part {
+    let (family, place) = (Some(Family::Trampoline), Place::Exit(targets));
+    Part { concern, family, program, hook: hook.name(), kind, place, optional: false }
+}
+
+const fn entry(concern: Concern, program: &'static str, hook: Hook, kind: Kind, targets: &'static [Target]) -> Part {
+    let (family, place) = (Some(Family::Trampoline), Place::Entry(targets));
+    Part { concern, family, program, hook: hook.name(), kind, place, optional: false }
 }
 
 const fn cgroup(concern: Concern, program: &'static str, hook: &'static str, kind: Kind) -> Part {
-    Part { concern, program, hook, kind, tracepoints: &[] }
+    Part { concern, family: None, program, hook, kind, place: Place::Cgroup, optional: false }
 }
 
-/// Every program, in the order in which they are attached.
-pub(super) fn parts() -> impl Iterator<Item = &'static Part> {
-    Concern::ALL.into_iter().flat_map(Concern::parts)
+/// A function to try a trampoline on before any program is: the one that matters most.
+pub(super) const SAMPLE: &str = "security_file_open";
+
+/// What to do where there are none.
+pub(super) const NO_TRAMPOLINES: &str =
+    "use a kernel with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y (arm64: 6.0 and later), or leave --hooks at auto";
+
+/// The programs that `concern` takes in a family; `None` for those that all kernels have.
+pub(super) fn parts(concern: Concern, family: Option<Family>) -> impl Iterator<Item = &'static Part> {
+    PARTS.iter().filter(move |part| part.concern == concern && part.family == family)
+}
+
+/// Every program of the object.
+pub(super) fn all() -> impl Iterator<Item = &'static Part> {
+    PARTS.iter().chain([&CALLS])
 }
 
 impl Part {
-    /// The tracepoint to attach to on this kernel: `Ok(None)` for programs on a cgroup.
+    const fn optional(self) -> Part {
+        Part { optional: true, ..self }
+    }
+
+    /// What to attach to on this kernel: `Ok(None)` for programs on a cgroup.
     ///
     /// # Errors
     /// Why there is none.
-    pub(super) fn tracepoint(&self, btf: &Btf<'_>) -> Result<Option<&'static str>, String> {
-        let Some(best) = self.tracepoints.first() else { return Ok(None) };
-        let mut reason = format!("this kernel has no tracepoint {}", best.name);
-        for tracepoint in self.tracepoints {
-            match btf.tracepoint_arguments(tracepoint.name) {
-                Some(arguments) if tracepoint.accepts(&arguments) => return Ok(Some(tracepoint.name)),
-                Some(_) => reason = format!("this kernel's tracepoint {} has other arguments", tracepoint.name),
+    pub(super) fn target(&self, btf: &Btf<'_>) -> Result<Option<&'static str>, String> {
+        let (what, targets, exact) = match self.place {
+            Place::Tracepoint(targets) => ("tracepoint", targets, false),
+            Place::Entry(targets) => ("function", targets, false),
+            Place::Exit(targets) => ("function", targets, true),
+            Place::Cgroup => return Ok(None),
+        };
+        let Some(best) = targets.first() else { return Ok(None) };
+        let mut reason = format!("this kernel has no {what} {}", best.name);
+        for target in targets {
+            let arguments = match self.place {
+                Place::Tracepoint(_) => btf.tracepoint_arguments(target.name),
+                _ => btf.function_arguments(target.name),
+            };
+            match arguments {
+                Some(arguments) if target.accepts(&arguments, exact) => return Ok(Some(target.name)),
+                Some(_) => reason = format!("this kernel's {what} {} has other arguments", target.name),
                 None => (),
             }
         }
@@ -188,8 +204,11 @@ impl Part {
     }
 }
 
-impl Tracepoint {
-    fn accepts(&self, arguments: &[Argument<'_>]) -> bool {
+impl Target {
+    fn accepts(&self, arguments: &[Argument<'_>], exact: bool) -> bool {
+        if exact && arguments.len() != self.arguments.len() {
+            return false;
+        }
         self.arguments.iter().enumerate().all(|(index, expected)| match (expected, arguments.get(index)) {
             (Some(expected), Some(Argument::Pointer(Some(found)))) => found == expected,
             (None, Some(_)) => true,
@@ -205,19 +224,25 @@ mod tests {
 
     #[test]
     fn every_concern_has_its_programs_and_no_program_two_concerns() {
-        let names: Vec<_> = parts().map(|part| part.program).collect();
-        assert_eq!(names.len(), PARTS.len());
-        assert_eq!(names.iter().collect::<HashSet<_>>().len(), PARTS.len());
-        assert!(Concern::ALL.into_iter().all(|concern| concern.parts().next().is_some()));
+        let names: Vec<_> = all().map(|part| part.program).collect();
+        assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
+        for concern in Concern::ALL {
+            let trampolines = parts(concern, Some(Family::Trampoline)).count();
+            assert_eq!(trampolines > 0, concern.has_families(), "{}", concern.name());
+            assert_eq!(parts(concern, None).count() > 0, !concern.has_families(), "{}", concern.name());
+        }
     }
 
     #[test]
-    fn a_tracepoint_with_other_arguments_is_not_taken() {
-        let complete = &URING_COMPLETE[0];
-        let (pointer, cqe) = (Argument::Pointer(None), Argument::Pointer(Some("io_uring_cqe")));
-        assert!(complete.accepts(&[Argument::Pointer(Some("io_ring_ctx")), pointer, cqe]));
-        assert!(!complete.accepts(&[pointer, Argument::Other, Argument::Other]), "5.10: (ctx, user_data, res)");
-        assert!(!complete.accepts(&[pointer, pointer, Argument::Other, Argument::Other]), "6.1");
-        assert!(!complete.accepts(&[pointer, pointer]));
+    fn a_target_with_other_arguments_is_not_taken() {
+        let submit = &URING_SUBMIT[0];
+        let (pointer, request) = (Argument::Pointer(None), Argument::Pointer(Some("io_kiocb")));
+        assert!(submit.accepts(&[request], false) && submit.accepts(&[request, Argument::Other], false));
+        assert!(!submit.accepts(&[pointer, Argument::Other], false), "5.10: (ctx, opcode, ...)");
+        assert!(!submit.accepts(&[], false));
+        let open = &FILE_OPEN[0];
+        let file = Argument::Pointer(Some("file"));
+        assert!(open.accepts(&[file], true));
+        assert!(!open.accepts(&[file, Argument::Other], true), "the result would be taken from the wrong place");
     }
 }

@@ -19,6 +19,10 @@ const PROG_LOAD: libc::c_int = 5;
 const PROG_TEST_RUN: libc::c_int = 10;
 const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const RAW_TRACEPOINT_OPEN: libc::c_int = 17;
+const LINK_GET_FD_BY_ID: libc::c_int = 30;
+
+/// Most maps of one program that are asked for.
+const MAPS_MAX: usize = 64;
 
 // enum bpf_prog_type, enum bpf_attach_type
 const PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
@@ -98,11 +102,42 @@ struct RawTracepointOpen {
     reserved: u32,
 }
 
+/// `union bpf_attr` for `BPF_LINK_GET_FD_BY_ID`.
+#[repr(C)]
+#[derive(FromZeros, IntoBytes, Immutable)]
+struct GetById {
+    id: u32,
+    next_id: u32,
+    flags: u32,
+    reserved: u32,
+}
+
+/// `struct bpf_link_info` as far as it is read here (5.8); the cgroup's id is there for links on cgroups only.
+#[repr(C)]
+#[derive(FromZeros, IntoBytes, Immutable)]
+struct LinkFacts {
+    link_type: u32,
+    id: u32,
+    program: u32,
+    padding: u32,
+    cgroup: u64,
+    attach_type: u64,
+}
+
+/// `BPF_LINK_TYPE_CGROUP`
+const LINK_TYPE_CGROUP: u32 = 3;
+
 /// `struct bpf_prog_info` as far as it is read here (5.12: 216 bytes with `recursion_misses`).
 #[repr(C)]
 #[derive(FromZeros, IntoBytes, Immutable)]
 struct ProgramInfo {
-    before: [u64; 24],
+    program_type: u32,
+    id: u32,
+    before: [u64; 5],
+    created_by: u32,
+    map_count: u32,
+    map_ids: u64,
+    between: [u64; 16],
     run_time: u64,
     run_count: u64,
     recursion_misses: u64,
@@ -169,6 +204,56 @@ pub fn program_statistics(program: BorrowedFd<'_>) -> io::Result<ProgramStatisti
     })
 }
 
+/// A program's id, and those of the maps that it uses.
+///
+/// # Errors
+/// What `bpf(2)` says.
+pub fn program_objects(program: BorrowedFd<'_>) -> io::Result<(u32, Vec<u32>)> {
+    let mut maps = [0u32; MAPS_MAX];
+    let mut info = ProgramInfo::new_zeroed();
+    info.map_count = MAPS_MAX as u32;
+    info.map_ids = maps.as_mut_ptr().expose_provenance() as u64;
+    let mut attributes = GetInfo::new_zeroed();
+    attributes.descriptor = descriptor(&program)?;
+    attributes.length = size_of::<ProgramInfo>() as u32;
+    attributes.info = (&raw mut info).expose_provenance() as u64;
+    // SAFETY: `info` and `maps` outlive the call and are as long as `length` and `map_count` say; any bytes are a value of both.
+    unsafe { bpf(OBJ_GET_INFO_BY_FD, &mut attributes)? };
+    let count = usize::try_from(info.map_count).unwrap_or(0).min(MAPS_MAX);
+    Ok((info.id, maps.into_iter().take(count).collect()))
+}
+
+/// What a link is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkInfo {
+    /// The id of the program that it runs.
+    pub program: u32,
+    /// The id of the cgroup that it is on; 0 for one that was detached, and for links on anything else.
+    pub cgroup: u64,
+}
+
+/// What the link of that id is now.
+///
+/// # Errors
+/// What `bpf(2)` says: ENOENT if there is none.
+pub fn link_info(id: u32) -> io::Result<LinkInfo> {
+    let mut attributes = GetById::new_zeroed();
+    attributes.id = id;
+    // SAFETY: no pointers in the attributes.
+    let link = unsafe { bpf(LINK_GET_FD_BY_ID, &mut attributes)? };
+    // SAFETY: the command made it for us.
+    let link = unsafe { OwnedFd::from_raw_fd(link) };
+    let mut facts = LinkFacts::new_zeroed();
+    let mut attributes = GetInfo::new_zeroed();
+    attributes.descriptor = descriptor(&link)?;
+    attributes.length = size_of::<LinkFacts>() as u32;
+    attributes.info = (&raw mut facts).expose_provenance() as u64;
+    // SAFETY: `facts` outlives the call and is as long as `length` says; any bytes are a value of it.
+    unsafe { bpf(OBJ_GET_INFO_BY_FD, &mut attributes)? };
+    let cgroup = if facts.link_type == LINK_TYPE_CGROUP { facts.cgroup } else { 0 };
+    Ok(LinkInfo { program: facts.program, cgroup })
+}
+
 /// Gives memory that was freed back to the system, where the C library keeps it.
 pub fn release_memory() {
     #[cfg(target_env = "gnu")]
@@ -220,6 +305,8 @@ mod tests {
         assert_eq!(std::mem::offset_of!(ProgLoad, attach_btf_id), 108);
         assert_eq!(std::mem::offset_of!(ProgLoad, line_info), 96);
         assert_eq!(std::mem::offset_of!(ProgramInfo, recursion_misses), 208);
+        assert_eq!(std::mem::offset_of!(ProgramInfo, map_ids), 56);
+        assert_eq!(std::mem::offset_of!(LinkFacts, cgroup), 16);
         assert_eq!(size_of::<TestRun>(), 80);
     }
 

@@ -84,6 +84,8 @@ impl Reader {
         let found = ProcessFound {
             key: ProcessKey { pid, start_ticks: stat.start_ticks },
             vpid: status.vpid,
+            // The inode of what the link leads to is the namespace's number (nsfs).
+            pid_namespace: fs::metadata(directory.join("ns/pid")).map_or(0, |data| data.ino() as u32),
             parent_pid: Some(stat.parent_pid).filter(|pid| *pid != 0),
             executable: executable(&directory.join("exe")),
             args: split_args(&args),

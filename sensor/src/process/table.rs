@@ -8,7 +8,9 @@
 //!   thread's name says, since that is the process's own choice.
 
 use crate::bounded::{Bounded, Evictions};
-use crate::event::{Actor, Ancestor, Body, BootTime, Event, Exec, Fork, Process, ProcessFound, ProcessKey};
+use crate::event::{
+    Actor, Ancestor, Body, BootTime, Event, Exec, Fork, Process, ProcessAccess, ProcessFound, ProcessKey,
+};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +47,8 @@ pub struct Table {
     processes: Bounded<ProcessKey, Entry>,
     /// The latest process of each pid.
     pids: Bounded<u32, ProcessKey>,
+    /// The latest process of each id in a pid namespace.
+    local: Bounded<(u32, u32), ProcessKey>,
     unknown: VecDeque<u32>,
     now: BootTime,
     counts: Counts,
@@ -67,6 +71,7 @@ impl Table {
         Table {
             processes: Bounded::new(limit, EXITED_KEPT).with_budget(limit.saturating_mul(BYTES_EACH)),
             pids: Bounded::new(limit, Duration::ZERO),
+            local: Bounded::new(limit, Duration::ZERO),
             unknown: VecDeque::new(),
             now: BootTime::default(),
             counts: Counts::default(),
@@ -77,6 +82,10 @@ impl Table {
     pub fn identify(&mut self, event: &mut Event) {
         self.now = self.now.max(event.time);
         self.processes.advance(self.now);
+        self.note_local(event);
+        if let Body::ProcessAccess(access) = &mut event.body {
+            self.access(access, event.actor.pid_namespace);
+        }
         event.process = match (&event.body, event.actor.process) {
             (Body::ProcessFound(found), _) => Some(self.found(found, event.time)),
             (Body::Exec(exec), Some(key)) => Some(self.exec(key, exec, &event.actor, event.time)),
@@ -86,9 +95,32 @@ impl Table {
                 self.exited(key, event.time);
                 Some(process)
             }
-            (Body::Lost(_), _) | (_, None) => None,
+            (Body::Lost(_) | Body::Tamper(_), _) | (_, None) => None,
             (_, Some(key)) => Some(self.actor(key, &event.actor, true)),
         };
+    }
+
+    /// Which process an id means in a pid namespace, as far as events tell.
+    fn note_local(&mut self, event: &Event) {
+        let namespace = event.actor.pid_namespace;
+        let noted = match (&event.body, event.actor.process) {
+            (Body::ProcessFound(found), _) => Some((found.pid_namespace, found.vpid, found.key)),
+            // One that is the first of a new namespace is not in its parent's.
+            (Body::Fork(fork), _) if fork.child_vpid != 1 => Some((namespace, fork.child_vpid, fork.child)),
+            (Body::Exec(_), Some(key)) => Some((namespace, event.actor.vpid, key)),
+            _ => None,
+        };
+        if let Some((namespace, vpid, key)) = noted.filter(|(namespace, vpid, _)| *namespace != 0 && *vpid != 0) {
+            self.local.remove(&(namespace, vpid));
+            self.local.insert((namespace, vpid), key);
+        }
+    }
+
+    /// Whom an access was to.
+    fn access(&mut self, access: &mut ProcessAccess, namespace: u32) {
+        access.target = access.target.or_else(|| self.local.peek(&(namespace, access.target_vpid)).copied());
+        let Some(target) = access.target else { return };
+        access.target_process = self.get(&target).cloned();
     }
 
     /// The process, if it is known.

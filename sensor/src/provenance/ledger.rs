@@ -8,7 +8,7 @@
 
 use super::{ClassTable, Declared};
 use crate::bounded::{Bounded, Evictions};
-use crate::event::{Access, Body, Class, Endpoints, Event, File, FileId, Flow, FlowReason, Held, Open};
+use crate::event::{Access, Body, Class, Endpoints, Event, File, FileChange, FileId, Flow, FlowReason, Held, Open};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -104,6 +104,7 @@ impl Ledger {
         match &mut event.body {
             Body::Open(Open { file, .. }) => file.classes = self.classes.settle(file),
             Body::Exec(exec) => exec.file.classes = self.classes.settle(&exec.file),
+            Body::FileChange(FileChange { file, .. }) => file.classes = self.classes.settle(file),
             _ => {}
         }
         let workload = event.workload.as_ref().map(|workload| &*workload.id);

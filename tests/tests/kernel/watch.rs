@@ -70,3 +70,15 @@ pub fn spawn_on_host(container: &Container, program: &OsStr, arguments: &[&str])
 pub fn actor_on_host(container: &Container, arguments: &[&str]) -> std::io::Result<Running> {
     spawn_on_host(container, locate::actor()?.as_os_str(), arguments)
 }
+
+/// Whether a trampoline saw it. Where one family of hooks was asked for (`WEIR_HOOKS`), it must have been that.
+pub fn by_trampoline(event: &Event) -> bool {
+    let hook = event.text("weir.hook").unwrap_or_default();
+    let found = hook.starts_with("security_") || matches!(hook, "ksys_unshare" | "sys_setns");
+    match std::env::var("WEIR_HOOKS").as_deref() {
+        Ok("trampoline") => assert!(found, "WEIR_HOOKS asks for trampolines, but {hook} saw it"),
+        Ok("portable") => assert!(!found, "WEIR_HOOKS asks for none, but {hook} saw it"),
+        _ => (),
+    }
+    found
+}

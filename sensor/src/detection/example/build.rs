@@ -42,9 +42,7 @@ pub fn full(category: Category) -> Event {
     if let Some(file) = file_mut(&mut event.body) {
         *file = File { id: Some(FileId::default()), path: "/x.x".into(), classes: Classes(1), ..File::default() };
     }
-    if let Body::Open(open) = &mut event.body {
-        open.descriptor = Some(1);
-    }
+    super::system::fill(&mut event.body);
     if let Some(endpoints) = endpoints_mut(&mut event.body) {
         (endpoints.local_address, endpoints.local_port) = (Some(Ipv4Addr::LOCALHOST.into()), Some(1));
         event.held = Some(Held { sources: 1, bytes: 1, sent: 1 });
@@ -70,7 +68,7 @@ fn blank(category: Category) -> Body {
         }),
         Category::FileAccess | Category::FileEvent => {
             let access = if category == Category::FileEvent { Access::Write } else { Access::Read };
-            Body::Open(Open { file: File::default(), access, flags: 0, syscall: None, descriptor: None })
+            Body::Open(Open { file: File::default(), access, flags: 0, io_uring: false })
         }
         Category::NetworkConnection => Body::Connect(Connect { endpoints, socket_cookie: 1 }),
         Category::NetworkFlow => Body::Flow(Flow {
@@ -84,6 +82,7 @@ fn blank(category: Category) -> Body {
             owner_guessed: false,
             peers_merged: false,
         }),
+        other => super::system::blank(other),
     }
 }
 
@@ -91,6 +90,7 @@ fn file_mut(body: &mut Body) -> Option<&mut File> {
     match body {
         Body::Open(open) => Some(&mut open.file),
         Body::Exec(exec) => Some(&mut exec.file),
+        Body::FileChange(change) => Some(&mut change.file),
         _ => None,
     }
 }
@@ -236,6 +236,7 @@ fn body_field(field: Field, value: &Value, body: &mut Body) {
         let all = [Access::Read, Access::Write, Access::ReadWrite, Access::None];
         open.access = all.into_iter().find(|access| access.name() == text(value)).unwrap_or(Access::None);
     }
+    super::system::set(field, value, body);
     if let Some(endpoints) = endpoints_mut(body) {
         let port = u16::try_from(number(value)).unwrap_or(0);
         let address = || text(value).parse::<IpAddr>();
@@ -263,15 +264,15 @@ fn body_field(field: Field, value: &Value, body: &mut Body) {
     }
 }
 
-fn number(value: &Value) -> u64 {
+pub(super) fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or(0)
 }
 
-fn list(value: &Value) -> Vec<String> {
+pub(super) fn list(value: &Value) -> Vec<String> {
     value.as_sequence().map_or_else(|| vec![text(value)], |items| items.iter().map(text).collect())
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),

@@ -2,6 +2,7 @@
 //! and run.
 
 mod build;
+mod system;
 
 pub use build::carries;
 #[cfg(test)]
@@ -81,7 +82,22 @@ impl Example {
                 Some("open") => Some(Category::FileAccess),
                 Some("connect") => Some(Category::NetworkConnection),
                 Some("flow") => Some(Category::NetworkFlow),
-                Some(other) => return Err(format!("`weir.event.kind: {other}` is not exec, open, connect or flow")),
+                Some("rename") => Some(Category::FileRename),
+                Some("unlink") => Some(Category::FileDelete),
+                Some("link" | "truncate") => Some(Category::FileChange),
+                Some("process_access") => Some(Category::ProcessAccess),
+                Some("socket") => Some(Category::SocketCreation),
+                Some("module") => Some(Category::DriverLoad),
+                Some("bpf") => Some(Category::Bpf),
+                Some("mount") => Some(Category::Mount),
+                Some("namespace") => Some(Category::Namespace),
+                Some("tamper") => Some(Category::SensorTampering),
+                Some(other) => {
+                    return Err(format!(
+                        "`weir.event.kind: {other}` is none that rules are held against: exec, open, rename, link, unlink, \
+                         truncate, connect, flow, socket, process_access, bpf, module, mount, namespace or tamper"
+                    ));
+                }
                 None => category,
             };
             let category = category.ok_or("an event of a correlation must say its `weir.event.kind`")?;

@@ -1,8 +1,8 @@
-//! Records about files: opens and execs, and the paths in them.
+//! Records about files: opens, changes and execs, and the paths in them.
 
 use super::{Malformed, fixed, plain, process_key, split, text, until_nul};
-use crate::event::{Access, Classes, Exec, File, FileId, Open};
-use sensor_common::record::{self, exec_flags, path_flags};
+use crate::event::{Access, Change, Classes, Exec, File, FileChange, FileId, Open};
+use sensor_common::record::{self, exec_flags, file_flags, path_flags};
 
 pub(super) fn open(bytes: &[u8]) -> Result<Open, Malformed> {
     let (open, tail) = fixed::<record::Open>(bytes, "open")?;
@@ -11,8 +11,20 @@ pub(super) fn open(bytes: &[u8]) -> Result<Open, Malformed> {
         file: file(&open.file, open.path.flags, path, Classes(open.classes)),
         access: Access::from_flags(open.flags),
         flags: open.flags,
-        syscall: u32::try_from(open.syscall).ok(),
-        descriptor: u32::try_from(open.descriptor).ok(),
+        io_uring: open.origin & file_flags::IO_URING != 0,
+    })
+}
+
+pub(super) fn change(bytes: &[u8], change: Change) -> Result<FileChange, Malformed> {
+    let (fixed, tail) = fixed::<record::FileChange>(bytes, "file change")?;
+    let (path, tail) = split(tail, fixed.path.len.into())?;
+    let (new_path, _) = split(tail, fixed.new_path.len.into())?;
+    Ok(FileChange {
+        change,
+        file: file(&fixed.file, fixed.path.flags, path, Classes(fixed.classes)),
+        new_path: if new_path.is_empty() { "".into() } else { path_text(new_path, fixed.new_path.flags) },
+        new_size: Some(fixed.new_size).filter(|size| *size != record::SIZE_UNKNOWN),
+        io_uring: fixed.origin & file_flags::IO_URING != 0,
     })
 }
 
@@ -53,7 +65,7 @@ fn file(file: &record::File, flags: u16, path: &[u8], classes: Classes) -> File 
 ///
 /// A whole path begins with `/`. One whose front is missing does not: `a/b` may be the end of a deep tree that someone built
 /// so that what is left of its path reads like another file's.
-fn path_text(bytes: &[u8], flags: u16) -> Box<str> {
+pub(super) fn path_text(bytes: &[u8], flags: u16) -> Box<str> {
     if flags & path_flags::PSEUDO != 0 {
         return pseudo(until_nul(bytes));
     }

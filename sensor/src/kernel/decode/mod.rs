@@ -7,11 +7,12 @@ mod file;
 mod net;
 #[doc(hidden)]
 pub mod samples;
+mod system;
 #[cfg(test)]
 mod tests;
 
 use crate::event::text::{TEXT_MAX, lossless};
-use crate::event::{Actor, Body, BootTime, Cgroup, CgroupKey, Event, Exit, Fork, ProcessKey};
+use crate::event::{Actor, Body, BootTime, Cgroup, CgroupKey, Change, Event, Exit, Fork, ProcessKey};
 use sensor_common::record::{self, Header, Hook, Kind, Process, VERSION};
 use thiserror::Error;
 use zerocopy::FromBytes;
@@ -62,6 +63,14 @@ pub enum Malformed {
     /// Not a [`record::FlowReason`].
     #[error("record with unknown flow reason {0}; load the programs of this agent")]
     Reason(u32),
+    /// Not one of the ways in which such a thing is done.
+    #[error("record of {what} with unknown code {code}; load the programs of this agent")]
+    Code {
+        /// The kind's name.
+        what: &'static str,
+        /// The code.
+        code: u32,
+    },
 }
 
 impl Malformed {
@@ -76,6 +85,7 @@ impl Malformed {
             Malformed::Tail { .. } => "malformed_tail",
             Malformed::Family(_) => "malformed_family",
             Malformed::Reason(_) => "malformed_reason",
+            Malformed::Code { .. } => "malformed_code",
         }
     }
 }
@@ -104,6 +114,16 @@ pub fn decode(bytes: &[u8]) -> Result<Event, Malformed> {
         Kind::Connect => Body::Connect(net::connect(bytes)?),
         Kind::Flow => Body::Flow(net::flow(bytes)?),
         Kind::Cgroup => Body::Cgroup(cgroup(bytes)?),
+        Kind::Rename => Body::FileChange(file::change(bytes, Change::Rename)?),
+        Kind::Link => Body::FileChange(file::change(bytes, Change::Link)?),
+        Kind::Unlink => Body::FileChange(file::change(bytes, Change::Unlink)?),
+        Kind::Truncate => Body::FileChange(file::change(bytes, Change::Truncate)?),
+        Kind::Socket => Body::Socket(system::socket(bytes)?),
+        Kind::ProcessAccess => Body::ProcessAccess(system::access(bytes)?),
+        Kind::Bpf => Body::Bpf(system::bpf(bytes)?),
+        Kind::Module => Body::Module(system::module(bytes)?),
+        Kind::Mount => Body::Mount(system::mount(bytes)?),
+        Kind::Namespace => Body::Namespace(system::namespace(bytes)?),
     };
     Ok(Event::new(BootTime(header.time), Some(hook), actor(&header), body))
 }

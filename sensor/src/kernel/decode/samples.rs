@@ -1,7 +1,9 @@
 //! Hand-made records, one of each kind, as the programs would write them: for tests, benches and fuzzing.
 
 use sensor_common::record::{
-    Cgroup, Connect, Endpoints, Exec, Exit, File, Flow, Fork, Header, Hook, Kind, Open, Path, Process, VERSION,
+    AccessHow, Bpf, BpfObject, Cgroup, Connect, Endpoints, Exec, Exit, File, FileChange, Flow, Fork, Header, Hook,
+    Kind, Module, Mount, MountHow, Namespace, NamespaceHow, Open, Path, Process, ProcessAccess, SIZE_UNKNOWN, Socket,
+    VERSION, path_flags,
 };
 use zerocopy::IntoBytes;
 
@@ -69,10 +71,8 @@ pub fn open(path: &str) -> Vec<u8> {
         file: file(),
         classes: 1,
         flags: 0o100000,
-        syscall: 257,
-        descriptor: 3,
         path: Path { len: length(&tail), flags: 0 },
-        reserved: 0,
+        origin: 0,
     };
     record(&fixed, &tail)
 }
@@ -131,6 +131,69 @@ pub fn cgroup(path: &str) -> Vec<u8> {
     record(&Cgroup { header, id: 5151, hierarchy: 0, path_len: u32::from(length(&tail)) }, &tail)
 }
 
+/// A change of that kind of the file at `path`; `new` is the name that it gets, if not empty.
+pub fn change(kind: Kind, path: &str, new: &str) -> Vec<u8> {
+    let (old, new) = (components(path), components(new));
+    let fixed = FileChange {
+        header: header(kind, Hook::PathRename),
+        file: file(),
+        classes: 1,
+        path: Path { len: length(&old), flags: 0 },
+        new_path: Path { len: length(&new), flags: 0 },
+        origin: 0,
+        new_size: if kind == Kind::Truncate { 0 } else { SIZE_UNKNOWN },
+    };
+    record(&fixed, &[old, new].concat())
+}
+
+/// A raw socket for ICMP.
+pub fn socket() -> Vec<u8> {
+    let header = header(Kind::Socket, Hook::SocketPostCreate);
+    record(&Socket { header, family: 2, kind: 3, protocol: 1, reserved: 0 }, &[])
+}
+
+/// The memory of process 102 is read.
+pub fn access() -> Vec<u8> {
+    let header = header(Kind::ProcessAccess, Hook::PtraceAccessCheck);
+    let target = Process { start_time: 6_000_000_000, tgid: 102, vtgid: 9 };
+    record(&ProcessAccess { header, target, how: AccessHow::VmRead as u32, reserved: 0 }, &[])
+}
+
+/// Somebody gets a descriptor for map 17, which is the sensor's own.
+pub fn bpf() -> Vec<u8> {
+    let header = header(Kind::Bpf, Hook::SecurityBpf);
+    let (object, id, name) = (BpfObject::Map as u32, 17, [0; 16]);
+    record(&Bpf { header, command: 14, object, id, own: 1, program_type: 0, reserved: 0, name }, &[])
+}
+
+/// The module `nothing`, unsigned, is loaded.
+pub fn module() -> Vec<u8> {
+    let mut name = [0; 56];
+    name[..7].copy_from_slice(b"nothing");
+    record(&Module { header: header(Kind::Module, Hook::ModuleLoad), name, taints: 1 << 13 }, &[])
+}
+
+/// `/dev/sda1` is mounted on `/mnt`.
+pub fn mount() -> Vec<u8> {
+    let (target, source, filesystem) = (components("/mnt"), b"/dev/sda1\0", b"ext4\0");
+    let fixed = Mount {
+        header: header(Kind::Mount, Hook::SbMount),
+        how: MountHow::Mount as u32,
+        flags: 1,
+        target: Path { len: length(&target), flags: 0 },
+        source: Path { len: length(source), flags: path_flags::UNRESOLVED },
+        filesystem: Path { len: length(filesystem), flags: path_flags::UNRESOLVED },
+        reserved: 0,
+    };
+    record(&fixed, &[&target, source.as_slice(), filesystem].concat())
+}
+
+/// The process goes into a mount namespace.
+pub fn namespace() -> Vec<u8> {
+    let header = header(Kind::Namespace, Hook::Setns);
+    record(&Namespace { header, how: NamespaceHow::Setns as u32, flags: 0x2_0000 }, &[])
+}
+
 /// One of each kind.
 pub fn all() -> Vec<Vec<u8>> {
     vec![
@@ -141,6 +204,16 @@ pub fn all() -> Vec<Vec<u8>> {
         connect(endpoints()),
         flow(endpoints(), 1, 1),
         cgroup("/kubepods/besteffort/pod1/abc"),
+        change(Kind::Rename, "/srv/models/a.gguf", "/srv/models/b.gguf"),
+        change(Kind::Link, "/srv/models/a.gguf", "/tmp/b.gguf"),
+        change(Kind::Unlink, "/srv/models/a.gguf", ""),
+        change(Kind::Truncate, "/srv/models/a.gguf", ""),
+        socket(),
+        access(),
+        bpf(),
+        module(),
+        mount(),
+        namespace(),
     ]
 }
 

@@ -59,15 +59,80 @@ fn an_open_is_the_file_its_path_and_what_for() {
     assert_eq!(open.file.classes, Classes(1));
     assert!(!open.file.path_cut);
     assert_eq!((open.access, open.flags), (Access::Read, 0o100000));
-    assert_eq!((open.syscall, open.descriptor), (Some(257), Some(3)));
+    assert!(!open.io_uring);
 }
 
 #[test]
-fn an_io_uring_open_has_no_syscall_and_a_direct_descriptor_no_number() {
+fn an_open_by_io_uring_says_so() {
     let mut fixed: Open = Open::read_from_prefix(&samples::open("/")).unwrap().0;
-    (fixed.syscall, fixed.descriptor) = (-1, -1);
+    (fixed.origin, fixed.path.len) = (record::file_flags::IO_URING, 0);
     let Body::Open(open) = body(&samples::record(&fixed, &[])) else { panic!() };
-    assert_eq!((open.syscall, open.descriptor), (None, None));
+    assert!(open.io_uring);
+}
+
+#[test]
+fn a_change_is_the_file_and_both_its_names() {
+    let Body::FileChange(change) = body(&samples::change(Kind::Rename, "/a/b.gguf", "/c/d.gguf")) else { panic!() };
+    assert_eq!((change.change, &*change.file.path, &*change.new_path), (Change::Rename, "/a/b.gguf", "/c/d.gguf"));
+    assert_eq!((change.new_size, change.io_uring), (None, false));
+    let Body::FileChange(change) = body(&samples::change(Kind::Truncate, "/a/b.gguf", "")) else { panic!() };
+    assert_eq!((change.change, &*change.new_path, change.new_size), (Change::Truncate, "", Some(0)));
+}
+
+#[test]
+fn what_is_done_to_the_system_is_told_in_words() {
+    use crate::event::Field;
+    for (bytes, expected) in [
+        (
+            samples::socket(),
+            vec![(Field::SocketFamily, "inet"), (Field::SocketType, "raw"), (Field::SocketProtocol, "1")],
+        ),
+        (
+            samples::access(),
+            vec![
+                (Field::AccessHow, "process_vm_readv"),
+                (Field::AccessTargetPid, "102"),
+                (Field::AccessTargetId, "102-600"),
+            ],
+        ),
+        (
+            samples::bpf(),
+            vec![
+                (Field::BpfCommand, "map_get_fd_by_id"),
+                (Field::BpfObject, "map"),
+                (Field::BpfObjectId, "17"),
+                (Field::BpfOwn, "true"),
+            ],
+        ),
+        (samples::module(), vec![(Field::ModuleName, "nothing"), (Field::ModuleTaints, "8192")]),
+        (
+            samples::mount(),
+            vec![
+                (Field::MountHow, "mount"),
+                (Field::MountSource, "/dev/sda1"),
+                (Field::MountTarget, "/mnt"),
+                (Field::MountFilesystem, "ext4"),
+                (Field::MountFlags, "1"),
+            ],
+        ),
+        (samples::namespace(), vec![(Field::NamespaceHow, "setns"), (Field::NamespaceType, "mnt")]),
+    ] {
+        let event = decode(&bytes).unwrap();
+        for (field, value) in expected {
+            let got = serde_json::to_value(field.get(&event)).unwrap();
+            let got = got.get(0).cloned().unwrap_or(got);
+            let got = got.as_str().map_or_else(|| got.to_string(), str::to_owned);
+            assert_eq!(got, value, "{}", field.name());
+        }
+    }
+}
+
+#[test]
+fn a_code_that_means_nothing_is_malformed() {
+    let mut fixed: record::Namespace = record::Namespace::read_from_prefix(&samples::namespace()).unwrap().0;
+    fixed.how = 9;
+    let expected = Malformed::Code { what: "namespace", code: 9 };
+    assert_eq!(decode(&samples::record(&fixed, &[])), Err(expected));
 }
 
 #[test]

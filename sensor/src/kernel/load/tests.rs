@@ -35,6 +35,7 @@ fn loaded(settings: &Settings) -> Option<Loaded> {
         settings,
         classification: &classification,
         ring_bytes: RING_BYTES,
+        hooks: &Hooks::default(),
         log_level: Some("debug"),
     };
     Some(load(&request).unwrap_or_else(|error| panic!("{error}")))
@@ -58,7 +59,8 @@ async fn everything_loads_and_an_open_comes_out_until_it_is_detached() {
     std::fs::write(&path, b"weights").unwrap();
     let mut ring = Ring::new(loaded.events).unwrap();
     let event = find(&mut ring, |event| opens(event, &path)).await;
-    assert_eq!(event.hook.map(|hook| hook.name()), Some("sys_exit"));
+    let open = loaded.coverage.iter().find(|coverage| coverage.concern == Concern::Open).unwrap();
+    assert_eq!(event.hook.map(|hook| hook.name()), open.hooks.first().copied());
     assert_eq!(event.actor.vpid, std::process::id());
 
     // Other tables while it runs: what they no longer name does not come out, though it happened first.

@@ -2,7 +2,8 @@
 
 use super::{Finding, Roots, State};
 use crate::kernel::btf::Btf;
-use crate::kernel::plan::Concern;
+use crate::kernel::concern::{Concern, Family};
+use crate::kernel::plan;
 use std::path::Path;
 
 /// Oldest kernel on which the portable programs load.
@@ -33,7 +34,6 @@ pub(super) fn probe(roots: &Roots) -> Vec<Finding> {
     findings.extend(cgroups(roots));
     findings.push(memlock(&roots.proc, kernel.as_ref(), capabilities));
     findings.push(jit(&roots.proc));
-    findings.push(bpf_lsm(&roots.sys));
     findings.push(unprivileged(&roots.proc));
     findings
 }
@@ -174,7 +174,8 @@ fn types(sys: &Path) -> Vec<Finding> {
     findings
 }
 
-/// Whether the tracepoints of a concern are there; nothing for concerns that have none.
+/// Whether what a concern attaches to is there; nothing for concerns that attach to cgroups only. Where there is a choice, what
+/// the best family needs; whether the kernel lets programs attach to functions at all is told by trying.
 fn hooks(btf: &Btf<'_>, concern: Concern) -> Option<Finding> {
     let name = match concern {
         Concern::Exec => "hook exec",
@@ -182,21 +183,47 @@ fn hooks(btf: &Btf<'_>, concern: Concern) -> Option<Finding> {
         Concern::Exit => "hook exit",
         Concern::Open => "hook open",
         Concern::IoUring => "hook io_uring",
+        Concern::FileChange => "hook file_change",
         Concern::FlowEnd => "hook flow_end",
+        Concern::Socket => "hook socket",
+        Concern::ProcessAccess => "hook process_access",
+        Concern::Bpf => "hook bpf",
+        Concern::Module => "hook module",
+        Concern::Mount => "hook mount",
+        Concern::Namespace => "hook namespace",
         Concern::Cgroups => "hook cgroups",
         Concern::Connect | Concern::Bytes => return None,
     };
-    let found: Result<Vec<_>, _> = concern.parts().map(|part| part.tracepoint(btf)).collect();
-    Some(match found {
-        Ok(names) => {
-            let names: Vec<_> = names.into_iter().flatten().collect();
-            Finding::ok(name, format!("{} can be attached to", names.join(" and ")))
-        }
-        Err(reason) => {
-            let state = if concern.required() { State::Missing } else { State::Degraded };
-            Finding::not(name, state, format!("{reason}, so that {}", concern.without()), concern.mend())
-        }
+    let missing = |reason: String| {
+        let state = if concern.required() { State::Missing } else { State::Degraded };
+        Finding::not(name, state, format!("{reason}, so that {}", concern.without()), concern.mend())
+    };
+    if concern == Concern::Module && btf.offset("module", "taints").is_err() {
+        return Some(Finding::not(name, State::Unused, "this kernel loads no modules", "nothing has to be done"));
+    }
+    if !concern.has_families() {
+        return Some(match targets(btf, concern, None) {
+            Ok(names) => Finding::ok(name, format!("{} can be attached to", names.join(" and "))),
+            Err(reason) => missing(reason),
+        });
+    }
+    Some(match (targets(btf, concern, Some(Family::Trampoline)), plan::CALLS.target(btf)) {
+        (Ok(names), Ok(_)) => Finding::ok(name, format!("{}, or the exits of system calls", names.join(" and "))),
+        (Ok(names), Err(_)) => Finding::ok(name, names.join(" and ")),
+        (Err(reason), Ok(_)) => Finding::not(
+            name,
+            State::Degraded,
+            format!("the exits of system calls, since {reason}"),
+            "nothing has to be done; kernels with CONFIG_SECURITY_PATH=y have the better hooks",
+        ),
+        (Err(_), Err(reason)) => missing(reason),
     })
+}
+
+/// What the programs of a concern in a family attach to here.
+fn targets(btf: &Btf<'_>, concern: Concern, family: Option<Family>) -> Result<Vec<&'static str>, String> {
+    let required = plan::parts(concern, family).filter(|part| !part.optional);
+    required.filter_map(|part| part.target(btf).transpose()).collect()
 }
 
 fn cgroups(roots: &Roots) -> Vec<Finding> {
@@ -270,20 +297,6 @@ fn jit(proc: &Path) -> Finding {
             "set `sysctl net.core.bpf_jit_enable=1`",
         ),
     }
-}
-
-fn bpf_lsm(sys: &Path) -> Finding {
-    const NAME: &str = "bpf lsm";
-    let modules = read(&sys.join("kernel/security/lsm")).unwrap_or_default();
-    if modules.split(',').any(|module| module.trim() == "bpf") {
-        return Finding::ok(NAME, "programs could attach to security hooks; this version does not");
-    }
-    Finding::not(
-        NAME,
-        State::Unused,
-        "programs could not attach to security hooks, which this version does not do",
-        "nothing for now; a later version can use it where bpf is in lsm= on the kernel's command line",
-    )
 }
 
 fn unprivileged(proc: &Path) -> Finding {

@@ -64,12 +64,14 @@ fn trampolines() -> Finding {
             sys::try_trampoline(function).map_err(|(step, error)| format!("the kernel refuses to {step} one: {error}"))
         });
     match tried {
-        Ok(()) => Finding::ok(NAME, "programs could attach to kernel functions (fentry); this version does not"),
+        Ok(()) => Finding::ok(NAME, "programs attach to kernel functions: only what is watched pays for it"),
         Err(reason) => Finding::not(
             NAME,
-            State::Unused,
-            format!("programs could not attach to kernel functions (fentry), which this version does not do: {reason}"),
-            "nothing for now; a later version can use them on kernels with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y",
+            State::Degraded,
+            format!(
+                "programs cannot attach to kernel functions ({reason}): opens and the like are watched by the exits of all system calls"
+            ),
+            "nothing has to be done; kernels with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y (arm64: 6.0 and later) have trampolines",
         ),
     }
 }

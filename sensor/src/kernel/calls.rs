@@ -1,0 +1,181 @@
+//! System calls by number, for each architecture: what each does, as far as it is watched, and where its arguments are.
+
+use sensor_common::config::{Action, Convention, SystemCalls};
+
+/// An action, its numbers here, and its numbers in the 32-bit convention that programs can use as well.
+type Row = (Action, &'static [u32], &'static [u32]);
+
+/// arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl.
+#[cfg(any(target_arch = "x86_64", test))]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+const X86_64: &[Row] = &[
+    (Action::Open, &[2, 257, 437, 85, 304], &[5, 295, 437, 8, 342]),
+    (Action::Rename, &[82], &[38]),
+    (Action::Renameat, &[264, 316], &[302, 353]),
+    (Action::Link, &[86], &[9]),
+    (Action::Linkat, &[265], &[303]),
+    (Action::Unlink, &[87], &[10]),
+    (Action::Unlinkat, &[263], &[301]),
+    (Action::Truncate, &[76], &[92, 193]),
+    (Action::Ftruncate, &[77], &[93, 194]),
+    (Action::Socket, &[41], &[359]),
+    (Action::Socketcall, &[], &[102]),
+    (Action::Ptrace, &[101], &[26]),
+    (Action::ProcessVmReadv, &[310], &[347]),
+    (Action::ProcessVmWritev, &[311], &[348]),
+    (Action::PidfdGetfd, &[438], &[438]),
+    (Action::Bpf, &[321], &[357]),
+    (Action::Mount, &[165], &[21]),
+    (Action::MoveMount, &[429], &[429]),
+    (Action::PivotRoot, &[155], &[217]),
+    (Action::Unshare, &[272], &[310]),
+    (Action::Setns, &[308], &[346]),
+    (Action::IoUringEnter, &[426], &[426]),
+];
+
+/// include/uapi/asm-generic/unistd.h and arch/arm/tools/syscall.tbl.
+#[cfg(any(target_arch = "aarch64", test))]
+#[cfg_attr(not(target_arch = "aarch64"), allow(dead_code))]
+const ARM64: &[Row] = &[
+    (Action::Open, &[56, 437, 265], &[5, 322, 437, 8, 371]),
+    (Action::Rename, &[], &[38]),
+    (Action::Renameat, &[38, 276], &[329, 382]),
+    (Action::Link, &[], &[9]),
+    (Action::Linkat, &[37], &[330]),
+    (Action::Unlink, &[], &[10]),
+    (Action::Unlinkat, &[35], &[328]),
+    (Action::Truncate, &[45], &[92, 193]),
+    (Action::Ftruncate, &[46], &[93, 194]),
+    (Action::Socket, &[198], &[281]),
+    (Action::Socketcall, &[], &[]),
+    (Action::Ptrace, &[117], &[26]),
+    (Action::ProcessVmReadv, &[270], &[376]),
+    (Action::ProcessVmWritev, &[271], &[377]),
+    (Action::PidfdGetfd, &[438], &[438]),
+    (Action::Bpf, &[280], &[386]),
+    (Action::Mount, &[40], &[21]),
+    (Action::MoveMount, &[429], &[429]),
+    (Action::PivotRoot, &[41], &[218]),
+    (Action::Unshare, &[97], &[337]),
+    (Action::Setns, &[268], &[375]),
+    (Action::IoUringEnter, &[426], &[426]),
+];
+
+/// `struct pt_regs` (arch/x86/include/asm/ptrace.h): di, si, dx, r10, r8; 32-bit calls (`SC_IA32_REGS_TO_ARGS`): bx, cx, dx, si,
+/// di. `TS_COMPAT` (arch/x86/include/asm/thread_info.h).
+#[cfg(target_arch = "x86_64")]
+mod architecture {
+    pub const CALLS: &[super::Row] = super::X86_64;
+    pub const ARGUMENTS: [u32; 5] = [112, 104, 96, 56, 72];
+    pub const COMPAT_ARGUMENTS: [u32; 5] = [40, 88, 96, 104, 112];
+    pub const COMPAT_FLAG: u32 = 2;
+}
+
+/// `struct pt_regs` (arch/arm64/include/asm/ptrace.h): orig_x0, for x0 holds the result at exit; x1 to x4. The same for 32-bit
+/// calls. `_TIF_32BIT` (arch/arm64/include/asm/thread_info.h).
+#[cfg(target_arch = "aarch64")]
+mod architecture {
+    pub const CALLS: &[super::Row] = super::ARM64;
+    pub const ARGUMENTS: [u32; 5] = [272, 8, 16, 24, 32];
+    pub const COMPAT_ARGUMENTS: [u32; 5] = ARGUMENTS;
+    pub const COMPAT_FLAG: u32 = 1 << 22;
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+compile_error!("Weir knows the system calls of x86-64 and arm64 only; add this architecture's to kernel/calls.rs");
+
+/// Mask in the word at `task_compat` that marks a 32-bit call.
+pub const COMPAT_FLAG: u32 = architecture::COMPAT_FLAG;
+
+/// The convention of this architecture.
+pub fn native() -> Convention {
+    convention(|(_, native, _)| native, architecture::ARGUMENTS)
+}
+
+/// The 32-bit convention that programs can use as well.
+pub fn compat() -> Convention {
+    convention(|(_, _, compat)| compat, architecture::COMPAT_ARGUMENTS)
+}
+
+/// The numbers of these actions, here and in the 32-bit convention.
+pub fn sets(actions: &[Action]) -> (SystemCalls, SystemCalls) {
+    let rows = || architecture::CALLS.iter().filter(|(action, ..)| actions.contains(action));
+    let native: Vec<u32> = rows().flat_map(|(_, native, _)| native.iter().copied()).collect();
+    let compat: Vec<u32> = rows().flat_map(|(_, _, compat)| compat.iter().copied()).collect();
+    (SystemCalls::of(&native), SystemCalls::of(&compat))
+}
+
+fn convention(numbers: impl Fn(&Row) -> &'static [u32], arguments: [u32; 5]) -> Convention {
+    let mut actions = [0; SystemCalls::END as usize];
+    for row in architecture::CALLS {
+        for number in numbers(row) {
+            if let Some(place) = usize::try_from(*number).ok().and_then(|number| actions.get_mut(number)) {
+                *place = row.0 as u8;
+            }
+        }
+    }
+    Convention { actions, arguments, reserved: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::btf::{Btf, VMLINUX};
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_number_means_two_things() {
+        for rows in [X86_64, ARM64] {
+            for numbers in [|row: &Row| row.1, |row: &Row| row.2] {
+                let all: Vec<u32> = rows.iter().flat_map(|row| numbers(row).iter().copied()).collect();
+                assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+                assert!(all.iter().all(|number| *number < SystemCalls::END));
+            }
+        }
+    }
+
+    /// The kernel's own numbers, as libc names them.
+    #[test]
+    fn the_numbers_are_those_of_libc() {
+        let native = native();
+        for (number, action) in [
+            (libc::SYS_openat, Action::Open),
+            (libc::SYS_openat2, Action::Open),
+            (libc::SYS_open_by_handle_at, Action::Open),
+            (libc::SYS_renameat, Action::Renameat),
+            (libc::SYS_renameat2, Action::Renameat),
+            (libc::SYS_linkat, Action::Linkat),
+            (libc::SYS_unlinkat, Action::Unlinkat),
+            (libc::SYS_truncate, Action::Truncate),
+            (libc::SYS_ftruncate, Action::Ftruncate),
+            (libc::SYS_socket, Action::Socket),
+            (libc::SYS_ptrace, Action::Ptrace),
+            (libc::SYS_process_vm_readv, Action::ProcessVmReadv),
+            (libc::SYS_process_vm_writev, Action::ProcessVmWritev),
+            (libc::SYS_pidfd_getfd, Action::PidfdGetfd),
+            (libc::SYS_bpf, Action::Bpf),
+            (libc::SYS_mount, Action::Mount),
+            (libc::SYS_move_mount, Action::MoveMount),
+            (libc::SYS_pivot_root, Action::PivotRoot),
+            (libc::SYS_unshare, Action::Unshare),
+            (libc::SYS_setns, Action::Setns),
+            (libc::SYS_io_uring_enter, Action::IoUringEnter),
+        ] {
+            assert_eq!(native.actions[usize::try_from(number).unwrap()], action as u8, "{action:?}");
+        }
+        assert_eq!(native.actions[libc::SYS_getppid as usize], 0);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn the_running_kernel_has_the_arguments_there() {
+        let Ok(bytes) = std::fs::read(VMLINUX) else {
+            println!("skipped: this kernel has no {VMLINUX}");
+            return;
+        };
+        let btf = Btf::parse(&bytes).unwrap();
+        let offset = |name| btf.offset("pt_regs", name).unwrap();
+        assert_eq!(["di", "si", "dx", "r10", "r8"].map(offset), native().arguments);
+        assert_eq!(["bx", "cx", "dx", "si", "di"].map(offset), compat().arguments);
+    }
+}
