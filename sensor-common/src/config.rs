@@ -63,6 +63,8 @@ offsets! {
     task_exit_code = "task_struct"."exit_code";
     /// Mode of the current system call: x86 `thread_info.status`, arm64 `thread_info.flags`.
     task_compat = "task_struct"."thread_info.status" | "task_struct"."thread_info.flags", optional;
+    /// Where its kernel stack starts.
+    task_stack = "task_struct"."stack";
     /// PF_* flags.
     task_flags = "task_struct"."flags";
     /// What it traces.
@@ -73,16 +75,6 @@ offsets! {
     task_pid_links = "task_struct"."pid_links";
     /// Tasks of a process id, one list for each type.
     pid_tasks = "pid"."tasks";
-    /// Of a kernel thread before 5.17: its `struct kthread` (`to_kthread`, kernel/kthread.c).
-    task_kthread = "task_struct"."set_child_tid";
-    /// What a kernel thread was made with.
-    kthread_data = "kthread"."data", optional;
-    /// io_uring's worker before 5.12, a kernel thread: the request that it works on.
-    worker_work = "io_worker"."cur_work", optional;
-    /// Where in a request that is.
-    uring_work = "io_kiocb"."work", optional;
-    /// Whose request it is (5.10 to 6.12, from then on `tctx.task`).
-    uring_task = "io_kiocb"."task", optional;
     /// Thread name.
     task_comm = "task_struct"."comm";
     /// Cgroups, all hierarchies.
@@ -126,7 +118,9 @@ offsets! {
     cgroup_kn = "cgroup"."kn";
     /// Its hierarchy.
     cgroup_root = "cgroup"."root";
-    /// Ids of the cgroups above, one for each level (before 6.1).
+    /// Its depth.
+    cgroup_level = "cgroup"."level";
+    /// Ids of the cgroups above it and of itself, by depth (before 6.1).
     cgroup_ancestor_ids = "cgroup"."ancestor_ids", optional;
     /// Number of the hierarchy, 0 for v2.
     cgroup_root_hierarchy_id = "cgroup_root"."hierarchy_id";
@@ -226,6 +220,8 @@ offsets! {
 
     /// io_uring request: what it does. In BTF since 5.18 or so, with the request passed to its tracepoints.
     uring_opcode = "io_kiocb"."opcode", optional;
+    /// io_uring request: what the process named it.
+    uring_user_data = "io_kiocb"."cqe.user_data" | "io_kiocb"."user_data", optional;
     /// io_uring request: REQ_F_*.
     uring_flags = "io_kiocb"."flags", optional;
     /// io_uring request: its ring.
@@ -379,8 +375,8 @@ pub mod uring_shape {
     pub const CQE: u32 = 1;
     /// `(ctx, req, user_data, res, ...)`: 5.19 to 6.9.
     pub const RESULT: u32 = 2;
-    /// `(ctx, user_data, res, ...)`, and every request that opens is worked on by a kernel thread, which knows it: 5.10, 5.11.
-    pub const WORKER: u32 = 3;
+    /// `(ctx, user_data, res, ...)`: 5.12 to 5.16, and 5.10 since 5.10.162. The request is found by its ring and user data.
+    pub const USER_DATA: u32 = 3;
 }
 
 /// Numbers of io_uring's operations (`enum io_uring_op`, include/uapi/linux/io_uring.h).
@@ -447,7 +443,8 @@ plain! {
         pub cgroup_v1_subsystem: u32,
         /// Not 0: `bpf_get_current_task_btf` and typed loads can be used (5.11).
         pub typed_loads: u32,
-        /// Not 0: `bpf_task_pt_regs` can be used (5.15).
+        /// Where the registers are that a thread entered the kernel with: 0: not known; 1: `bpf_task_pt_regs` tells (5.15); else
+        /// so many bytes above the start of its stack.
         pub task_registers: u32,
         /// Mask in the word at `task_compat` that marks a 32-bit call: x86 `TS_COMPAT` (2), arm64 `_TIF_32BIT` (1 << 22).
         pub compat_flag: u32,
@@ -455,13 +452,25 @@ plain! {
         pub uring_shape: u32,
         /// Mask in `io_kiocb.flags` of requests that post no completion (`REQ_F_CQE_SKIP`, 5.17); 0 if there is none.
         pub uring_skip_flag: u32,
-        /// Not 0: io_uring's workers are kernel threads of their own, not threads of the process whose requests they work on
-        /// (before 5.12).
-        pub uring_kernel_workers: u32,
+        /// Which argument of io_uring's submission tracepoint is the request: 0, or 1 where the ring comes first (before 6.0).
+        pub uring_submitted: u32,
         /// Reserved, 0.
         pub reserved: u32,
     }
 }
+
+plain! {
+    /// Key of the map `URING_REQUESTS`, where completions tell no request.
+    pub struct UringKey {
+        /// The ring (`struct io_ring_ctx *`).
+        pub ring: u64,
+        /// What the process named the request.
+        pub user_data: u64,
+    }
+}
+
+/// Most requests on their way that the map `URING_REQUESTS` holds; the least recently submitted goes first.
+pub const URING_REQUESTS: u32 = 4096;
 
 /// Most objects of the sensor's own that the map `OWN_OBJECTS` holds.
 pub const OWN_OBJECTS: u32 = 256;

@@ -344,8 +344,7 @@ plain! {
 
 /// How an [`Open`] or a [`FileChange`] came to be.
 pub mod file_flags {
-    /// An io_uring request did it. Where the kernel does not say which system call is running (before 5.15, trampolines
-    /// only), this is not set for requests that ran in the thread that submitted them.
+    /// An io_uring request did it.
     pub const IO_URING: u32 = 1;
 }
 

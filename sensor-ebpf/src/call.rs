@@ -57,15 +57,25 @@ fn action_of(number: u32, convention: &Convention) -> u8 {
     unsafe { core::ptr::read_volatile(convention.actions.as_ptr().add(index)) }
 }
 
+/// The registers (`struct pt_regs *`) that the current thread entered the kernel with (`task_pt_regs`); 0 if that is not known.
+#[inline(always)]
+fn entry_registers() -> u64 {
+    match config!(task_registers) {
+        0 => 0,
+        // SAFETY: the current task is valid; 5.15.
+        1 => unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) as u64 },
+        above => task_load::<u64>(offset!(task_stack)) + u64::from(above),
+    }
+}
+
 /// What the system call does that the current thread is in, for programs that are called from within one: an [`Action`], 0 for
-/// any other; `None` where the kernel does not say (before 5.15).
+/// any other; `None` where that is not known.
 #[inline(always)]
 pub fn current() -> Option<u8> {
-    if config!(task_registers) == 0 {
+    let registers = entry_registers();
+    if registers == 0 {
         return None;
     }
-    // SAFETY: the current task is valid; 5.15. The registers are those that it entered the kernel with.
-    let registers = unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64;
     let number = read::<u64>(registers + offset!(regs_syscall)) as u32 & !X32_BIT;
     Some(action_of(number, if is_compat() { &CONFIG.compat } else { &CONFIG.native }))
 }
@@ -73,9 +83,7 @@ pub fn current() -> Option<u8> {
 /// The argument of that number, below 5, of the system call that the current thread is in. Only where [`current`] knows it.
 #[inline(always)]
 pub fn current_argument(index: usize) -> u64 {
-    // SAFETY: as for `current`.
-    let registers = unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64;
-    Call { action: 0, result: 0, registers, compat: is_compat() }.argument(index)
+    Call { action: 0, result: 0, registers: entry_registers(), compat: is_compat() }.argument(index)
 }
 
 /// Whether the current thread works on an io_uring request: one of io_uring's own, or one that submits requests just now.

@@ -58,25 +58,22 @@ fn record(deed: Deed, old: Place, new: Option<Place>, new_size: u64) {
     send(deed, change, (path, new_path), at, classes, new_size);
 }
 
-/// A change of which only the words are known that the process used.
+/// A change of which only the words are known that the process used; `new` 0: it has no new name. `to_text`: in whose memory.
 #[inline(always)]
-fn record_words(deed: Deed, old: Text, new: Option<Text>, new_size: u64) {
+fn record_words(deed: Deed, (old, new): (u64, u64), to_text: impl Fn(u64) -> Text, new_size: u64) {
     if !admit(deed.kind) {
         return;
     }
     let Some((change, tail)) = scratch::of::<FileChange>(deed.slot) else {
         return ring::count(deed.kind, Outcome::Fault);
     };
-    let (path, at) = tail.text(0, old);
+    let (path, at) = tail.text(0, to_text(old));
     let mut classes = classes_of(&tail, 0, path);
-    let (new_path, end) = match new {
-        Some(new) => {
-            let (new_path, end) = tail.text(at, new);
-            classes |= classes_of(&tail, at, new_path);
-            (new_path, end)
-        }
-        None => (Path { len: 0, flags: path_flags::UNRESOLVED }, at),
-    };
+    let (mut new_path, mut end) = (Path { len: 0, flags: path_flags::UNRESOLVED }, at);
+    if new != 0 {
+        (new_path, end) = tail.text(at, to_text(new));
+        classes |= classes_of(&tail, at, new_path);
+    }
     if path.len == 0 {
         return ring::count(deed.kind, Outcome::Fault);
     }
@@ -227,14 +224,12 @@ pub fn called(call: &Call) {
         _ => (Kind::Unlink, call.argument(0), 0),
     };
     let size = if call.action == TRUNCATE { call.argument(1) } else { SIZE_UNKNOWN };
-    let new = if new == 0 { None } else { Some(Text::User(new)) };
-    record_words(deed(kind), Text::User(old), new, size);
+    record_words(deed(kind), (old, new), Text::User, size);
 }
 
 /// An io_uring request that renames, links or unlinks is submitted; its names are gone when it completes.
 #[inline(always)]
 pub fn submitted(names: uring::Names) {
     let deed = Deed { kind: names.kind, hook: Hook::IoUringSubmit, slot: Slot::UringSubmit };
-    let new = if names.new == 0 { None } else { Some(Text::Kernel(names.new)) };
-    record_words(deed, Text::Kernel(names.old), new, SIZE_UNKNOWN);
+    record_words(deed, (names.old, names.new), Text::Kernel, SIZE_UNKNOWN);
 }

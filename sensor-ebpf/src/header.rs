@@ -1,7 +1,7 @@
 //! Who acted: the [`Header`] that every record begins with.
 
 use crate::globals::{config, offset, read, task, task_load};
-use crate::{ring, uring};
+use crate::ring;
 use aya_ebpf::helpers::generated::{bpf_get_current_ancestor_cgroup_id, bpf_ktime_get_boot_ns};
 use sensor_common::config::ABSENT;
 use sensor_common::count::Outcome;
@@ -17,20 +17,6 @@ pub fn now() -> u64 {
     unsafe { bpf_ktime_get_boot_ns() }
 }
 
-/// The task on whose behalf the current one acts: itself, but for io_uring's workers before 5.12, which are kernel threads
-/// that work on anybody's requests.
-#[inline(always)]
-fn acting() -> u64 {
-    let task = task();
-    if config!(uring_kernel_workers) != 0 {
-        let request = uring::worked_on(task);
-        if request != 0 {
-            return read(request + offset!(uring_task));
-        }
-    }
-    task
-}
-
 /// Why an event of the current process is not to be recorded; `None` if it is.
 #[inline(always)]
 pub fn excluded() -> Option<Outcome> {
@@ -44,20 +30,19 @@ pub fn excluded() -> Option<Outcome> {
     None
 }
 
-/// The cgroup v2 of the current process at that level, or the one above it.
+/// The id of the cgroup v2 at that depth that the current process is in; 0 if it is in none so deep.
 #[inline(always)]
 fn ancestor_cgroup(level: u32) -> u64 {
-    if config!(uring_kernel_workers) != 0 {
-        let task = task();
-        let acting = acting();
-        if acting != task {
-            let sets: u64 = read(acting + offset!(task_cgroups));
-            let cgroup: u64 = read(sets + offset!(css_set_dfl_cgrp));
-            return read(cgroup + offset!(cgroup_ancestor_ids) + u64::from(level) * size_of::<u64>() as u64);
-        }
+    if offset!(cgroup_ancestor_ids) == u64::from(ABSENT) {
+        // SAFETY: arguments are plain integers. In tracing programs 5.13; without the field it is there.
+        return unsafe { bpf_get_current_ancestor_cgroup_id(level as i32) };
     }
-    // SAFETY: arguments are plain integers. 5.6, in tracing programs 5.10; not called where no scope is set.
-    unsafe { bpf_get_current_ancestor_cgroup_id(level as i32) }
+    let sets: u64 = read(task() + offset!(task_cgroups));
+    let cgroup: u64 = read(sets + offset!(css_set_dfl_cgrp));
+    if read::<u32>(cgroup + offset!(cgroup_level)) < level {
+        return 0;
+    }
+    read(cgroup + offset!(cgroup_ancestor_ids) + u64::from(level) * size_of::<u64>() as u64)
 }
 
 /// Counts an event of the current process as seen, unless it is out of scope. Whether it is to be recorded; if not, it has
@@ -102,7 +87,7 @@ fn innermost(pid: u64) -> u64 {
 /// every program calls it.
 #[inline(never)]
 pub fn fill(header: &mut Header, kind: Kind, hook: Hook, size: u32) {
-    let task = acting();
+    let task = task();
     header.version = VERSION;
     header.kind = kind as u8;
     header.hook = hook as u8;

@@ -20,6 +20,10 @@ use sensor_common::record::{Hook, Kind, Open, PATH_MAX, file_flags};
 const O_PATH: u32 = 0o10_000_000;
 /// O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC, which `do_dentry_open` takes away once the file is open.
 const O_PASSING: u32 = 0o1700;
+const O_TRUNC: u32 = 0o1000;
+/// Type of a file in `st_mode`, and that of a regular one (include/uapi/linux/stat.h).
+const S_IFMT: u32 = 0o170_000;
+const S_IFREG: u32 = 0o100_000;
 /// `__FMODE_EXEC` (include/linux/fs.h) in `f_flags`: opened to be run. A program cannot ask for it (`VALID_OPEN_FLAGS`).
 const FMODE_EXEC: u32 = 0x20;
 /// `FMODE_NOACCOUNT` (include/linux/fs.h, 4.19) in `f_mode`: opened by a file system for itself.
@@ -78,6 +82,10 @@ fn send(file: u64, classes: u32, hook: Hook) {
     let scratch = unsafe { &mut *scratch };
     let open = &mut scratch.open;
     files::facts(&mut open.file, read(file + offset!(file_inode)));
+    if matches!(hook, Hook::FileOpen) && flags & O_TRUNC != 0 && open.file.mode & S_IFMT == S_IFREG {
+        // Emptied right after this hook (`handle_truncate`, fs/namei.c); the others see it so.
+        open.file.size = 0;
+    }
     open.classes = classes;
     open.flags = flags & !O_PASSING;
     open.origin = origin(hook);

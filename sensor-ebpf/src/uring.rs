@@ -3,19 +3,22 @@
 //!
 //! A request that opens completes with a descriptor, or fills a direct slot of its ring; both are looked up at
 //! `io_uring_complete`. It runs in a thread of the submitter (itself, its io-wq worker or its SQPOLL thread, which all share
-//! its descriptors since 5.12). Before, every request that opens was worked on by a kernel thread that had taken on the
-//! submitter's descriptors (`io_openat2`, 5.10: never without blocking). A request may ask for no completion
-//! (`IOSQE_CQE_SKIP_SUCCESS`, 5.17): then the name that it asked for is recorded when it is submitted, from the kernel's own
-//! copy. So are names that are gone by the completion.
+//! its descriptors since 5.12, and 5.10.162 of the long-term kernel; before, kernel threads worked on requests, and the tracepoint
+//! tells too little). A request may ask for no completion (`IOSQE_CQE_SKIP_SUCCESS`, 5.17): then the name that it asked for is
+//! recorded when it is submitted, from the kernel's own copy. So are names that are gone by the completion.
 
 use crate::globals::{config, offset, read};
 use crate::header::{self, admit};
 use crate::{call, change, classify, files, open, ring, socket_made};
 use aya_ebpf::{
-    btf_maps::PerCpuArray, helpers::generated::bpf_probe_read_kernel_str, macros::btf_map, macros::btf_tracepoint,
+    EbpfContext as _,
+    btf_maps::{LruHashMap, PerCpuArray},
+    helpers::generated::bpf_probe_read_kernel_str,
+    macros::btf_map,
+    macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
-use sensor_common::config::{ABSENT, uring_op, uring_shape};
+use sensor_common::config::{self, ABSENT, UringKey, uring_op, uring_shape};
 use sensor_common::count::Outcome;
 use sensor_common::record::{File, Hook, Kind, Open, PATH_MAX, Path, file_flags, path_flags};
 
@@ -23,8 +26,6 @@ use sensor_common::record::{File, Hook, Kind, Open, PATH_MAX, Path, file_flags, 
 const SLOT_CHOSEN: u32 = u32::MAX;
 /// Low bits of a tagged file pointer (`FFS_MASK`, io_uring/filetable.h).
 const TAG_MASK: u64 = 7;
-/// `PF_KTHREAD` and `PF_IO_WORKER` (include/linux/sched.h).
-const KERNEL_WORKER: u32 = 0x20_0010;
 /// `AT_REMOVEDIR` (include/uapi/linux/fcntl.h).
 const AT_REMOVEDIR: u32 = 0x200;
 
@@ -35,19 +36,6 @@ pub struct Names {
     pub new: u64,
 }
 
-/// The request (`struct io_kiocb *`) that a kernel thread of io_uring works on (before 5.12); 0 for any other task.
-#[inline(always)]
-pub fn worked_on(task: u64) -> u64 {
-    if read::<u32>(task + offset!(task_flags)) & KERNEL_WORKER != KERNEL_WORKER {
-        return 0;
-    }
-    // `to_kthread`, kernel/kthread.c; `io_wqe_worker` is given its `struct io_worker`.
-    let thread: u64 = read(task + offset!(task_kthread));
-    let worker: u64 = read(thread + offset!(kthread_data));
-    let work: u64 = read(worker + offset!(worker_work));
-    if work == 0 { 0 } else { work - offset!(uring_work) }
-}
-
 #[repr(C)]
 struct Scratch {
     open: Open,
@@ -56,6 +44,22 @@ struct Scratch {
 
 #[btf_map]
 static URING_SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
+/// Requests on their way, where completions do not tell which one they are of.
+#[btf_map]
+static URING_REQUESTS: LruHashMap<UringKey, u64, { config::URING_REQUESTS as usize }> = LruHashMap::new();
+
+/// An argument whose number depends on the kernel. In assembly, for the compiler would make one load of several in branches, at a
+/// place that it computes first; the verifier wants the place in the load.
+#[inline(always)]
+fn argument<const N: u32>(context: &BtfTracePointContext) -> u64 {
+    let value: u64;
+    // SAFETY: the verifier checks that the tracepoint has so many arguments.
+    unsafe {
+        core::arch::asm!("{0} = *(u64 *)({1} + {2})", out(reg) value, in(reg) context.as_ptr(), const N * 8,
+            options(readonly, nostack))
+    }
+    value
+}
 
 /// What `request` (`struct io_kiocb *`) does, if that is watched; else 0 (`IORING_OP_NOP`).
 #[inline(always)]
@@ -101,9 +105,11 @@ fn of_slot(request: u64, slot: u64) -> u64 {
 #[btf_tracepoint(function = "io_uring_complete")]
 pub fn on_uring_complete(context: BtfTracePointContext) -> i32 {
     let (request, result): (u64, i32) = match config!(uring_shape) {
-        uring_shape::CQE => (context.arg(1), read(context.arg::<u64>(2) + offset!(uring_cqe_res))),
-        uring_shape::RESULT => (context.arg(1), context.arg::<u64>(3) as i32),
-        uring_shape::WORKER => (worked_on(crate::globals::task()), context.arg::<u64>(2) as i32),
+        uring_shape::CQE => (argument::<1>(&context), read(argument::<2>(&context) + offset!(uring_cqe_res))),
+        uring_shape::RESULT => (argument::<1>(&context), argument::<3>(&context) as i32),
+        uring_shape::USER_DATA => {
+            (submitted(argument::<0>(&context), argument::<1>(&context)), argument::<2>(&context) as i32)
+        }
         _ => return 0,
     };
     if request == 0 || result < 0 {
@@ -133,6 +139,17 @@ pub fn on_uring_complete(context: BtfTracePointContext) -> i32 {
     0
 }
 
+/// The request of that ring and name; 0 if it is not watched.
+#[inline(always)]
+fn submitted(ring: u64, user_data: u64) -> u64 {
+    // SAFETY: the value may be replaced while it is read, but stays readable.
+    let request = URING_REQUESTS.get_ptr(UringKey { ring, user_data }).map_or(0, |request| unsafe { *request });
+    // The kernel uses the memory of a request again for another.
+    let same = read::<u64>(request + offset!(uring_user_data)) == user_data
+        && read::<u64>(request + offset!(uring_ctx)) == ring;
+    if request != 0 && same { request } else { 0 }
+}
+
 /// The direct slot that a request asked for; 0 for a descriptor.
 #[inline(always)]
 fn slot(request: u64, place: u64) -> u32 {
@@ -149,13 +166,20 @@ fn name(request: u64, place: u64) -> u64 {
     read(filename + offset!(filename_name))
 }
 
-/// `trace_io_uring_submit_req(req)` (6.4; `io_uring_submit_sqe(req, ...)` from 5.18): for requests that post no completion, and
+/// `trace_io_uring_submit_req(req)` (6.4; before, `io_uring_submit_sqe(req, ...)`, and before 6.0 `(ctx, req, ...)`): for requests that post no completion, and
 /// those whose names are gone by then.
 #[btf_tracepoint(function = "io_uring_submit_req")]
 pub fn on_uring_submit(context: BtfTracePointContext) -> i32 {
-    let request: u64 = context.arg(0);
+    let request = if config!(uring_submitted) == 0 { argument::<0>(&context) } else { argument::<1>(&context) };
     let skip = config!(uring_skip_flag);
-    let names = match operation(request) {
+    let operation = operation(request);
+    if config!(uring_shape) == uring_shape::USER_DATA && (is_open(operation) || operation == uring_op::SOCKET) {
+        let (ring, user_data) = (read(request + offset!(uring_ctx)), read(request + offset!(uring_user_data)));
+        if URING_REQUESTS.insert(UringKey { ring, user_data }, request, 0).is_err() && admit(Kind::Open) {
+            ring::count(Kind::Open, Outcome::TableFull);
+        }
+    }
+    let names = match operation {
         operation if is_open(operation) => {
             if skip != 0 && read::<u32>(request + offset!(uring_flags)) & skip != 0 {
                 will_open(request);

@@ -188,6 +188,11 @@ impl<'a> Btf<'a> {
         u32::try_from(bits / 8).map_err(|_| MemberError::NoMember(structure.into(), path.into()))
     }
 
+    /// Bytes of a structure or union.
+    pub fn size(&self, name: &str) -> Option<u32> {
+        self.type_of(*self.structures.get(name.as_bytes())?).map(|found| found.target)
+    }
+
     /// Whether there is a structure or union of that name.
     pub fn has_structure(&self, name: &str) -> bool {
         self.structures.contains_key(name.as_bytes())

@@ -69,6 +69,8 @@ mod architecture {
     pub const ARGUMENTS: [u32; 5] = [112, 104, 96, 56, 72];
     pub const COMPAT_ARGUMENTS: [u32; 5] = [40, 88, 96, 104, 112];
     pub const COMPAT_FLAG: u32 = 2;
+    /// `THREAD_SIZE` without KASAN (arch/x86/include/asm/page_64_types.h), which BTF does not tell.
+    pub const STACK: u32 = 16 << 10;
 }
 
 /// `struct pt_regs` (arch/arm64/include/asm/ptrace.h): orig_x0, for x0 holds the result at exit; x1 to x4. The same for 32-bit
@@ -79,6 +81,8 @@ mod architecture {
     pub const ARGUMENTS: [u32; 5] = [272, 8, 16, 24, 32];
     pub const COMPAT_ARGUMENTS: [u32; 5] = ARGUMENTS;
     pub const COMPAT_FLAG: u32 = 1 << 22;
+    /// Not needed: trampolines came later (6.0) than the helper that tells the registers.
+    pub const STACK: u32 = 0;
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -86,6 +90,9 @@ compile_error!("Weir knows the system calls of x86-64 and arm64 only; add this a
 
 /// Mask in the word at `task_compat` that marks a 32-bit call.
 pub const COMPAT_FLAG: u32 = architecture::COMPAT_FLAG;
+
+/// Bytes of a thread's kernel stack, where the kernel does not tell its registers otherwise (before 5.15).
+pub const STACK: u32 = architecture::STACK;
 
 /// The convention of this architecture.
 pub fn native() -> Convention {

@@ -11,10 +11,6 @@ pub const WAKE_BYTES: u32 = 64 << 10;
 /// Default of a flow's bytes before its second report.
 pub const FLOW_FLOOR: u32 = 64 << 10;
 
-/// Whether a task of the kernel's own works on io_uring requests (before 5.12) shows by this function: since then it makes
-/// threads of the submitter for them (kernel/fork.c).
-const IO_THREADS: &str = "create_io_thread";
-
 /// Why the programs cannot be told what they need.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum LayoutError {
@@ -111,27 +107,38 @@ pub fn config(btf: &Btf<'_>, settings: &Settings) -> Result<Config, LayoutError>
             None => ABSENT,
         },
         typed_loads: btf.enumerator("BPF_FUNC_get_current_task_btf").is_some().into(),
-        task_registers: btf.enumerator("BPF_FUNC_task_pt_regs").is_some().into(),
+        task_registers: task_registers(btf),
         native: calls::native(),
         compat: calls::compat(),
         compat_flag: calls::COMPAT_FLAG,
         uring_shape: uring_shape(btf),
         uring_skip_flag: uring_skip_flag(btf),
-        uring_kernel_workers: uring_kernel_workers(btf).into(),
+        uring_submitted: uring_submitted(btf),
         reserved: 0,
     })
 }
 
-/// Whether io_uring's workers are kernel threads, and the kernel says which request each works on.
-fn uring_kernel_workers(btf: &Btf<'_>) -> bool {
-    let known = [
-        ("kthread", "data"),
-        ("io_worker", "cur_work"),
-        ("io_kiocb", "work"),
-        ("io_kiocb", "task"),
-        ("cgroup", "ancestor_ids"),
-    ];
-    btf.function(IO_THREADS).is_none() && known.iter().all(|(structure, member)| btf.offset(structure, member).is_ok())
+/// Where a thread's registers are, as [`Config::task_registers`] wants it: at the end of its stack. x86 leaves room behind them on
+/// kernels with FRED only (6.9), which have the helper.
+fn task_registers(btf: &Btf<'_>) -> u32 {
+    if btf.enumerator("BPF_FUNC_task_pt_regs").is_some() {
+        return 1;
+    }
+    btf.size("pt_regs").and_then(|registers| calls::STACK.checked_sub(registers)).unwrap_or(0)
+}
+
+/// Whether io_uring's workers are threads of the process whose requests they work on, and share its descriptors: since the
+/// kernel can make such (5.12, kernel/fork.c).
+const IO_THREADS: &str = "create_io_thread";
+
+/// Which argument of io_uring's submission tracepoint is the request.
+fn uring_submitted(btf: &Btf<'_>) -> u32 {
+    let arguments =
+        ["io_uring_submit_req", "io_uring_submit_sqe"].iter().find_map(|name| btf.tracepoint_arguments(name));
+    match arguments.as_deref() {
+        Some([Argument::Pointer(Some("io_kiocb")), ..]) | None => 0,
+        Some(_) => 1,
+    }
 }
 
 /// What `io_uring_complete` tells here; one of [`uring_shape`].
@@ -140,7 +147,7 @@ pub(super) fn uring_shape(btf: &Btf<'_>) -> u32 {
     match arguments.as_slice() {
         [_, Argument::Pointer(_), Argument::Pointer(Some("io_uring_cqe")), ..] => uring_shape::CQE,
         [_, Argument::Pointer(_), Argument::Other, Argument::Other, ..] => uring_shape::RESULT,
-        [_, Argument::Other, Argument::Other, ..] if uring_kernel_workers(btf) => uring_shape::WORKER,
+        [_, Argument::Other, Argument::Other, ..] if btf.function(IO_THREADS).is_some() => uring_shape::USER_DATA,
         _ => uring_shape::NONE,
     }
 }

@@ -64,9 +64,8 @@ const CGROUP_MKDIR: &[Target] = &[target("cgroup_mkdir", &[Some("cgroup"), None]
 const MODULE_LOAD: &[Target] = &[target("module_load", &[Some("module")])];
 /// What its arguments are, `layout::uring_shape` tells the program.
 const URING_COMPLETE: &[Target] = &[target("io_uring_complete", &[None, None, None])];
-/// `(req)` since 6.4, `(req, force_nonblock)` under the older name since 6.0. Before, names are not told.
-const URING_SUBMIT: &[Target] =
-    &[target("io_uring_submit_req", &[Some("io_kiocb")]), target("io_uring_submit_sqe", &[Some("io_kiocb")])];
+/// Where the request is, `layout::uring_submitted` tells the program.
+const URING_SUBMIT: &[Target] = &[target("io_uring_submit_req", &[None]), target("io_uring_submit_sqe", &[None, None])];
 
 const FILE_OPEN: &[Target] = &[target("security_file_open", &[FILE])];
 const PATH_RENAME: &[Target] = &[target("security_path_rename", &[PATH, DENTRY, PATH, DENTRY, None])];
@@ -101,7 +100,7 @@ static PARTS: [Part; 30] = [
     tracepoint(Concern::Fork, "on_fork", Hook::SchedProcessFork, Kind::Fork, SCHED_FORK),
     tracepoint(Concern::Exit, "on_exit", Hook::SchedProcessExit, Kind::Exit, SCHED_EXIT),
     tracepoint(Concern::IoUring, "on_uring_complete", Hook::IoUringComplete, Kind::Open, URING_COMPLETE),
-    tracepoint(Concern::IoUring, "on_uring_submit", Hook::IoUringSubmit, Kind::Open, URING_SUBMIT).optional(),
+    tracepoint(Concern::IoUring, "on_uring_submit", Hook::IoUringSubmit, Kind::Open, URING_SUBMIT),
     cgroup(Concern::Connect, "on_connect4", "cgroup_connect4", Kind::Connect),
     cgroup(Concern::Connect, "on_connect6", "cgroup_connect6", Kind::Connect),
     cgroup(Concern::Connect, "on_sendmsg4", "cgroup_sendmsg4", Kind::Connect),
@@ -235,11 +234,10 @@ mod tests {
 
     #[test]
     fn a_target_with_other_arguments_is_not_taken() {
-        let submit = &URING_SUBMIT[0];
-        let (pointer, request) = (Argument::Pointer(None), Argument::Pointer(Some("io_kiocb")));
-        assert!(submit.accepts(&[request], false) && submit.accepts(&[request, Argument::Other], false));
-        assert!(!submit.accepts(&[pointer, Argument::Other], false), "5.10: (ctx, opcode, ...)");
-        assert!(!submit.accepts(&[], false));
+        let fork = &SCHED_FORK[0];
+        let (pointer, task) = (Argument::Pointer(None), Argument::Pointer(Some("task_struct")));
+        assert!(fork.accepts(&[task, task], false) && fork.accepts(&[task, task, Argument::Other], false));
+        assert!(!fork.accepts(&[pointer, task], false) && !fork.accepts(&[task], false));
         let open = &FILE_OPEN[0];
         let file = Argument::Pointer(Some("file"));
         assert!(open.accepts(&[file], true));
