@@ -8,12 +8,14 @@ macro_rules! shipped {
     };
 }
 
-const RULES: [(Role, &str, &str); 5] = shipped!(
+const RULES: [(Role, &str, &str); 7] = shipped!(
     Role::Rules,
     "credentials_read.yml",
     "exec_from_memory.yml",
     "model_server_shell.yml",
     "model_theft.yml",
+    "sensor_reached.yml",
+    "sensor_tampering.yml",
     "weights_opened.yml",
 );
 

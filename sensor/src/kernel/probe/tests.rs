@@ -63,7 +63,6 @@ fn a_machine_on_which_all_is_well() {
         "cgroup v2",
         "locked memory",
         "jit",
-        "bpf lsm",
         "unprivileged bpf",
     ] {
         assert_eq!(machine.state(name), State::Ok, "{name}");
@@ -96,7 +95,6 @@ fn each_thing_that_is_wrong_is_found() {
         ("cgroup v2", "sys/fs/cgroup/cgroup.events", "populated 1\n", State::Degraded),
         ("btf", "sys/kernel/btf/vmlinux", "not BTF", State::Missing),
         ("jit", "proc/sys/net/core/bpf_jit_enable", "0\n", State::Degraded),
-        ("bpf lsm", "sys/kernel/security/lsm", "capability,notbpf\n", State::Unused),
         ("unprivileged bpf", "proc/sys/kernel/unprivileged_bpf_disabled", "0\n", State::Unused),
     ] {
         let machine = Machine::new("wrong");
