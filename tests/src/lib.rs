@@ -6,6 +6,7 @@
 //! compares the two. Nothing here decides whether the sensor is right: that is in `tests/`.
 
 pub mod actor;
+pub mod bpf;
 mod context;
 pub mod locate;
 mod run;

@@ -1,6 +1,5 @@
 //! Starting and ending: everything is attached while it runs, nothing is left after, however it ended.
 
-use super::bpf::Objects;
 use super::weir::{end_of, start, weir};
 use rustix::process::{Pid, Signal, kill_process};
 use std::error::Error;
@@ -9,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
+use tests::bpf::Objects;
 use tests::sensor::{Event, Sensor};
 use tests::wait::{PATIENCE, until};
 use tests::{Place, actor_in, skip};

@@ -2,7 +2,6 @@
 
 mod alerts;
 mod bad_input;
-mod bpf;
 mod closed_output;
 mod doctor;
 mod help;

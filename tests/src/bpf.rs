@@ -3,14 +3,15 @@
 //! Ids are not given out again soon (`idr_alloc_cyclic`), so what had one is gone when the id is. Other sensors may run on the
 //! machine meanwhile: what is a sensor's own is told by its maps, which no other shares.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use tests::wait;
+use crate::wait;
 
 /// Commands of bpf(2) (linux/bpf.h, `enum bpf_cmd`).
 const OBJ_GET_INFO_BY_FD: i32 = 15;
+const ENABLE_STATS: i32 = 32;
 
 /// A kind of object.
 #[derive(Clone, Copy)]
@@ -28,10 +29,13 @@ const LINK: Kind = Kind { next: 31, open: 30 };
 /// What is, or was, a sensor's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Objects {
+    /// Ids of programs.
     pub programs: BTreeSet<u32>,
+    /// Ids of maps.
     pub maps: BTreeSet<u32>,
+    /// Ids of links.
     pub links: BTreeSet<u32>,
-    /// Of the programs.
+    /// Of the programs, as far as the kernel keeps them: 15 bytes.
     pub names: BTreeSet<String>,
 }
 
@@ -57,6 +61,11 @@ impl Objects {
         Ok(objects)
     }
 
+    /// How often each program ran since runs are counted ([`count_runs`]), by its name.
+    pub fn runs(&self) -> io::Result<BTreeMap<String, u64>> {
+        self.programs.iter().map(|id| Program::read(*id).map(|program| (program.name, program.runs))).collect()
+    }
+
     /// Those that are still there.
     pub fn left(&self) -> io::Result<Objects> {
         let there = |kind, ids: &BTreeSet<u32>| -> io::Result<BTreeSet<u32>> {
@@ -78,6 +87,14 @@ impl Objects {
         })
         .map_err(|error| io::Error::other(format!("{error}: {:?}", self.left())))
     }
+}
+
+/// Has the kernel count how often programs run (`BPF_ENABLE_STATS`, 5.8), as long as what it returns lives.
+pub fn count_runs() -> io::Result<OwnedFd> {
+    // `BPF_STATS_RUN_TIME`
+    let descriptor = bpf(ENABLE_STATS, &mut [0u32])?;
+    // SAFETY: the kernel has just made this descriptor, for us alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
 /// The ids of the maps among the descriptors of `pid`.
@@ -109,9 +126,10 @@ fn ids(kind: Kind) -> io::Result<BTreeSet<u32>> {
 struct Program {
     name: String,
     maps: Vec<u32>,
+    runs: u64,
 }
 
-/// The head of `struct bpf_prog_info`, Linux 4.15.
+/// The head of `struct bpf_prog_info`, Linux 5.1.
 #[repr(C)]
 #[derive(Default)]
 struct ProgramInfo {
@@ -127,6 +145,8 @@ struct ProgramInfo {
     map_count: u32,
     maps: u64,
     name: [u8; 16],
+    between: [u64; 15],
+    runs: u64,
 }
 
 /// The head of `struct bpf_link_info`, Linux 5.8, with room for what follows it.
@@ -150,6 +170,7 @@ impl Program {
         Ok(Program {
             name: String::from_utf8_lossy(name).into_owned(),
             maps: maps.iter().take(info.map_count as usize).copied().collect(),
+            runs: info.runs,
         })
     }
 }
