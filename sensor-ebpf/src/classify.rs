@@ -120,15 +120,21 @@ fn classes(entry: Option<*const u32>) -> u32 {
 /// processes is watched by opens.
 pub const PROC_MEM: u32 = sensor_common::classify::PROC_MEM;
 
-/// The classes of an open file (`struct file *`); 0 if it is of no interest. `TYPED`: the verifier knows the pointer's type.
+/// The classes of an open file (`struct file *`) whose type the verifier knows; 0 if it is of no interest.
 #[inline(always)]
-pub fn of_file<const TYPED: bool>(file: u64) -> u32 {
-    let dentry: u64 = get::<TYPED, u64>(file, offset!(file_dentry));
-    let inode = || get::<TYPED, u64>(file, offset!(file_inode));
-    of_place::<TYPED>(dentry, inode, || get::<TYPED, u64>(file, offset!(file_mnt)))
+pub fn of_typed_file(file: u64) -> u32 {
+    let dentry: u64 = get::<true, u64>(file, offset!(file_dentry));
+    let inode = || get::<true, u64>(file, offset!(file_inode));
+    of_place::<true>(dentry, inode, || get::<true, u64>(file, offset!(file_mnt)))
 }
 
-/// The classes of a name and of the file that it leads to. A function of its own in the object.
+/// The classes of an open file (`struct file *`); 0 if it is of no interest.
+#[inline(always)]
+pub fn of_file(file: u64) -> u32 {
+    of_dentry(read(file + offset!(file_dentry)), read(file + offset!(file_mnt)))
+}
+
+/// The classes of a name and of the file that it leads to. A function of its own in the object: most hooks call it.
 #[inline(never)]
 pub fn of_dentry(dentry: u64, mount: u64) -> u32 {
     of_place::<false>(dentry, || read(dentry + offset!(dentry_inode)), || mount)

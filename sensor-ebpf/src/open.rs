@@ -120,7 +120,7 @@ pub fn on_file_open(context: FExitContext) -> i32 {
     // SAFETY: the first argument is a `struct file *` to the verifier.
     let (mode, flags): (u32, u32) = unsafe { (load(file, offset!(file_mode)), load(file, offset!(file_flags))) };
     if mode & FMODE_NOACCOUNT == 0 && flags & FMODE_EXEC == 0 {
-        record(file, classify::of_file::<true>, Hook::FileOpen);
+        record(file, classify::of_typed_file, Hook::FileOpen);
     }
     0
 }
@@ -129,7 +129,7 @@ pub fn on_file_open(context: FExitContext) -> i32 {
 #[inline(always)]
 pub fn opened(descriptor: u64) {
     match files::of_small_descriptor(descriptor) {
-        Some(file) => record(file, classify::of_file::<true>, Hook::SysExit),
-        None => record(files::of_descriptor(descriptor), classify::of_file::<false>, Hook::SysExit),
+        Some(file) => record(file, classify::of_typed_file, Hook::SysExit),
+        None => record(files::of_descriptor(descriptor), classify::of_file, Hook::SysExit),
     }
 }

@@ -132,7 +132,7 @@ pub fn on_uring_complete(context: BtfTracePointContext) -> i32 {
         chosen => of_slot(request, u64::from(chosen) - 1),
     };
     if is_open(operation) {
-        open::record(file, classify::of_file::<false>, Hook::IoUringComplete);
+        open::record(file, classify::of_file, Hook::IoUringComplete);
     } else {
         socket_made::of_file(file, Hook::IoUringComplete);
     }
