@@ -2,6 +2,16 @@
 //! knows only the latter does not see them.
 
 use super::open::Opened;
+
+/// An argument of a system call.
+#[derive(Clone, Copy, Debug)]
+pub enum Argument<'a> {
+    /// A number; of a 32-bit call its low half.
+    Number(i64),
+    /// The address of these bytes.
+    Bytes(&'a [u8]),
+}
+
 #[cfg(not(target_arch = "x86_64"))]
 pub use elsewhere::*;
 #[cfg(target_arch = "x86_64")]
@@ -29,11 +39,17 @@ mod elsewhere {
     pub fn open_by_handle(_: i32, _: &[u32], _: i32) -> io::Result<Opened> {
         Ok(Opened::Skipped("this architecture has no `int 0x80`".into()))
     }
+
+    /// # Safety
+    /// None is needed.
+    pub unsafe fn call(_: u32, _: &[Argument<'_>]) -> io::Result<Result<i64, String>> {
+        Ok(Err("this architecture has no `int 0x80`".into()))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod here {
-    use super::Opened;
+    use super::{Argument, Opened};
     use crate::actor::open::owned;
     use std::ffi::CStr;
     use std::io;
@@ -61,14 +77,14 @@ mod here {
         // SAFETY: `path`, and `how` where it is used, live through the call, which only reads them.
         let fd = unsafe {
             match call {
-                Call::Open | Call::Creat => system_call(call as u32, [path.address()?, value, 0o644, 0]),
-                Call::Openat => system_call(call as u32, [at, path.address()?, value, 0]),
+                Call::Open | Call::Creat => system_call(call as u32, [path.address()?, value, 0o644, 0, 0]),
+                Call::Openat => system_call(call as u32, [at, path.address()?, value, 0, 0]),
                 Call::Openat2 => {
                     // struct open_how: flags, mode, resolve, each 64 bits wide.
                     let mut how = [0; 24];
                     how[..4].copy_from_slice(&value.to_ne_bytes());
                     let how = Low::new(&how)?;
-                    system_call(call as u32, [at, path.address()?, how.address()?, 24])
+                    system_call(call as u32, [at, path.address()?, how.address()?, 24, 0])
                 }
             }
         };
@@ -82,8 +98,35 @@ mod here {
         }
         let handle = Low::new(&handle.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<_>>())?;
         // SAFETY: `handle` lives through the call, which only reads it.
-        let fd = unsafe { system_call(OPEN_BY_HANDLE_AT, [mount as u32, handle.address()?, flags as u32, 0]) };
+        let fd = unsafe { system_call(OPEN_BY_HANDLE_AT, [mount as u32, handle.address()?, flags as u32, 0, 0]) };
         result(fd)
+    }
+
+    /// The call of that number with at most five arguments; the inner error says why the kernel takes no such calls.
+    ///
+    /// # Safety
+    /// As the call demands of its arguments. Bytes are copied to where it reaches them; what it writes there is lost.
+    pub unsafe fn call(number: u32, arguments: &[Argument<'_>]) -> io::Result<Result<i64, String>> {
+        if let Some(why) = missing()? {
+            return Ok(Err(why));
+        }
+        let (mut words, mut copies) = ([0; 5], Vec::new());
+        for (word, argument) in words.iter_mut().zip(arguments) {
+            *word = match argument {
+                Argument::Number(number) => *number as u32,
+                Argument::Bytes(bytes) => {
+                    let copy = Low::new(bytes)?;
+                    let address = copy.address()?;
+                    copies.push(copy);
+                    address
+                }
+            };
+        }
+        // SAFETY: the caller vouches for the call; the copies live through it.
+        match unsafe { system_call(number, words) } {
+            error @ ..0 => Err(io::Error::from_raw_os_error(-error)),
+            returned => Ok(Ok(returned.into())),
+        }
     }
 
     fn result(returned: i32) -> io::Result<Opened> {
@@ -95,7 +138,7 @@ mod here {
 
     /// # Safety
     /// As the call demands of its arguments.
-    unsafe fn system_call(number: u32, [first, second, third, fourth]: [u32; 4]) -> i32 {
+    unsafe fn system_call(number: u32, [first, second, third, fourth, fifth]: [u32; 5]) -> i32 {
         let returned: i32;
         // SAFETY: the caller vouches for the call. The kernel keeps all registers but those that are named; the first argument's
         // belongs to the compiler, which gets it back.
@@ -109,7 +152,7 @@ mod here {
                 in("ecx") second,
                 in("edx") third,
                 in("esi") fourth,
-                in("edi") 0,
+                in("edi") fifth,
                 out("r8") _, out("r9") _, out("r10") _, out("r11") _,
             );
         }
@@ -122,7 +165,7 @@ mod here {
         let child = unsafe {
             let child = libc::fork();
             if child == 0 {
-                let pid = system_call(GETPID, [0; 4]);
+                let pid = system_call(GETPID, [0; 5]);
                 libc::_exit(i32::from(pid <= 0));
             }
             child

@@ -9,6 +9,7 @@ mod answer;
 mod bench;
 mod compat;
 mod contain;
+mod deed;
 mod enter;
 mod exec;
 mod observe;
@@ -38,6 +39,8 @@ enum Act {
     Open(open::Args),
     /// Open a file and read it to its end.
     Read(open::ReadArgs),
+    /// Do one thing to files, sockets, processes or the kernel that the sensor reports.
+    Deed(deed::Args),
     /// Do one small thing many times, exactly as often as asked.
     Storm(storm::Args),
     /// Measure how long one small thing takes, in batches.
@@ -100,6 +103,7 @@ fn act(act: Act) -> io::Result<Done> {
     Ok(match act {
         Act::Open(args) => Done::Truth(open::open(&args)?),
         Act::Read(args) => Done::Truth(open::read(&args)?),
+        Act::Deed(args) => Done::Truth(deed::deed(&args)?),
         Act::Storm(args) => Done::Truth(storm::storm(&args)?),
         Act::Bench(args) => Done::Truth(bench::bench(&args)?),
         Act::Upload(args) => Done::Truth(upload::upload(&args)?),

@@ -53,6 +53,21 @@ impl Ring {
         Ok(usize::try_from(sent).unwrap_or(0))
     }
 
+    /// Carries out one request; the inner error says so if the kernel does not know it.
+    ///
+    /// # Safety
+    /// What the entry points to must live until this returns and be its to read or write.
+    pub unsafe fn request(&mut self, entry: Entry) -> io::Result<Result<i32, String>> {
+        let operation = u8::try_from(entry.get_opcode()).unwrap_or(u8::MAX);
+        let mut probe = io_uring::Probe::new();
+        self.ring.submitter().register_probe(&mut probe)?;
+        if !probe.is_supported(operation) {
+            return Ok(Err(format!("the kernel's io_uring does not have operation {operation}")));
+        }
+        // SAFETY: by the contract above.
+        unsafe { self.complete(&[entry.flags(self.flags)]) }.map(Ok)
+    }
+
     /// Hands in `entries`, linked in their order, waits until all that report have reported, and returns the last one's result, or the
     /// first error.
     ///
