@@ -5,6 +5,7 @@
 
 mod accounting;
 mod cost;
+mod deeds;
 mod identity;
 mod network;
 mod opens;
