@@ -26,6 +26,11 @@ impl Event {
         self.number("process.pid")
     }
 
+    /// All of it, by name.
+    pub fn fields(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
     /// A field as it is.
     pub fn field(&self, name: &str) -> Option<&Value> {
         self.0.get(name)

@@ -14,7 +14,7 @@ use tests::sensor::Event;
 use tests::{Place, Running, actor_in, skip};
 
 /// Kinds of events that deeds give.
-const KINDS: [&str; 10] =
+pub const KINDS: [&str; 10] =
     ["rename", "link", "unlink", "truncate", "socket", "process_access", "bpf", "mount", "namespace", "module"];
 /// What is known of a file only where the kernel has looked up its name.
 const OF_THE_FILE: [&str; 4] = ["file.inode", "file.size", "weir.file.links", "weir.file.device"];

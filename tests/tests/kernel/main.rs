@@ -6,7 +6,9 @@
 mod accounting;
 mod cost;
 mod deeds;
+mod families;
 mod identity;
 mod network;
 mod opens;
+mod tampering;
 mod watch;
