@@ -172,6 +172,9 @@ offsets! {
     inode_nlink = "inode"."i_nlink";
     /// Owner.
     inode_uid = "inode"."i_uid.val";
+    /// What a file system keeps with it; of a pidfd the process since 6.9 (fs/pidfs.c).
+    inode_private = "inode"."i_private";
+
     /// `struct path`: the mount.
     path_mnt = "path"."mnt";
     /// `struct path`: the dentry.
@@ -234,6 +237,10 @@ offsets! {
     uring_open_flags = "io_open"."how.flags", optional;
     /// `filename`: the bytes.
     filename_name = "filename"."name";
+    /// io_uring request: the file that it works on.
+    uring_file = "io_kiocb"."file", optional;
+    /// `io_ftrunc`: the new size (6.9).
+    uring_ftruncate_len = "io_ftrunc"."len", optional;
     /// `io_socket`: direct descriptor slot, 1-based, 0 for none (5.19).
     uring_socket_slot = "io_socket"."file_slot", optional;
     /// `io_rename`: the kernel's copies of the names.
@@ -346,25 +353,26 @@ pub enum Action {
     Linkat = 5,
     Unlink = 6,
     Unlinkat = 7,
-    /// truncate, truncate64
     Truncate = 8,
-    /// ftruncate, ftruncate64
-    Ftruncate = 9,
-    Socket = 10,
+    /// The 32-bit calls whose size is in two words.
+    Truncate64 = 9,
+    Ftruncate = 10,
+    Ftruncate64 = 11,
+    Socket = 12,
     /// The 32-bit multiplexer of socket calls.
-    Socketcall = 11,
-    Ptrace = 12,
-    ProcessVmReadv = 13,
-    ProcessVmWritev = 14,
-    PidfdGetfd = 15,
-    Bpf = 16,
-    Mount = 17,
-    MoveMount = 18,
-    PivotRoot = 19,
-    Unshare = 20,
-    Setns = 21,
+    Socketcall = 13,
+    Ptrace = 14,
+    ProcessVmReadv = 15,
+    ProcessVmWritev = 16,
+    PidfdGetfd = 17,
+    Bpf = 18,
+    Mount = 19,
+    MoveMount = 20,
+    PivotRoot = 21,
+    Unshare = 22,
+    Setns = 23,
     /// Watched by no program; a thread that is in it works on requests.
-    IoUringEnter = 22,
+    IoUringEnter = 24,
 }
 
 /// What io_uring's completion tracepoint tells.
@@ -393,6 +401,8 @@ pub mod uring_op {
     pub const LINKAT: u32 = 39;
     /// `IORING_OP_SOCKET`
     pub const SOCKET: u32 = 45;
+    /// `IORING_OP_FTRUNCATE` (6.9)
+    pub const FTRUNCATE: u32 = 55;
 }
 
 plain! {
@@ -415,8 +425,8 @@ plain! {
         pub actions: [u8; SystemCalls::END as usize],
         /// Byte offsets in `struct pt_regs` of the first five arguments. At exit they still hold what was passed.
         pub arguments: [u32; 5],
-        /// Reserved, 0.
-        pub reserved: u32,
+        /// Which argument is the low word of a size that takes two.
+        pub size_low: u32,
     }
 }
 

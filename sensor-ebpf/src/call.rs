@@ -80,10 +80,10 @@ pub fn current() -> Option<u8> {
     Some(action_of(number, if is_compat() { &CONFIG.compat } else { &CONFIG.native }))
 }
 
-/// The argument of that number, below 5, of the system call that the current thread is in. Only where [`current`] knows it.
+/// The system call that the current thread is in, where [`current`] knows it.
 #[inline(always)]
-pub fn current_argument(index: usize) -> u64 {
-    Call { action: 0, result: 0, registers: entry_registers(), compat: is_compat() }.argument(index)
+pub fn in_progress(action: u8) -> Call {
+    Call { action, result: 0, registers: entry_registers(), compat: is_compat() }
 }
 
 /// Whether the current thread works on an io_uring request: one of io_uring's own, or one that submits requests just now.
@@ -111,6 +111,18 @@ impl Call {
         } else {
             read(self.registers + u64::from(config!(native.arguments[index])))
         }
+    }
+}
+
+/// The size that a call to truncate a file was given.
+#[inline(always)]
+pub fn size_of_truncate(call: &Call) -> u64 {
+    const TRUNCATE64: u8 = Action::Truncate64 as u8;
+    const FTRUNCATE64: u8 = Action::Ftruncate64 as u8;
+    match call.action {
+        TRUNCATE64 | FTRUNCATE64 if config!(compat.size_low) == 2 => call.argument(2) | call.argument(3) << 32,
+        TRUNCATE64 | FTRUNCATE64 => call.argument(1) | call.argument(2) << 32,
+        _ => call.argument(1),
     }
 }
 
@@ -143,7 +155,7 @@ pub fn on_sys_exit(context: BtfTracePointContext) -> i32 {
 #[inline(never)]
 fn done(call: &Call) {
     const RENAME: u8 = Action::Rename as u8;
-    const FTRUNCATE: u8 = Action::Ftruncate as u8;
+    const FTRUNCATE64: u8 = Action::Ftruncate64 as u8;
     const SOCKET: u8 = Action::Socket as u8;
     const SOCKETCALL: u8 = Action::Socketcall as u8;
     const PTRACE: u8 = Action::Ptrace as u8;
@@ -154,7 +166,7 @@ fn done(call: &Call) {
     const UNSHARE: u8 = Action::Unshare as u8;
     const SETNS: u8 = Action::Setns as u8;
     match call.action {
-        RENAME..=FTRUNCATE => change::called(call),
+        RENAME..=FTRUNCATE64 => change::called(call),
         SOCKET => socket_made::of_file(files::of_descriptor(call.result), Hook::SysExit),
         // `SYS_SOCKET` (include/uapi/linux/net.h)
         SOCKETCALL if call.argument(0) == 1 => socket_made::of_file(files::of_descriptor(call.result), Hook::SysExit),

@@ -186,13 +186,21 @@ pub fn on_file_truncate(context: FExitContext) -> i32 {
 fn truncated(deed: Deed, place: Place) {
     const OPEN: u8 = Action::Open as u8;
     const TRUNCATE: u8 = Action::Truncate as u8;
-    const FTRUNCATE: u8 = Action::Ftruncate as u8;
+    const FTRUNCATE64: u8 = Action::Ftruncate64 as u8;
     let new_size = match call::current() {
         Some(OPEN) => 0,
-        Some(TRUNCATE | FTRUNCATE) => call::current_argument(1),
+        Some(action @ TRUNCATE..=FTRUNCATE64) => call::size_of_truncate(&call::in_progress(action)),
         _ => SIZE_UNKNOWN,
     };
     record(deed, place, None, new_size);
+}
+
+/// An open file was truncated.
+#[inline(always)]
+pub fn of_file(file: u64, new_size: u64, hook: Hook) {
+    let slot = if matches!(hook, Hook::SysExit) { Slot::SysExit } else { Slot::UringComplete };
+    let place = Place { dentry: read(file + offset!(file_dentry)), mount: read(file + offset!(file_mnt)) };
+    record(Deed { kind: Kind::Truncate, hook, slot }, place, None, new_size);
 }
 
 /// One of the system calls from rename to ftruncate returned.
@@ -204,12 +212,12 @@ pub fn called(call: &Call) {
     const LINKAT: u8 = Action::Linkat as u8;
     const UNLINKAT: u8 = Action::Unlinkat as u8;
     const TRUNCATE: u8 = Action::Truncate as u8;
+    const TRUNCATE64: u8 = Action::Truncate64 as u8;
     const FTRUNCATE: u8 = Action::Ftruncate as u8;
+    const FTRUNCATE64: u8 = Action::Ftruncate64 as u8;
     let deed = |kind| Deed { kind, hook: Hook::SysExit, slot: Slot::SysExit };
-    if call.action == FTRUNCATE {
-        let file = files::of_descriptor(call.argument(0));
-        let place = Place { dentry: read(file + offset!(file_dentry)), mount: read(file + offset!(file_mnt)) };
-        return record(deed(Kind::Truncate), place, None, call.argument(1));
+    if call.action == FTRUNCATE || call.action == FTRUNCATE64 {
+        return of_file(files::of_descriptor(call.argument(0)), call::size_of_truncate(call), Hook::SysExit);
     }
     if call.action == UNLINKAT && call.argument(2) & AT_REMOVEDIR != 0 {
         return;
@@ -220,10 +228,10 @@ pub fn called(call: &Call) {
         LINK => (Kind::Link, call.argument(0), call.argument(1)),
         LINKAT => (Kind::Link, call.argument(1), call.argument(3)),
         UNLINKAT => (Kind::Unlink, call.argument(1), 0),
-        TRUNCATE => (Kind::Truncate, call.argument(0), 0),
+        TRUNCATE | TRUNCATE64 => (Kind::Truncate, call.argument(0), 0),
         _ => (Kind::Unlink, call.argument(0), 0),
     };
-    let size = if call.action == TRUNCATE { call.argument(1) } else { SIZE_UNKNOWN };
+    let size = if matches!(kind, Kind::Truncate) { call::size_of_truncate(call) } else { SIZE_UNKNOWN };
     record_words(deed(kind), (old, new), Text::User, size);
 }
 

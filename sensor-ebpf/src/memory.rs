@@ -99,7 +99,11 @@ pub fn called(call: &Call) {
         READV => AccessHow::VmRead,
         WRITEV => AccessHow::VmWrite,
         _ => {
-            let pid: u64 = read(files::of_descriptor(call.argument(0)) + offset!(file_private));
+            let file = files::of_descriptor(call.argument(0));
+            // Since 6.9 a pidfd is a file of pidfs, and its inode knows the process.
+            let of_file: u64 = read(file + offset!(file_private));
+            let of_inode: u64 = read(read::<u64>(file + offset!(file_inode)) + offset!(inode_private));
+            let pid = if of_file != 0 { of_file } else { of_inode };
             return record(task_of(pid, TYPE_TGID), AccessHow::Descriptor, Hook::SysExit);
         }
     };

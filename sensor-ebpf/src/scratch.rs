@@ -35,10 +35,11 @@ pub enum Slot {
     Mount = 7,
     MoveMount = 8,
     PivotRoot = 9,
+    UringComplete = 10,
 }
 
 #[btf_map]
-static SCRATCH: PerCpuArray<Scratch, 10> = PerCpuArray::new();
+static SCRATCH: PerCpuArray<Scratch, 11> = PerCpuArray::new();
 
 /// Where a string is.
 #[derive(Clone, Copy)]

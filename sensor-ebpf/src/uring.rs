@@ -119,6 +119,11 @@ pub fn on_uring_complete(context: BtfTracePointContext) -> i32 {
     if operation == 0 {
         return 0;
     }
+    if operation == uring_op::FTRUNCATE {
+        let file = read(request + offset!(uring_file));
+        change::of_file(file, read(request + offset!(uring_ftruncate_len)), Hook::IoUringComplete);
+        return 0;
+    }
     let slot = if is_open(operation) {
         slot(request, offset!(uring_open_slot))
     } else if operation == uring_op::SOCKET {
@@ -173,7 +178,9 @@ pub fn on_uring_submit(context: BtfTracePointContext) -> i32 {
     let request = if config!(uring_submitted) == 0 { argument::<0>(&context) } else { argument::<1>(&context) };
     let skip = config!(uring_skip_flag);
     let operation = operation(request);
-    if config!(uring_shape) == uring_shape::USER_DATA && (is_open(operation) || operation == uring_op::SOCKET) {
+    if config!(uring_shape) == uring_shape::USER_DATA
+        && (is_open(operation) || operation == uring_op::SOCKET || operation == uring_op::FTRUNCATE)
+    {
         let (ring, user_data) = (read(request + offset!(uring_ctx)), read(request + offset!(uring_user_data)));
         if URING_REQUESTS.insert(UringKey { ring, user_data }, request, 0).is_err() && admit(Kind::Open) {
             ring::count(Kind::Open, Outcome::TableFull);

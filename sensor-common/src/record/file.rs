@@ -80,7 +80,7 @@ plain! {
     pub struct FileChange {
         /// The beginning of every record.
         pub header: Header,
-        /// The file as it was before. All zero when `path` is unresolved.
+        /// The file: before the change at a security hook, after it otherwise. All zero when `path` is unresolved.
         pub file: File,
         /// Classes that its name, its new name or its directories matched, and those of a watched inode.
         pub classes: u32,

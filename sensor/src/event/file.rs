@@ -104,7 +104,8 @@ pub enum Change {
 pub struct FileChange {
     /// What was done.
     pub change: Change,
-    /// The file as it was before; without an id where only the words are known that the process used.
+    /// The file, before the change at a security hook, after it otherwise; without an id where only the words are known that the
+    /// process used.
     pub file: File,
     /// Rename and link: the name that it got.
     pub new_path: Box<str>,

@@ -16,8 +16,10 @@ const X86_64: &[Row] = &[
     (Action::Linkat, &[265], &[303]),
     (Action::Unlink, &[87], &[10]),
     (Action::Unlinkat, &[263], &[301]),
-    (Action::Truncate, &[76], &[92, 193]),
-    (Action::Ftruncate, &[77], &[93, 194]),
+    (Action::Truncate, &[76], &[92]),
+    (Action::Truncate64, &[], &[193]),
+    (Action::Ftruncate, &[77], &[93]),
+    (Action::Ftruncate64, &[], &[194]),
     (Action::Socket, &[41], &[359]),
     (Action::Socketcall, &[], &[102]),
     (Action::Ptrace, &[101], &[26]),
@@ -44,8 +46,10 @@ const ARM64: &[Row] = &[
     (Action::Linkat, &[37], &[330]),
     (Action::Unlink, &[], &[10]),
     (Action::Unlinkat, &[35], &[328]),
-    (Action::Truncate, &[45], &[92, 193]),
-    (Action::Ftruncate, &[46], &[93, 194]),
+    (Action::Truncate, &[45], &[92]),
+    (Action::Truncate64, &[], &[193]),
+    (Action::Ftruncate, &[46], &[93]),
+    (Action::Ftruncate64, &[], &[194]),
     (Action::Socket, &[198], &[281]),
     (Action::Socketcall, &[], &[]),
     (Action::Ptrace, &[117], &[26]),
@@ -69,6 +73,8 @@ mod architecture {
     pub const ARGUMENTS: [u32; 5] = [112, 104, 96, 56, 72];
     pub const COMPAT_ARGUMENTS: [u32; 5] = [40, 88, 96, 104, 112];
     pub const COMPAT_FLAG: u32 = 2;
+    /// truncate64(path, low, high)
+    pub const SIZE_LOW: u32 = 1;
     /// `THREAD_SIZE` without KASAN (arch/x86/include/asm/page_64_types.h), which BTF does not tell.
     pub const STACK: u32 = 16 << 10;
 }
@@ -81,6 +87,8 @@ mod architecture {
     pub const ARGUMENTS: [u32; 5] = [272, 8, 16, 24, 32];
     pub const COMPAT_ARGUMENTS: [u32; 5] = ARGUMENTS;
     pub const COMPAT_FLAG: u32 = 1 << 22;
+    /// truncate64(path, padding, low, high): pairs begin with an even register.
+    pub const SIZE_LOW: u32 = 2;
     /// Not needed: trampolines came later (6.0) than the helper that tells the registers.
     pub const STACK: u32 = 0;
 }
@@ -121,7 +129,7 @@ fn convention(numbers: impl Fn(&Row) -> &'static [u32], arguments: [u32; 5]) -> 
             }
         }
     }
-    Convention { actions, arguments, reserved: 0 }
+    Convention { actions, arguments, size_low: architecture::SIZE_LOW }
 }
 
 #[cfg(test)]

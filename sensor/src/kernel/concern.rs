@@ -145,7 +145,9 @@ impl Concern {
                 Action::Unlink,
                 Action::Unlinkat,
                 Action::Truncate,
+                Action::Truncate64,
                 Action::Ftruncate,
+                Action::Ftruncate64,
             ],
             Concern::Socket => &[Action::Socket, Action::Socketcall],
             Concern::ProcessAccess => {
@@ -162,7 +164,7 @@ impl Concern {
     pub(super) const fn operations(self) -> &'static [u32] {
         match self {
             Concern::Open => &[uring_op::OPENAT, uring_op::OPENAT2],
-            Concern::FileChange => &[uring_op::RENAMEAT, uring_op::UNLINKAT, uring_op::LINKAT],
+            Concern::FileChange => &[uring_op::RENAMEAT, uring_op::UNLINKAT, uring_op::LINKAT, uring_op::FTRUNCATE],
             Concern::Socket => &[uring_op::SOCKET],
             _ => &[],
         }

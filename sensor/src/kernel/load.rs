@@ -232,7 +232,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
 
 /// What is taken from the kernel's type information; the information itself is dropped again.
 pub(super) struct Told {
-    pub(super) offsets: sensor_common::config::Offsets,
+    offsets: sensor_common::config::Offsets,
     pub(super) config: sensor_common::config::Config,
     /// For each program, what it attaches to here, or why there is nothing.
     pub(super) targets: HashMap<&'static str, Result<Option<&'static str>, String>>,

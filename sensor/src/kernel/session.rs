@@ -15,7 +15,7 @@ use aya::Ebpf;
 use aya::maps::{Array, Map, MapData};
 use aya::programs::links::FdLink;
 use aya::programs::{CgroupAttachMode, CgroupSkbAttachType, Program, ProgramError};
-use sensor_common::config::{ABSENT, Action, Watched, uring_shape};
+use sensor_common::config::{Action, Watched, uring_shape};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -41,8 +41,8 @@ impl<'a> Session<'a> {
 
     /// What all kernels have: everything is loaded before anything is attached.
     pub(super) fn common(&mut self) -> Result<(), LoadError> {
-        // A kernel without modules has no structure for them, and loads none.
-        let modules = self.told.offsets.module_taints != ABSENT;
+        // Without the tracepoint the kernel is built without modules, and loads none (kernel/module/main.c has both).
+        let modules = self.told.targets.get("on_module_load").is_some_and(Result::is_ok);
         let here = move |concern: &Concern| *concern != Concern::IoUring && (modules || *concern != Concern::Module);
         let parts = || Concern::ALL.into_iter().filter(here);
         let parts = || parts().flat_map(|concern| plan::parts(concern, None));

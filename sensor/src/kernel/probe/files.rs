@@ -198,7 +198,7 @@ fn hooks(btf: &Btf<'_>, concern: Concern) -> Option<Finding> {
         let state = if concern.required() { State::Missing } else { State::Degraded };
         Finding::not(name, state, format!("{reason}, so that {}", concern.without()), concern.mend())
     };
-    if concern == Concern::Module && btf.offset("module", "taints").is_err() {
+    if concern == Concern::Module && btf.tracepoint_arguments("module_load").is_none() {
         return Some(Finding::not(name, State::Unused, "this kernel loads no modules", "nothing has to be done"));
     }
     if !concern.has_families() {
