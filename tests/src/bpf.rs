@@ -3,11 +3,11 @@
 //! Ids are not given out again soon (`idr_alloc_cyclic`), so what had one is gone when the id is. Other sensors may run on the
 //! machine meanwhile: what is a sensor's own is told by its maps, which no other shares.
 
+use crate::wait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use crate::wait;
 
 /// Commands of bpf(2) (linux/bpf.h, `enum bpf_cmd`).
 const OBJ_GET_INFO_BY_FD: i32 = 15;

@@ -36,7 +36,11 @@ fn a_system_call_that_opens_nothing_runs_no_program_where_trampolines_see_opens(
         None => {
             // The actor itself starts, opens its libraries, and ends; the machine does a little meanwhile.
             let all: u64 = after.keys().filter_map(|name| ran(name)).sum();
-            assert!(all < CALLS / 2, "{all} runs for {} system calls that open nothing: {before:?} {after:?}", 2 * CALLS);
+            assert!(
+                all < CALLS / 2,
+                "{all} runs for {} system calls that open nothing: {before:?} {after:?}",
+                2 * CALLS
+            );
             assert!(ran("on_file_open").is_some_and(|runs| runs > 0), "the test sees what runs: {after:?}");
         }
     }
