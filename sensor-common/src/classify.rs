@@ -22,6 +22,12 @@ pub const WATCHED: u32 = 65_536;
 /// A bit beside those of the classes, which the agent gives to the name `mem`: an open of such a file in a proc file system is
 /// an access to a process's memory. Never sent.
 pub const PROC_MEM: u32 = 1 << 31;
+/// A bit beside those of the classes, within the kernel: nothing but its size says that the file could be of interest.
+pub const CANDIDATE: u32 = 1 << 30;
+/// The bits that mean classes.
+pub const CLASSES: u32 = CANDIDATE - 1;
+/// Entries of the kernel's map of files that were sent for a look at their content; the least recently opened goes first.
+pub const LOOKED_AT: u32 = 65_536;
 
 const FOLD: u64 = 0x2020_2020_2020_2020;
 
@@ -97,6 +103,8 @@ plain! {
         pub directory_lengths: u64,
         /// Not 0: the inode table has entries.
         pub inodes: u64,
+        /// Regular files of at least so many bytes that are in no class are sent once, for a look at their content; 0: none.
+        pub candidate_size: u64,
     }
 }
 

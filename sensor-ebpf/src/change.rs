@@ -10,6 +10,7 @@ use crate::header::{self, admit};
 use crate::scratch::{self, Slot, Tail, Text};
 use crate::{classify, files, open, ring, uring};
 use aya_ebpf::{macros::fexit, programs::FExitContext};
+use sensor_common::classify::CLASSES;
 use sensor_common::config::Action;
 use sensor_common::count::Outcome;
 use sensor_common::record::{File, FileChange, Hook, Kind, PATH_MAX, Path, SIZE_UNKNOWN, path_flags};
@@ -42,7 +43,7 @@ fn record(deed: Deed, old: Place, new: Option<Place>, new_size: u64) {
     if let Some(new) = new {
         classes |= classify::of_dentry(new.dentry, new.mount);
     }
-    let classes = classes & !classify::PROC_MEM;
+    let classes = classes & CLASSES;
     if classes == 0 {
         return ring::count(deed.kind, Outcome::Unmatched);
     }
@@ -77,7 +78,7 @@ fn record_words(deed: Deed, (old, new): (u64, u64), to_text: impl Fn(u64) -> Tex
     if path.len == 0 {
         return ring::count(deed.kind, Outcome::Fault);
     }
-    let classes = classes & !classify::PROC_MEM;
+    let classes = classes & CLASSES;
     if classes == 0 {
         return ring::count(deed.kind, Outcome::Unmatched);
     }

@@ -5,10 +5,11 @@
 
 use crate::globals::{bounded, load, offset, read, task_load};
 use aya_ebpf::{
-    btf_maps::{Array, HashMap},
+    btf_maps::{Array, HashMap, LruHashMap},
     macros::btf_map,
 };
 use sensor_common::classify::{self, Classifier, DIRECTORY_DEPTH, InodeKey, NAME_MAX, NameKey, SuffixKey, tail_hint};
+use sensor_common::record::File;
 
 #[btf_map]
 static CLASSIFIER: Array<Classifier, 1> = Array::new();
@@ -18,6 +19,9 @@ static SUFFIXES: HashMap<SuffixKey, u32, { classify::SUFFIXES as usize }> = Hash
 static NAMES: HashMap<NameKey, u32, { classify::NAMES as usize }> = HashMap::new();
 #[btf_map]
 static DIRECTORIES: HashMap<NameKey, u32, { classify::NAMES as usize }> = HashMap::new();
+/// When the content of a file had last changed that was looked at, nanoseconds since the epoch.
+#[btf_map]
+static LOOKED_AT: LruHashMap<InodeKey, u64, { classify::LOOKED_AT as usize }> = LruHashMap::new();
 #[btf_map]
 static WATCHED: HashMap<InodeKey, u32, { classify::WATCHED as usize }> = HashMap::new();
 
@@ -119,12 +123,17 @@ fn classes(entry: Option<*const u32>) -> u32 {
 /// Not a class of content, but of what is to be looked at: a file of the name `mem`. The agent asks for it where the memory of
 /// processes is watched by opens.
 pub const PROC_MEM: u32 = sensor_common::classify::PROC_MEM;
+/// Not a class either: a file that is large enough to be of interest.
+pub const CANDIDATE: u32 = sensor_common::classify::CANDIDATE;
+/// Type of a file in `i_mode`, and that of a regular one (include/uapi/linux/stat.h).
+pub const S_IFMT: u32 = 0o170_000;
+pub const S_IFREG: u32 = 0o100_000;
 
 /// The classes of an open file (`struct file *`) whose type the verifier knows; 0 if it is of no interest.
 #[inline(always)]
 pub fn of_typed_file(file: u64) -> u32 {
     let dentry: u64 = get::<true, u64>(file, offset!(file_dentry));
-    let inode = || get::<true, u64>(file, offset!(file_inode));
+    let inode: u64 = get::<true, u64>(file, offset!(file_inode));
     of_place::<true>(dentry, inode, || get::<true, u64>(file, offset!(file_mnt)))
 }
 
@@ -137,11 +146,11 @@ pub fn of_file(file: u64) -> u32 {
 /// The classes of a name and of the file that it leads to. A function of its own in the object: most hooks call it.
 #[inline(never)]
 pub fn of_dentry(dentry: u64, mount: u64) -> u32 {
-    of_place::<false>(dentry, || read(dentry + offset!(dentry_inode)), || mount)
+    of_place::<false>(dentry, read(dentry + offset!(dentry_inode)), || mount)
 }
 
 #[inline(always)]
-fn of_place<const TYPED: bool>(dentry: u64, inode: impl FnOnce() -> u64, mount: impl FnOnce() -> u64) -> u32 {
+fn of_place<const TYPED: bool>(dentry: u64, inode: u64, mount: impl FnOnce() -> u64) -> u32 {
     let Some(classifier) = CLASSIFIER.get_ptr(0) else { return 0 };
     // SAFETY: the one element of an array map; the agent may be writing it, and then tells nothing new before it is done.
     let classifier = unsafe { &*classifier };
@@ -153,12 +162,33 @@ fn of_place<const TYPED: bool>(dentry: u64, inode: impl FnOnce() -> u64, mount: 
         found |= classes(NAMES.get_ptr(NameKey::from_words(name.words())));
     }
     if classifier.inodes != 0 {
-        found |= of_inode::<TYPED>(inode());
+        found |= of_inode::<TYPED>(inode);
     }
     if classifier.directory_lengths != 0 {
         found |= of_directories::<TYPED>(mount, dentry, classifier.directory_lengths);
     }
+    if found == 0
+        && classifier.candidate_size != 0
+        && get::<TYPED, u64>(inode, offset!(inode_size)) >= classifier.candidate_size
+        && u32::from(get::<TYPED, u16>(inode, offset!(inode_mode))) & S_IFMT == S_IFREG
+    {
+        return CANDIDATE;
+    }
     found
+}
+
+/// Whether the content of the file of these facts has not been looked at yet, as it is now. From now on it has.
+#[inline(always)]
+pub fn is_new(file: &File) -> bool {
+    let key = InodeKey { inode: file.inode, device: file.device, reserved: 0 };
+    let changed = file.changed_seconds as u64 * 1_000_000_000 + u64::from(file.changed_nanoseconds);
+    // SAFETY: the value may be replaced while it is read, but stays readable.
+    if LOOKED_AT.get_ptr(key).is_some_and(|at| unsafe { *at } == changed) {
+        return false;
+    }
+    // If there is no room it is looked at again, which costs little.
+    let _ = LOOKED_AT.insert(key, changed, 0);
+    true
 }
 
 #[inline(always)]

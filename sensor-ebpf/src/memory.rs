@@ -109,7 +109,7 @@ pub fn called(call: &Call) {
     };
     // Of the other process only its number is known, as the acting one calls it.
     let target = Process { start_time: 0, tgid: 0, vtgid: call.argument(0) as u32 };
-    if admit(Kind::ProcessAccess) {
+    if target.vtgid != process_of(task()).vtgid && admit(Kind::ProcessAccess) {
         send(target, how, Hook::SysExit);
     }
 }

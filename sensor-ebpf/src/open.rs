@@ -13,6 +13,7 @@ use aya_ebpf::{
     macros::{btf_map, fexit},
     programs::FExitContext,
 };
+use sensor_common::classify::CLASSES;
 use sensor_common::count::Outcome;
 use sensor_common::record::{Hook, Kind, Open, PATH_MAX, file_flags};
 
@@ -21,9 +22,6 @@ const O_PATH: u32 = 0o10_000_000;
 /// O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC, which `do_dentry_open` takes away once the file is open.
 const O_PASSING: u32 = 0o1700;
 const O_TRUNC: u32 = 0o1000;
-/// Type of a file in `st_mode`, and that of a regular one (include/uapi/linux/stat.h).
-const S_IFMT: u32 = 0o170_000;
-const S_IFREG: u32 = 0o100_000;
 /// `__FMODE_EXEC` (include/linux/fs.h) in `f_flags`: opened to be run. A program cannot ask for it (`VALID_OPEN_FLAGS`).
 const FMODE_EXEC: u32 = 0x20;
 /// `FMODE_NOACCOUNT` (include/linux/fs.h, 4.19) in `f_mode`: opened by a file system for itself.
@@ -82,13 +80,21 @@ fn send(file: u64, classes: u32, hook: Hook) {
     let scratch = unsafe { &mut *scratch };
     let open = &mut scratch.open;
     files::facts(&mut open.file, read(file + offset!(file_inode)));
-    if matches!(hook, Hook::FileOpen) && flags & O_TRUNC != 0 && open.file.mode & S_IFMT == S_IFREG {
+    if matches!(hook, Hook::FileOpen) && flags & O_TRUNC != 0 && open.file.mode & classify::S_IFMT == classify::S_IFREG
+    {
         // Emptied right after this hook (`handle_truncate`, fs/namei.c); the others see it so.
         open.file.size = 0;
     }
-    open.classes = classes;
+    let mut origin = self::origin(hook);
+    if classes & classify::CANDIDATE != 0 {
+        if !classify::is_new(&open.file) {
+            return ring::count(Kind::Open, Outcome::Unmatched);
+        }
+        origin |= file_flags::CANDIDATE;
+    }
+    open.classes = classes & CLASSES;
     open.flags = flags & !O_PASSING;
-    open.origin = origin(hook);
+    open.origin = origin;
     let (dentry, mount) = (read(file + offset!(file_dentry)), read(file + offset!(file_mnt)));
     // SAFETY: the buffer has PATH_MAX + 1 + SLACK bytes, and PATH_MAX + 1 is a power of two.
     open.path = unsafe { path::write::<{ PATH_MAX as u32 }>(scratch.path.as_mut_ptr(), dentry, mount) };

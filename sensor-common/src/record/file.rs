@@ -54,6 +54,8 @@ plain! {
 pub mod file_flags {
     /// An io_uring request did it.
     pub const IO_URING: u32 = 1;
+    /// It is in no class as far as the kernel knows, and is sent for a look at its content.
+    pub const CANDIDATE: u32 = 2;
 }
 
 plain! {

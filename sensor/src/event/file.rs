@@ -83,6 +83,8 @@ pub struct Open {
     pub flags: u32,
     /// An io_uring request did it.
     pub io_uring: bool,
+    /// By name and place it is in no class; it was sent for a look at its content, which the agent takes before it goes on.
+    pub candidate: bool,
 }
 
 /// What was done to a file or to a name of it.

@@ -17,6 +17,9 @@ pub struct Classification {
     pub names: Vec<(NameKey, Classes)>,
     /// Whole names of directories, of which a file is below.
     pub directories: Vec<(NameKey, Classes)>,
+    /// Regular files of at least so many bytes that match nothing are sent once for each change, for a look at their content;
+    /// `None`: none are.
+    pub candidate_size: Option<u64>,
 }
 
 /// The tables cannot be filled.
@@ -69,6 +72,7 @@ pub struct Tables {
     names: Table<NameKey>,
     directories: Table<NameKey>,
     watched: Table<InodeKey>,
+    looked_at: HashMap<MapData, Plain<InodeKey>, u64>,
     classifier: Array<MapData, Plain<Classifier>>,
     current: Classifier,
     /// Opens of `/proc/PID/mem` are to be reported.
@@ -89,6 +93,8 @@ impl Tables {
             names: Table::take("NAMES", "names", classify::NAMES, &mut take)?,
             directories: Table::take("DIRECTORIES", "directories", classify::NAMES, &mut take)?,
             watched: Table { entries: None, ..Table::take("WATCHED", "inodes", classify::WATCHED, &mut take)? },
+            looked_at: HashMap::try_from(taken("LOOKED_AT", &mut take)?)
+                .map_err(|error| TableError::Map { name: "LOOKED_AT", reason: error.to_string() })?,
             classifier: array("CLASSIFIER", &mut take)?,
             current: Classifier::ZERO,
             process_memory: false,
@@ -114,6 +120,8 @@ impl Tables {
             suffixes: filter(suffixes.values().map(|(key, _)| key.hint())),
             names: filter(names.values().map(|(key, _)| key.hint())),
             directory_lengths: directories.values().fold(0, |bits, (key, _)| bits | 1 << key.length()),
+            // Files of no bytes at all are never worth a look.
+            candidate_size: wanted.candidate_size.map_or(0, |size| size.max(1)),
             ..self.current
         };
         self.publish(Classifier {
@@ -159,6 +167,17 @@ impl Tables {
     /// [`TableError::Refused`]
     pub fn unwatch(&mut self, inode: InodeKey) -> Result<(), TableError> {
         self.watched.remove(inode)
+    }
+
+    /// Has the kernel send that file again when it is opened: nobody looked at its content after all.
+    ///
+    /// # Errors
+    /// [`TableError::Refused`]
+    pub fn look_again(&mut self, inode: InodeKey) -> Result<(), TableError> {
+        match self.looked_at.remove(&Plain(inode)) {
+            Err(source) if !is_absent(&source) => Err(TableError::Refused { name: "LOOKED_AT", source }),
+            _ => Ok(()),
+        }
     }
 
     /// The maps that somebody else has changed, and what is wrong with each.
@@ -257,10 +276,18 @@ where
             entries.remove(key.as_bytes());
         }
         match self.map.remove(&Plain(key)) {
-            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
-            Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
-            Err(source) => Err(TableError::Refused { name: self.name, source }),
+            Err(source) if !is_absent(&source) => Err(TableError::Refused { name: self.name, source }),
+            _ => Ok(()),
         }
+    }
+}
+
+/// The kernel has no such key.
+fn is_absent(error: &MapError) -> bool {
+    match error {
+        MapError::KeyNotFound => true,
+        MapError::SyscallError(error) => error.io_error.raw_os_error() == Some(libc::ENOENT),
+        _ => false,
     }
 }
 

@@ -112,6 +112,7 @@ impl ClassTable {
             suffixes: self.suffixes.iter().map(|(words, classes)| (SuffixKey { words: *words }, *classes)).collect(),
             names: self.names.iter().map(name).collect(),
             directories: self.directories.iter().map(name).collect(),
+            candidate_size: None,
         }
     }
 

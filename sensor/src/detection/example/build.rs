@@ -68,7 +68,7 @@ fn blank(category: Category) -> Body {
         }),
         Category::FileAccess | Category::FileEvent => {
             let access = if category == Category::FileEvent { Access::Write } else { Access::Read };
-            Body::Open(Open { file: File::default(), access, flags: 0, io_uring: false })
+            Body::Open(Open { file: File::default(), access, flags: 0, io_uring: false, candidate: false })
         }
         Category::NetworkConnection => Body::Connect(Connect { endpoints, socket_cookie: 1 }),
         Category::NetworkFlow => Body::Flow(Flow {

@@ -12,6 +12,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<Open, Malformed> {
         access: Access::from_flags(open.flags),
         flags: open.flags,
         io_uring: open.origin & file_flags::IO_URING != 0,
+        candidate: open.origin & file_flags::CANDIDATE != 0,
     })
 }
 

@@ -67,7 +67,10 @@ fn an_open_by_io_uring_says_so() {
     let mut fixed: Open = Open::read_from_prefix(&samples::open("/")).unwrap().0;
     (fixed.origin, fixed.path.len) = (record::file_flags::IO_URING, 0);
     let Body::Open(open) = body(&samples::record(&fixed, &[])) else { panic!() };
-    assert!(open.io_uring);
+    assert!(open.io_uring && !open.candidate);
+    fixed.origin = record::file_flags::CANDIDATE;
+    let Body::Open(open) = body(&samples::record(&fixed, &[])) else { panic!() };
+    assert!(open.candidate && !open.io_uring);
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn happens(ledger: &mut Ledger, workload: &str, body: Body) -> Event {
 
 fn opened(path: &str, inode: u64, size: u64, access: Access) -> Body {
     let file = File { id: Some(FileId { device: 1, inode }), path: path.into(), size, ..File::default() };
-    Body::Open(Open { file, access, flags: 0, io_uring: false })
+    Body::Open(Open { file, access, flags: 0, io_uring: false, candidate: false })
 }
 
 fn endpoints(peer: &str) -> Endpoints {
@@ -124,7 +124,7 @@ fn what_leaves_after_the_first_weights_is_summed_over_flows_and_reports() {
 fn a_file_that_the_kernel_did_not_resolve_is_held_too() {
     let mut ledger = ledger(Limits::default());
     let file = File { path: "m/x.gguf".into(), ..File::default() };
-    let open = Open { file, access: Access::Read, flags: 0, io_uring: false };
+    let open = Open { file, access: Access::Read, flags: 0, io_uring: false, candidate: false };
     happens(&mut ledger, "a", Body::Open(open.clone()));
     happens(&mut ledger, "a", Body::Open(open));
     assert_eq!(connect(&mut ledger, "a"), held(1, 0, 0));
