@@ -100,7 +100,7 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         before_time: system::now(),
         counters: loaded.counters,
         flows: loaded.flows,
-        guard: Guard::new(&loaded.programs),
+        guard: Some(Guard::new(&loaded.programs)),
         tables: loaded.tables,
         programs: loaded.programs,
         malformed: 0,
@@ -142,7 +142,8 @@ struct Agent {
     programs: Vec<kernel::Attached>,
     counters: Counters,
     flows: Flows,
-    guard: Guard,
+    /// Until the agent itself takes the programs off.
+    guard: Option<Guard>,
     tables: Tables,
     before: kernel::Totals,
     before_time: BootTime,
@@ -190,7 +191,8 @@ impl Agent {
                     tracing::warn!(kind = lost.kind, cause = lost.cause, count = lost.count, "events were lost");
                     self.push(Event::new(now, None, Default::default(), Body::Lost(lost)))?;
                 }
-                for tamper in self.guard.check(&self.tables, &self.before, &totals) {
+                let tampered = self.guard.as_mut().map(|guard| guard.check(&self.tables, &self.before, &totals));
+                for tamper in tampered.into_iter().flatten() {
                     self.push(Event::new(now, None, Default::default(), Body::Tamper(tamper)))?;
                 }
                 (self.before, self.before_time) = (totals, now);
@@ -207,8 +209,7 @@ impl Agent {
 
     /// Detaches everything, then takes what still waits.
     fn finish(mut self, ring: &mut Ring, system: &system::System) -> Result<(), AgentError> {
-        // Not tampering: we do it ourselves.
-        self.guard = Guard::default();
+        self.guard = None;
         // Still there, since what the kernel left out is counted with them.
         self.programs.iter_mut().for_each(kernel::Attached::detach);
         while self.drain(ring, system)? > 0 && !self.done {}

@@ -54,7 +54,7 @@ struct Link {
 }
 
 /// Looks from time to time whether all is as it was; says each thing once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Guard {
     links: Vec<Link>,
     said: HashSet<Box<str>>,
