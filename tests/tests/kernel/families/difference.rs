@@ -102,6 +102,15 @@ fn different_fields(portable: &Event, trampoline: &Event) -> Vec<String> {
         .collect()
 }
 
+/// Whether an open that emptied the file (O_TRUNC) was told as a truncation too: what is open shows the flag no more, so that only
+/// trampolines tell.
+fn emptied_by(open: &Event, event: &Event) -> bool {
+    event.kind() == "truncate"
+        && event.number("weir.file.new_size") == Some(0)
+        && open.kind() == "open"
+        && ["file.path", "weir.process.id"].into_iter().all(|name| open.field(name) == event.field(name))
+}
+
 /// Events by process, in the order in which processes were first heard of; those of none are left out.
 fn by_process(events: &[Event]) -> Vec<Vec<&Event>> {
     let (mut places, mut all) = (HashMap::new(), Vec::<Vec<&Event>>::new());
@@ -111,7 +120,9 @@ fn by_process(events: &[Event]) -> Vec<Vec<&Event>> {
             all.push(Vec::new());
             all.len() - 1
         });
-        if let Some(of_it) = all.get_mut(place) {
+        if let Some(of_it) = all.get_mut(place)
+            && !of_it.last().is_some_and(|before| emptied_by(before, event))
+        {
             of_it.push(event);
         }
     }
@@ -153,6 +164,18 @@ mod tests {
         let open = RENAME.replace("rename", "open");
         let sized = event(&format!(r#"{open}, "file.size": 7"#));
         assert_eq!(all(&[event(&open)], &[sized]).len(), 1, "an open by a system call has it either way");
+    }
+
+    #[test]
+    fn an_open_that_empties_is_one_event_or_two() {
+        let open = event(&RENAME.replace("rename", "open"));
+        let truncate = |size: u32| {
+            let fields = RENAME.replace("rename", "truncate");
+            event(&format!(r#"{fields}, "weir.file.new_size": {size}"#))
+        };
+        assert_eq!(all(std::slice::from_ref(&open), &[open.clone(), truncate(0)]), [""; 0]);
+        assert_eq!(all(std::slice::from_ref(&open), &[open.clone(), truncate(3)]).len(), 1);
+        assert_eq!(all(std::slice::from_ref(&open), &[truncate(0), open.clone()]).len(), 1);
     }
 
     #[test]
