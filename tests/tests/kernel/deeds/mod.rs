@@ -93,6 +93,8 @@ fn differences(events: &[Event], event: &Event, deed: &Value, pid: u32) -> Resul
                     wrong.push(format!("file.size: {:?}, but it is cut already", event.field(name)));
                 }
             }
+            // The request has it; the file, which is all that a trampoline gets, has not.
+            "weir.file.new_size" if trampoline && event.field("weir.io_uring").is_some() => absent.push(&**name),
             name if OF_THE_FILE.contains(&name) && !looked_up => absent.push(name),
             // What is moved is the root of a tree that has no place: a system call shows no name of it.
             "weir.mount.source" if deed["weir.mount.how"] == "move_mount" && trampoline => {}
