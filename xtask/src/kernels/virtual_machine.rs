@@ -1,0 +1,189 @@
+//! Starts a kernel under qemu, hears what the guest says, and does not wait for ever.
+//!
+//! Of the two serial lines the first is the kernel's console, kept in a file; the second is what the guest and its commands say.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use tests::guest::{Ended, Job, Said};
+
+use crate::ui;
+
+/// The program.
+pub const QEMU: &str = "qemu-system-x86_64";
+
+/// How the guest's processor is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Accelerator {
+    /// By this machine's own (/dev/kvm).
+    Kvm,
+    /// By a program: everywhere, and ten to thirty times as slow.
+    Tcg,
+}
+
+impl Accelerator {
+    /// The best that works here. That /dev/kvm is there does not say that it does.
+    pub fn choose() -> Accelerator {
+        if fs::File::options().read(true).write(true).open("/dev/kvm").is_err() {
+            return Accelerator::Tcg;
+        }
+        let mut probe = Command::new("timeout");
+        probe.args(["20", QEMU]).args(Accelerator::Kvm.options());
+        probe.args(["-m", "64", "-display", "none", "-serial", "none", "-monitor", "stdio"]);
+        let child = probe.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let works = child.and_then(|mut child| {
+            let asked = child.stdin.take().map(|mut monitor| monitor.write_all(b"quit\n"));
+            Ok(child.wait()?.success() && asked.is_some_and(|asked| asked.is_ok()))
+        });
+        if works.unwrap_or(false) {
+            return Accelerator::Kvm;
+        }
+        ui::note("/dev/kvm is there and does not work: emulating the processor, which is slow");
+        Accelerator::Tcg
+    }
+
+    fn options(self) -> [&'static str; 4] {
+        match self {
+            // A hypervisor in a virtual machine may not set what this feature would have to.
+            Accelerator::Kvm => ["-accel", "kvm", "-cpu", "max,-arch-capabilities"],
+            Accelerator::Tcg => ["-accel", "tcg", "-cpu", "max"],
+        }
+    }
+
+    /// How many times as long as on a machine of its own anything may take.
+    pub fn slowness(self) -> u32 {
+        match self {
+            Accelerator::Kvm => 3,
+            Accelerator::Tcg => 20,
+        }
+    }
+
+    /// For the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Accelerator::Kvm => "KVM",
+            Accelerator::Tcg => "TCG",
+        }
+    }
+}
+
+/// A machine that is to be.
+pub struct Machine<'a> {
+    pub image: &'a Path,
+    pub initramfs: &'a Path,
+    /// Where the kernel's console is kept.
+    pub console: PathBuf,
+    pub accelerator: Accelerator,
+}
+
+/// What comes from a guest.
+pub enum Heard<'a> {
+    /// A word of its own.
+    Said(&'a Said),
+    /// A line of the command of this number.
+    Line(usize, &'a str),
+}
+
+impl Machine<'_> {
+    /// Has the guest do its job; `hear` gets everything it says. An error if it did not come to its end, by `deadline` at the latest.
+    pub fn run(&self, job: &Job, deadline: Option<Instant>, mut hear: impl FnMut(Heard<'_>)) -> Result<()> {
+        let mut qemu = self.start()?;
+        let output = qemu.0.stdout.take().context("qemu has no output")?;
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).split(b'\n').map_while(|line| line.ok()) {
+                let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
+                if tell.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let short = Duration::from_secs(60) * self.accelerator.slowness().div_ceil(3);
+        let (mut patience, mut current, mut last) = (short, None, "its start".to_owned());
+        let mut begun = Instant::now();
+        loop {
+            let until = deadline.map_or(begun + patience, |deadline| deadline.min(begun + patience));
+            let line = match told.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Timeout) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                    bail!("the time that all of this may take is over, in {last}{}", self.last_words())
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    bail!("nothing happened for {} after {last}{}", ui::seconds(patience), self.last_words())
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    bail!("it ended before its work was done, after {last}{}", self.last_words())
+                }
+            };
+            let Ok(said) = line.parse::<Said>() else {
+                if let Some(number) = current {
+                    hear(Heard::Line(number, &line));
+                }
+                continue;
+            };
+            hear(Heard::Said(&said));
+            match said {
+                Said::Up(_) => {}
+                Said::Begin(number) => {
+                    let command = job.commands.get(number).context("the guest does what it was not asked to")?;
+                    // The guest itself ends what takes too long.
+                    patience = Duration::from_secs(command.seconds) + short;
+                    (current, last) = (Some(number), format!("the start of `{}`", command.words.join(" ")));
+                }
+                Said::End { number, ended, .. } => {
+                    let what = job.commands.get(number).map(|command| command.words.join(" ")).unwrap_or_default();
+                    (patience, current, last) = (short, None, format!("the end of `{what}`"));
+                    if let Ended::NotStarted(why) = ended {
+                        bail!("the guest could not start a command: {why}");
+                    }
+                }
+                Said::Done => return Ok(()),
+                Said::Broken(why) => bail!("the guest could not go on: {why}{}", self.last_words()),
+            }
+            begun = Instant::now();
+        }
+    }
+
+    fn start(&self) -> Result<Qemu> {
+        // By util-linux's setpriv: the machine goes when whoever started it does.
+        let mut qemu = Command::new("setpriv");
+        qemu.args(["--pdeathsig", "KILL", QEMU]).args(self.accelerator.options());
+        qemu.args(["-m", "1536", "-smp", "2", "-display", "none", "-monitor", "none", "-no-reboot", "-nodefaults"]);
+        qemu.arg("-serial").arg(format!("file:{}", self.console.display())).args(["-serial", "stdio"]);
+        qemu.arg("-kernel").arg(self.image).arg("-initrd").arg(self.initramfs);
+        qemu.args(["-append", "console=ttyS0 panic=-1 quiet lsm=lockdown,capability,landlock,bpf"]);
+        let child = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        Ok(Qemu(child.context("qemu did not start through setpriv: install qemu-system-x86 and util-linux")?))
+    }
+
+    /// The end of the kernel's console, for errors.
+    fn last_words(&self) -> String {
+        let text = fs::read(&self.console).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let mut last = VecDeque::new();
+        for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
+            last.push_back(line);
+            if last.len() > 15 {
+                last.pop_front();
+            }
+        }
+        let words: String = last.into_iter().map(|line| format!("\n  {line}")).collect();
+        if words.is_empty() { String::new() } else { format!("; the kernel's last words:{words}") }
+    }
+}
+
+/// A running qemu; dropping it ends it.
+struct Qemu(Child);
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
