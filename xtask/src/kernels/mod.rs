@@ -14,17 +14,21 @@ mod results;
 mod table;
 mod virtual_machine;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::builder::PossibleValuesParser;
 
+use crate::test::Tally;
 use crate::{host, ui};
 use catalogue::{Family, KERNELS, Kernel};
-use checks::Programs;
+use checks::{Check, Programs};
 use guest::Guest;
-use table::Table;
+use packages::Unpacked;
+use table::{Column, Table};
 use virtual_machine::Accelerator;
 
 /// The end-to-end tests on other kernels, in virtual machines.
@@ -63,9 +67,12 @@ pub struct Args {
     /// Have `weir` load this eBPF object instead of the one in it.
     #[arg(long, value_name = "PATH")]
     object: Option<PathBuf>,
-    /// Build in release mode: faster where the processor is emulated.
+    /// Only one check of each concern: what `cargo xtask test` does where the processor is emulated.
     #[arg(long)]
-    release: bool,
+    brief: bool,
+    /// How many guests at a time.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=16))]
+    jobs: u32,
     /// Fetch the newest of each kernel, though one is kept.
     #[arg(long)]
     update: bool,
@@ -73,7 +80,7 @@ pub struct Args {
     #[arg(long, value_enum)]
     accelerator: Option<Accelerator>,
     /// Record the table in docs/kernels.md.
-    #[arg(long, conflicts_with_all = ["kernel", "family", "only", "weir", "object"])]
+    #[arg(long, conflicts_with_all = ["kernel", "family", "only", "brief", "weir", "object"])]
     write: bool,
 }
 
@@ -94,30 +101,28 @@ fn prepare() -> Result<()> {
 }
 
 fn work(args: &Args) -> Result<ExitCode> {
-    let programs = checks::build(args.release, args.weir.as_deref())?;
-    let checks = checks::list(&programs, &args.only)?;
+    let programs = checks::build(args.weir.as_deref())?;
+    let mut checks = checks::list(&programs, &args.only)?;
+    checks.retain(|check| !args.brief || check.is_brief());
     if args.list {
         checks.iter().for_each(|check| anstream::println!("{:60} {}", check.name, check.title()));
         return Ok(ExitCode::SUCCESS);
     }
     let chosen = |kernel: &&Kernel| args.kernel.is_empty() || args.kernel.iter().any(|name| name == kernel.name);
-    let kernels: Vec<&Kernel> = KERNELS.iter().filter(chosen).collect();
-    let guest = Guest {
-        programs: &programs,
-        object: args.object.as_deref(),
-        accelerator: args.accelerator.unwrap_or_else(Accelerator::choose),
-        update: args.update,
-        deadline: None,
+    let kernels: Result<Vec<Unpacked>> =
+        KERNELS.iter().filter(chosen).map(|kernel| packages::unpack(kernel, args.update)).collect();
+    let kernels = kernels?;
+    let accelerator = match args.accelerator {
+        Some(accelerator) => accelerator,
+        None => accelerator(&kernels)?,
     };
+    let guest = Guest { programs: &programs, object: args.object.as_deref(), accelerator, deadline: None };
     if let Some(command) = &args.exec {
         return exec(&guest, &kernels, command, args.family);
     }
     let families = families(&programs, args.family)?;
-    let mut columns = Vec::new();
-    for kernel in kernels {
-        columns.extend(guest.check(kernel, &families, &checks)?);
-    }
-    let table = Table { checks: &checks, columns: &columns, accelerator: guest.accelerator.name() };
+    let columns = check(&guest, &kernels, &families, &checks, args.jobs)?;
+    let table = Table { checks: &checks, columns: &columns, accelerator: accelerator.name() };
     anstream::print!("\n{}", table.text());
     if args.write {
         table.write(&host::checkout().join("docs/kernels.md"))?;
@@ -125,8 +130,80 @@ fn work(args: &Args) -> Result<ExitCode> {
     Ok(if table.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// What `cargo xtask test` does of this: the oldest kernel, one between and the newest, in at most [`BUDGET`]; where the processor is
+/// emulated, one check of each concern. `object` is loaded instead of the one in the sensor. A kernel that cannot be had is skipped.
+pub fn step(object: Option<&Path>) -> Result<Tally> {
+    const NAMES: [&str; 3] = ["5.10", "6.1", "newest"];
+    if let Err(why) = host::install(host::VIRTUAL_MACHINES) {
+        return Ok(Tally::skip("other kernels", &format!("{why:#}")));
+    }
+    let mut skipped = Tally::default();
+    let mut kernels = Vec::new();
+    for kernel in KERNELS.iter().filter(|kernel| NAMES.contains(&kernel.name)) {
+        match packages::unpack(kernel, false) {
+            Ok(unpacked) => kernels.push(unpacked),
+            Err(why) => skipped.add(&Tally::skip(&format!("Debian's kernel {}", kernel.name), &format!("{why:#}"))),
+        }
+    }
+    if kernels.is_empty() {
+        return Ok(skipped);
+    }
+    let programs = checks::build(None)?;
+    let accelerator = accelerator(&kernels)?;
+    let mut checks = checks::list(&programs, &[])?;
+    checks.retain(|check| accelerator == Accelerator::Kvm || check.is_brief());
+    let guest = Guest { programs: &programs, object, accelerator, deadline: Some(Instant::now() + BUDGET) };
+    let families = families(&programs, None)?;
+    let columns = check(&guest, &kernels, &families, &checks, 2)?;
+    let table = Table { checks: &checks, columns: &columns, accelerator: accelerator.name() };
+    anstream::print!("\n{}", table.text());
+    let mut tally = table.tally();
+    tally.add(&skipped);
+    Ok(tally)
+}
+
+/// How long the guests of [`step`] may take. What is not done by then is skipped.
+const BUDGET: Duration = Duration::from_secs(11 * 60);
+
+/// What works here, tried with the first of the kernels.
+fn accelerator(kernels: &[Unpacked]) -> Result<Accelerator> {
+    Ok(match kernels.first() {
+        Some(kernel) => Accelerator::choose(&modules::image(&kernel.root)?),
+        None => Accelerator::Tcg,
+    })
+}
+
+/// The checks on all kernels, `jobs` guests at a time; the columns in the order of the kernels.
+fn check(
+    guest: &Guest<'_>,
+    kernels: &[Unpacked],
+    families: &[Family],
+    checks: &[Check],
+    jobs: u32,
+) -> Result<Vec<Column>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((at, kernel)) = kernels.iter().enumerate().nth(next.fetch_add(1, Ordering::Relaxed)) {
+            done.push((at, guest.check(kernel, families, checks)));
+        }
+        done
+    };
+    let mut done = Vec::new();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            done.extend(worker.join().map_err(|_| anyhow!("the work with a guest ended in a panic, see above"))?);
+        }
+        Ok::<_, anyhow::Error>(())
+    })?;
+    done.sort_by_key(|(at, _)| *at);
+    let columns: Result<Vec<Vec<Column>>> = done.into_iter().map(|(_, columns)| columns).collect();
+    Ok(columns?.into_iter().flatten().collect())
+}
+
 /// The command in each guest; success if it succeeded in all.
-fn exec(guest: &Guest<'_>, kernels: &[&Kernel], command: &str, family: Option<Family>) -> Result<ExitCode> {
+fn exec(guest: &Guest<'_>, kernels: &[Unpacked], command: &str, family: Option<Family>) -> Result<ExitCode> {
     let mut all = true;
     for kernel in kernels {
         all &= guest.exec(kernel, command, family)?;

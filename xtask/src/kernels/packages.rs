@@ -16,21 +16,39 @@ use crate::{host, ui};
 /// Beside the packages: a line `SHA256  FILE` for each, as sha256sum(1) writes it. Last to be written, so that it is whole or not there.
 const SUMS: &str = "SHA256SUMS";
 
-/// Unpacks the packages of a kernel into `to`, which is emptied before. What is not kept is fetched; `update` fetches in any case.
-pub fn unpack(kernel: &Kernel, update: bool, to: &Path) -> Result<()> {
+/// A kernel that is there.
+pub struct Unpacked {
+    pub kernel: &'static Kernel,
+    /// Where everything of it is that is made here.
+    pub folder: PathBuf,
+    /// Where its packages are unpacked, in that folder.
+    pub root: PathBuf,
+}
+
+impl Unpacked {
+    pub fn name(&self) -> &'static str {
+        self.kernel.name
+    }
+}
+
+/// Unpacks the packages of a kernel. What is not kept is fetched; `update` fetches in any case.
+pub fn unpack(kernel: &'static Kernel, update: bool) -> Result<Unpacked> {
+    let folder = host::target_dir().join("kernels").join(kernel.name);
+    let root = folder.join("root");
+
     let kept = host::cache_dir()?.join("kernels").join(kernel.name);
     if update || !kept.join(SUMS).is_file() {
         ui::step(format!("fetching Debian's kernel {}", kernel.name), || fetch(kernel, &kept))?;
     }
     let packages = verified(&kept)?;
-    fs::remove_dir_all(to).ok();
-    fs::create_dir_all(to).with_context(|| format!("{} cannot be made", to.display()))?;
+    fs::remove_dir_all(&root).ok();
+    fs::create_dir_all(&root).with_context(|| format!("{} cannot be made", root.display()))?;
     for package in packages {
-        if !host::run_quietly(Command::new("dpkg-deb").arg("--extract").arg(&package).arg(to))? {
+        if !host::run_quietly(Command::new("dpkg-deb").arg("--extract").arg(&package).arg(&root))? {
             bail!("{} cannot be unpacked: remove {} and run this again", package.display(), kept.display());
         }
     }
-    Ok(())
+    Ok(Unpacked { kernel, folder, root })
 }
 
 /// The kept packages, each of which is what was fetched.

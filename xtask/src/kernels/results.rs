@@ -1,6 +1,6 @@
 //! What came of the checks in one guest: from what the guest says to a verdict a check.
 
-use tests::guest::Ended;
+use ::tests::guest::Ended;
 
 /// What came of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::checks::Check;
 use super::results::Verdict;
+use crate::test::Tally;
 use crate::ui::{self, Outcome};
 
 /// What came of all checks on one kernel with one family.
@@ -31,6 +32,25 @@ impl Table<'_> {
     /// Whether nothing failed.
     pub fn is_good(&self) -> bool {
         !self.cells().any(|cell| matches!(cell, Verdict::Failed(_)))
+    }
+
+    /// For the summary of `cargo xtask test`.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for column in self.columns {
+            for (check, cell) in self.checks.iter().zip(&column.cells) {
+                let name = format!("{} {}: {}", column.kernel, column.family, check.title());
+                match cell {
+                    Verdict::Passed => tally.passed += 1,
+                    Verdict::Failed(_) => {
+                        tally.failed += 1;
+                        tally.failures.push(name);
+                    }
+                    Verdict::Skipped(why) | Verdict::NotOffered(why) => tally.skips.push((name, why.clone())),
+                }
+            }
+        }
+        tally
     }
 
     fn cells(&self) -> impl Iterator<Item = &Verdict> {
@@ -163,6 +183,7 @@ mod tests {
         ];
         let table = Table { checks: &checks, columns: &columns, accelerator: "TCG" };
         assert!(!table.is_good());
+        assert_eq!(table.tally().to_string(), "1 passed, 2 failed, 1 skipped");
         let expected = "Debian's kernels 6.1.0-50, by TCG.\n\n|  | 6.1<br>portable | 6.1<br>trampoline |\n|---|---|---|\n\
             | a: one | pass | not offered (2) |\n| a: two | fail (1) | fail (1) |\n\n(1) no\n\n(2) none\n";
         assert_eq!(table.markdown(), expected);

@@ -4,19 +4,22 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tests::guest::{Ended, Job, Said};
 
 use crate::ui;
 
 /// The program.
-pub const QEMU: &str = "qemu-system-x86_64";
+const QEMU: &str = "qemu-system-x86_64";
+/// What every machine has.
+const MACHINE: [&str; 10] =
+    ["-m", "1536", "-smp", "2", "-display", "none", "-monitor", "none", "-no-reboot", "-nodefaults"];
 
 /// How the guest's processor is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -28,24 +31,27 @@ pub enum Accelerator {
 }
 
 impl Accelerator {
-    /// The best that works here. That /dev/kvm is there does not say that it does.
-    pub fn choose() -> Accelerator {
+    /// The best that works here, as seen by whether this kernel comes up: that /dev/kvm is there does not say that it works.
+    pub fn choose(image: &Path) -> Accelerator {
         if fs::File::options().read(true).write(true).open("/dev/kvm").is_err() {
             return Accelerator::Tcg;
         }
-        let mut probe = Command::new("timeout");
-        probe.args(["20", QEMU]).args(Accelerator::Kvm.options());
-        probe.args(["-m", "64", "-display", "none", "-serial", "none", "-monitor", "stdio"]);
-        let child = probe.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let works = child.and_then(|mut child| {
-            let asked = child.stdin.take().map(|mut monitor| monitor.write_all(b"quit\n"));
-            Ok(child.wait()?.success() && asked.is_some_and(|asked| asked.is_ok()))
+        let works = ui::step("trying /dev/kvm", || {
+            // Without a file system it panics at once, which ends the machine.
+            let mut probe = Command::new("timeout");
+            probe.args(["20", QEMU]).args(Accelerator::Kvm.options()).args(MACHINE).args(["-serial", "none"]);
+            probe.arg("-kernel").arg(image).args(["-append", "panic=-1 quiet"]);
+            let status = probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            ensure!(status.is_ok_and(|status| status.success()), "no kernel comes up by it in 20 s");
+            Ok(())
         });
-        if works.unwrap_or(false) {
-            return Accelerator::Kvm;
+        match works {
+            Ok(()) => Accelerator::Kvm,
+            Err(why) => {
+                ui::note(format!("{why:#}: emulating the processor, which is slow"));
+                Accelerator::Tcg
+            }
         }
-        ui::note("/dev/kvm is there and does not work: emulating the processor, which is slow");
-        Accelerator::Tcg
     }
 
     fn options(self) -> [&'static str; 4] {
@@ -91,8 +97,9 @@ pub enum Heard<'a> {
 }
 
 impl Machine<'_> {
-    /// Has the guest do its job; `hear` gets everything it says. An error if it did not come to its end, by `deadline` at the latest.
-    pub fn run(&self, job: &Job, deadline: Option<Instant>, mut hear: impl FnMut(Heard<'_>)) -> Result<()> {
+    /// Has the guest do its job; `hear` gets everything it says. Whether it came to its end before `deadline`; an error if it
+    /// did not come to it at all.
+    pub fn run(&self, job: &Job, deadline: Option<Instant>, mut hear: impl FnMut(Heard<'_>)) -> Result<bool> {
         let mut qemu = self.start()?;
         let output = qemu.0.stdout.take().context("qemu has no output")?;
         let (tell, told) = mpsc::channel();
@@ -112,7 +119,7 @@ impl Machine<'_> {
             let line = match told.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(line) => line,
                 Err(RecvTimeoutError::Timeout) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
-                    bail!("the time that all of this may take is over, in {last}{}", self.last_words())
+                    return Ok(false);
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     bail!("nothing happened for {} after {last}{}", ui::seconds(patience), self.last_words())
@@ -143,7 +150,7 @@ impl Machine<'_> {
                         bail!("the guest could not start a command: {why}");
                     }
                 }
-                Said::Done => return Ok(()),
+                Said::Done => return Ok(true),
                 Said::Broken(why) => bail!("the guest could not go on: {why}{}", self.last_words()),
             }
             begun = Instant::now();
@@ -153,8 +160,7 @@ impl Machine<'_> {
     fn start(&self) -> Result<Qemu> {
         // By util-linux's setpriv: the machine goes when whoever started it does.
         let mut qemu = Command::new("setpriv");
-        qemu.args(["--pdeathsig", "KILL", QEMU]).args(self.accelerator.options());
-        qemu.args(["-m", "1536", "-smp", "2", "-display", "none", "-monitor", "none", "-no-reboot", "-nodefaults"]);
+        qemu.args(["--pdeathsig", "KILL", QEMU]).args(self.accelerator.options()).args(MACHINE);
         qemu.arg("-serial").arg(format!("file:{}", self.console.display())).args(["-serial", "stdio"]);
         qemu.arg("-kernel").arg(self.image).arg("-initrd").arg(self.initramfs);
         qemu.args(["-append", "console=ttyS0 panic=-1 quiet lsm=lockdown,capability,landlock,bpf"]);
