@@ -11,13 +11,18 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Names in the environment how many times as long everything may take here; 1 if not set.
 pub const SLOWNESS: &str = "WEIR_TEST_SLOWNESS";
 
-/// A limit of the tests, on a machine as slow as [`SLOWNESS`] says: an emulated one is ten to thirty times as slow as a real one.
-pub fn scaled(limit: Duration) -> Duration {
+/// What [`SLOWNESS`] says: an emulated machine is ten to thirty times as slow as a real one.
+pub fn slowness() -> u32 {
     static FACTOR: LazyLock<u32> = LazyLock::new(|| {
         let factor = std::env::var(SLOWNESS).ok().and_then(|text| text.parse().ok());
         factor.unwrap_or(1).clamp(1, 1_000)
     });
-    limit.saturating_mul(*FACTOR)
+    *FACTOR
+}
+
+/// A limit of the tests, on a machine of that [`slowness`].
+pub fn scaled(limit: Duration) -> Duration {
+    limit.saturating_mul(slowness())
 }
 
 /// Asks `condition` until it gives a value; after `patience`, [`scaled`], an error that names `what` did not happen.
