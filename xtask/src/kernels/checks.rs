@@ -17,6 +17,8 @@ const TARGETS: &[(&str, &[&str])] = &[("kernel", &[]), ("cli", &["lifecycle"])];
 const BRIEF: &[&str] = &[
     "accounting::a_storm_of_execs",
     "accounting::a_storm_of_opens",
+    "deeds::file::names_that_change",
+    "deeds::system::memory_of_other_processes",
     "identity::an_exec_by_another_user_through_a_symlink",
     "identity::an_exec_in_a_container",
     "network::tcp",
@@ -51,6 +53,11 @@ impl Check {
         let (module, test) = self.name.rsplit_once("::").unwrap_or(("", &self.name));
         let test = test.replace('_', " ").replace("io uring", "io_uring");
         if module.is_empty() { test } else { format!("{}: {test}", module.replace("::", ", ")) }
+    }
+
+    /// Whether it starts the sensor with the one family and the other by itself, and so is not to be told which.
+    pub fn compares_families(&self) -> bool {
+        self.name.starts_with("families::")
     }
 
     /// Whether it is done where time is short.
@@ -98,6 +105,10 @@ pub fn list(programs: &Programs, only: &[String]) -> Result<Vec<Check>> {
         let output = output.with_context(|| format!("{} did not start", program.display()))?;
         for name in String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.strip_suffix(": test")) {
             let module = name.split("::").next().unwrap_or_default();
+            // What tests the tests' own helpers has nothing to do with the kernel.
+            if name.contains("::tests::") {
+                continue;
+            }
             let wanted = only.is_empty() || only.iter().any(|only| name.contains(only.as_str()));
             if wanted && (modules.is_empty() || modules.contains(&module)) {
                 checks.push(Check { target: (*target).into(), name: name.into() });

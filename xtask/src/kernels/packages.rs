@@ -86,7 +86,11 @@ fn fetch(kernel: &Kernel, kept: &Path) -> Result<()> {
         let suites = Suites::new(&partial, suites)?;
         if !suites.update()? {
             last =
-                Some("the Debian mirror in this machine's apt sources does not answer, or no longer has it".to_owned());
+                Some(
+                "the Debian mirror of this machine's apt sources does not answer, or no longer has it; it is fetched once and then \
+                 kept, so connect this machine for that"
+                    .to_owned(),
+            );
             continue;
         }
         let packages = packages(&suites)?;

@@ -2,7 +2,6 @@
 //!
 //! Of the two serial lines the first is the kernel's console, kept in a file; the second is what the guest and its commands say.
 
-use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -10,8 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use ::tests::guest::{Ended, Job, Said};
 use anyhow::{Context, Result, bail, ensure};
-use tests::guest::{Ended, Job, Said};
 
 use crate::ui;
 
@@ -168,20 +167,20 @@ impl Machine<'_> {
         Ok(Qemu(child.context("qemu did not start through setpriv: install qemu-system-x86 and util-linux")?))
     }
 
-    /// The end of the kernel's console, for errors.
+    /// For errors: what the kernel complained of on its console, or the end of that.
     fn last_words(&self) -> String {
         let text = fs::read(&self.console).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let mut last = VecDeque::new();
-        for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
-            last.push_back(line);
-            if last.len() > 15 {
-                last.pop_front();
-            }
-        }
-        let words: String = last.into_iter().map(|line| format!("\n  {line}")).collect();
-        if words.is_empty() { String::new() } else { format!("; the kernel's last words:{words}") }
+        let words = last_words(&String::from_utf8_lossy(&text));
+        if words.is_empty() { words } else { format!("; the kernel's last words:{words}") }
     }
+}
+
+fn last_words(console: &str) -> String {
+    let lines: Vec<&str> = console.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let complaint =
+        lines.iter().position(|line| ["Kernel panic", "BUG: ", "Oops"].iter().any(|word| line.contains(word)));
+    let from = complaint.unwrap_or(lines.len().saturating_sub(15));
+    lines.iter().skip(from).take(15).map(|line| format!("\n  {line}")).collect()
 }
 
 /// A running qemu; dropping it ends it.
@@ -191,5 +190,20 @@ impl Drop for Qemu {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_found_before_its_registers() {
+        let registers = "RAX: 0\n".repeat(40);
+        let words = last_words(&format!("hello\r\n\n[ 1.0] Kernel panic - not syncing\r\n{registers}"));
+        assert!(words.starts_with("\n  [ 1.0] Kernel panic - not syncing\n  RAX: 0\n"), "{words}");
+        assert_eq!(words.lines().count(), 16);
+        assert_eq!(last_words("one\n\ntwo\n"), "\n  one\n  two");
+        assert_eq!(last_words(""), "");
     }
 }
