@@ -20,11 +20,10 @@ const PACKAGES: &[Package] = &[
 ];
 
 /// What `cargo xtask kernels` needs beside these.
-pub const VIRTUAL_MACHINES: &[Package] = &[Package {
-    name: "qemu-system-x86",
-    shown_by: "qemu-system-x86_64",
-    why: "runs other kernels in virtual machines",
-}];
+pub const VIRTUAL_MACHINES: &[Package] = &[
+    Package { name: "qemu-system-x86", shown_by: "qemu-system-x86_64", why: "runs other kernels in virtual machines" },
+    Package { name: "kmod", shown_by: "kmod", why: "loads a module in a virtual machine" },
+];
 
 /// A Debian package and how to tell that what it is for is there, whoever installed it.
 pub struct Package {

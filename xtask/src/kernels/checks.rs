@@ -20,13 +20,10 @@ const BRIEF: &[&str] = &[
     "deeds::file::names_that_change",
     "deeds::system::memory_of_other_processes",
     "identity::an_exec_by_another_user_through_a_symlink",
-    "identity::an_exec_in_a_container",
     "network::tcp",
-    "network::udp",
     "opens::every_way_and_every_name_in_a_container_is_one_file",
     "opens::io_uring_by_the_kernels_own_threads",
     "lifecycle::sigkill_leaves_nothing_attached",
-    "lifecycle::sigterm_and_sigint_detach_everything_at_once",
 ];
 
 /// What is built on this machine.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -16,8 +15,9 @@ use super::checks::{Check, Programs};
 use super::initramfs::Initramfs;
 use super::modules;
 use super::packages::Unpacked;
+use super::progress::{Log, note};
 use super::results::{Output, Verdict};
-use super::table::{self, Column};
+use super::table::Column;
 use super::virtual_machine::{Accelerator, Heard, Machine};
 use crate::ui::{self, Outcome, Work};
 use crate::{ebpf, host};
@@ -25,7 +25,8 @@ use crate::{ebpf, host};
 /// Where the programs are in a guest.
 const HOME: &str = "/opt/weir";
 /// Programs that tests and people run there, if this machine has them.
-const TOOLS: &[&str] = &["sh", "ip", "cat", "cp", "dmesg", "grep", "head", "ls", "mount", "ps", "sleep", "tail"];
+const TOOLS: &[&str] =
+    &["sh", "ip", "cat", "cp", "dmesg", "grep", "head", "insmod", "ls", "mount", "rmmod", "sleep", "tail"];
 /// How long a check may take on a machine of its own, seconds.
 const LIMIT: u64 = 120;
 
@@ -40,7 +41,7 @@ pub struct Guest<'a> {
 }
 
 /// What a command of a job is for.
-enum Purpose {
+pub enum Purpose {
     /// To see that the sensor starts with the family of this column.
     Start(usize),
     /// The check of this row, for the family of this column.
@@ -167,6 +168,9 @@ impl Guest<'_> {
             job.modules.push(path.clone().into());
             all.file(&path, module.bytes);
         }
+        if let Some(bytes) = modules::dummy(root)? {
+            all.file("/lib/dummy.ko", bytes);
+        }
         let Programs { weir, actor, guest, tests } = self.programs;
         let own = [("weir", weir), ("weir-actor", actor), ("weir-guest", guest)];
         for (name, source) in own.into_iter().chain(tests.iter().map(|(name, source)| (name.as_str(), source))) {
@@ -174,7 +178,9 @@ impl Guest<'_> {
         }
         all.link("/init", &format!("{HOME}/weir-guest"));
         for tool in TOOLS {
-            if let Some(source) = host::which(tool) {
+            // Where administrators' programs are is not on everybody's PATH.
+            let elsewhere = || Some(Path::new("/usr/sbin").join(tool)).filter(|path| path.is_file());
+            if let Some(source) = host::which(tool).or_else(elsewhere) {
                 all.program(&source, &Path::new("/bin").join(tool))?;
             }
         }
@@ -216,43 +222,6 @@ fn not_run() -> Verdict {
     Verdict::Failed("it was not run".into())
 }
 
-/// Notes and shows what came of a command.
-fn note(purpose: &Purpose, output: &Output, ended: &Ended, took: Duration, checks: &[Check], columns: &mut [Column]) {
-    let (name, verdict) = match purpose {
-        Purpose::Start(column) => {
-            let Some(column) = columns.get_mut(*column) else { return };
-            if *ended == Ended::Exit(0) {
-                return;
-            }
-            let verdict = Verdict::Failed(format!("the sensor does not start: {}", output.reason(ended)));
-            column.cells.fill(verdict.clone());
-            (format!("{} {}: the sensor starts", column.kernel, column.family), verdict)
-        }
-        Purpose::Check(column, row) => {
-            let (Some(column), Some(check)) = (columns.get_mut(*column), checks.get(*row)) else { return };
-            let verdict = output.of_test(ended);
-            column.cells.get_mut(*row).into_iter().for_each(|cell| cell.clone_from(&verdict));
-            (format!("{} {}: {}", column.kernel, column.family, check.title()), verdict)
-        }
-    };
-    let style = ui::style(table::outcome(&verdict));
-    let (word, why) = match &verdict {
-        Verdict::Passed => ("pass", String::new()),
-        Verdict::Failed(_) => ("fail", String::new()),
-        Verdict::Skipped(why) | Verdict::NotOffered(why) => ("skipped", format!(": {why}")),
-    };
-    ui::note(format!("{style}{word:7}{style:#} {name}, {}{why}", ui::seconds(took)));
-    if matches!(verdict, Verdict::Failed(_)) {
-        let lines: Vec<&str> = output.lines().collect();
-        for line in lines.iter().skip(lines.len().saturating_sub(30)) {
-            ui::note(format!("        | {}", line.chars().take(500).collect::<String>()));
-        }
-        if output.left_out() > 0 {
-            ui::note(format!("        {} lines in the middle of it were not kept", output.left_out()));
-        }
-    }
-}
-
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default().trim_end_matches("; the kernel's last words:")
 }
@@ -267,27 +236,4 @@ fn stripped(program: &Path, folder: &Path) -> Result<PathBuf> {
         bail!("{} cannot be stripped", program.display());
     }
     Ok(copy)
-}
-
-/// All that the commands of one guest printed, in a file.
-struct Log(fs::File);
-
-impl Log {
-    fn new(folder: &Path) -> Result<Log> {
-        let path = folder.join("log");
-        Ok(Log(fs::File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?))
-    }
-
-    /// What cannot be written to it is still in the table.
-    fn write(&mut self, job: &Job, heard: &Heard<'_>) {
-        let _ = match heard {
-            Heard::Line(_, line) => writeln!(self.0, "{line}"),
-            Heard::Said(Said::Begin(number)) => {
-                let Some(command) = job.commands.get(*number) else { return };
-                let family = command.environment.get(Family::VARIABLE).map(String::as_str).unwrap_or_default();
-                writeln!(self.0, "\n$ {}={family} {}", Family::VARIABLE, command.words.join(" "))
-            }
-            Heard::Said(said) => writeln!(self.0, "{said}"),
-        };
-    }
 }

@@ -10,6 +10,7 @@ mod guest;
 mod initramfs;
 mod modules;
 mod packages;
+mod progress;
 mod results;
 mod table;
 mod virtual_machine;

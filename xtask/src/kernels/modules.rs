@@ -30,16 +30,26 @@ pub struct Module {
 /// The wanted modules of the kernel below `root` in the order in which they can be loaded. One that is not there is built in, or the
 /// tests that need it will say.
 pub fn wanted(root: &Path) -> Result<Vec<Module>> {
-    let mut files = Vec::new();
-    for place in ["usr/lib/modules", "lib/modules"] {
-        walk(&root.join(place), &mut files)?;
-    }
-    let all: BTreeMap<String, PathBuf> = files.into_iter().filter_map(|path| Some((name_of(&path)?, path))).collect();
+    let all = all(root)?;
     let mut ready = Vec::new();
     for name in WANTED {
         add(name, &all, &mut ready, 0)?;
     }
     Ok(ready)
+}
+
+/// A module that needs no other, for the tests to load: its bytes, if the kernel has it as one.
+pub fn dummy(root: &Path) -> Result<Option<Vec<u8>>> {
+    all(root)?.get("dummy").map(|path| read(path)).transpose()
+}
+
+/// The modules of the kernel below `root`, by name.
+fn all(root: &Path) -> Result<BTreeMap<String, PathBuf>> {
+    let mut files = Vec::new();
+    for place in ["usr/lib/modules", "lib/modules"] {
+        walk(&root.join(place), &mut files)?;
+    }
+    Ok(files.into_iter().filter_map(|path| Some((name_of(&path)?, path))).collect())
 }
 
 fn add(name: &str, all: &BTreeMap<String, PathBuf>, ready: &mut Vec<Module>, depth: usize) -> Result<()> {
