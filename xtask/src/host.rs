@@ -19,8 +19,14 @@ const PACKAGES: &[Package] = &[
     Package { name: "ca-certificates", shown_by: "/etc/ssl/certs/ca-certificates.crt", why: "fetches over HTTPS" },
 ];
 
+/// What `cargo xtask kernels` needs beside these.
+pub const VIRTUAL_MACHINES: &[Package] = &[
+    Package { name: "qemu-system-x86", shown_by: "qemu-system-x86_64", why: "runs other kernels in virtual machines" },
+    Package { name: "kmod", shown_by: "kmod", why: "loads a module in a virtual machine" },
+];
+
 /// A Debian package and how to tell that what it is for is there, whoever installed it.
-struct Package {
+pub struct Package {
     name: &'static str,
     /// A program on the PATH, or a file if it begins with `/`.
     shown_by: &'static str,
@@ -104,6 +110,7 @@ pub fn become_root() -> Result<()> {
     for (name, below_home) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
         sudo.args(tool_home(name, below_home).map(|dir| assignment(name, dir.into())));
     }
+    sudo.args(tool_home("XDG_CACHE_HOME", ".cache").map(|dir| assignment("XDG_CACHE_HOME", dir.into())));
     sudo.arg(assignment("CARGO_MANIFEST_DIR", checkout().join("xtask").into()));
     sudo.arg(env::current_exe().context("this program's own path is unknown")?);
     sudo.args(env::args_os().skip(1));
@@ -127,6 +134,7 @@ pub fn hand_back() {
     let mut folders = vec![target_dir(), checkout().join("sensor-ebpf").join("target")];
     folders.extend(tool_home("CARGO_HOME", ".cargo"));
     folders.extend(tool_home("RUSTUP_HOME", ".rustup"));
+    folders.extend(cache_dir().ok());
     folders.retain(|folder| folder.exists());
     let owner = format!("{uid}:{gid}");
     let given =
@@ -138,20 +146,43 @@ pub fn hand_back() {
     }
 }
 
+/// Weir's folder of what is worth keeping between runs and checkouts: `weir` in XDG_CACHE_HOME, else in `~/.cache`.
+pub fn cache_dir() -> Result<PathBuf> {
+    let all = tool_home("XDG_CACHE_HOME", ".cache");
+    Ok(all
+        .context("neither XDG_CACHE_HOME nor HOME is set, so the folder for caches is unknown: set one")?
+        .join("weir"))
+}
+
 /// Whether a program of this name can be run.
 pub fn on_path(program: &str) -> bool {
+    which(program).is_some()
+}
+
+/// The program of this name that can be run.
+pub fn which(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).any(|dir| dir.join(program).is_file())
+    env::split_paths(&path).map(|dir| dir.join(program)).find(|path| path.is_file())
 }
 
 /// Whether [`install_packages`] has something to install.
 pub fn lacks_packages() -> bool {
-    PACKAGES.iter().any(|package| !package.is_there())
+    lacks(PACKAGES)
+}
+
+/// Whether [`install`] has something to install.
+pub fn lacks(packages: &[Package]) -> bool {
+    packages.iter().any(|package| !package.is_there())
+}
+
+/// [`install`]s what every command needs.
+pub fn install_packages() -> Result<()> {
+    install(PACKAGES)
 }
 
 /// Installs the packages of the list whose work nothing on this machine does yet, and says which and why. Needs root.
-pub fn install_packages() -> Result<()> {
-    let missing: Vec<&Package> = PACKAGES.iter().filter(|package| !package.is_there()).collect();
+pub fn install(packages: &[Package]) -> Result<()> {
+    let missing: Vec<&Package> = packages.iter().filter(|package| !package.is_there()).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -1,9 +1,11 @@
 //! What a person types to build, check and show Weir: `cargo xtask COMMAND`. One file a command; this one only dispatches.
 
 mod bench;
+mod debian;
 mod demo;
 mod ebpf;
 mod host;
+mod kernels;
 mod test;
 mod ui;
 
@@ -30,6 +32,8 @@ enum Command {
     Demo(demo::Args),
     /// The kernel side: build the eBPF object, or check the committed one.
     Ebpf(ebpf::Args),
+    /// The end-to-end tests on other kernels, in virtual machines.
+    Kernels(kernels::Args),
     /// Everything that must hold: format, lints, the eBPF object, unit tests, end-to-end tests. Needs root.
     Test(test::Args),
 }
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Ebpf(args) => ebpf::run(&args),
+        Command::Kernels(args) => kernels::run(&args),
         Command::Test(args) => test::run(&args),
     })
 }

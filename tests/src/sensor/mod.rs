@@ -8,7 +8,7 @@ mod event;
 
 pub use event::Event;
 
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, scaled};
 use crate::{Context, locate, run};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, set_parent_process_death_signal};
@@ -144,9 +144,10 @@ impl Sensor {
 
     fn wait_until_ready(&mut self, mut notices: io::PipeReader) -> io::Result<()> {
         let mut waiting = [PollFd::new(&notices, PollFlags::IN)];
-        let patience = rustix::time::Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
+        let limit = scaled(PATIENCE);
+        let patience = rustix::time::Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: 0 };
         if poll(&mut waiting, Some(&patience))? == 0 {
-            return Err(io::Error::other(format!("not ready within {PATIENCE:?}: {}", self.shared.lock().describe())));
+            return Err(io::Error::other(format!("not ready within {limit:?}: {}", self.shared.lock().describe())));
         }
         let mut word = [0; 6];
         if notices.read_exact(&mut word).is_ok() && &word == b"ready\n" {
@@ -201,7 +202,7 @@ impl Sensor {
     }
 
     fn wait<T>(&self, patience: Duration, mut look: impl FnMut(&State) -> Option<T>) -> Option<T> {
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + scaled(patience);
         let mut state = self.shared.lock();
         loop {
             if let Some(found) = look(&state) {

@@ -8,6 +8,7 @@ mod server;
 
 use crate::Context;
 use crate::scene::NetNs;
+use crate::wait::scaled;
 use serde_json::{Value, json};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -112,6 +113,7 @@ impl Sink {
         patience: Duration,
         mut enough: impl FnMut(&[Received]) -> bool,
     ) -> io::Result<Vec<Received>> {
+        let patience = scaled(patience);
         let deadline = Instant::now() + patience;
         let mut received = self.shared.lock();
         while !enough(&received) {

@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tests::bpf::Objects;
 use tests::sensor::{Event, Sensor};
-use tests::wait::{PATIENCE, until};
+use tests::wait::{PATIENCE, scaled, until};
 use tests::{Place, actor_in, skip};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -68,7 +68,7 @@ fn sigterm_and_sigint_detach_everything_at_once() -> Outcome {
         let stopped = sensor.stop()?;
         assert!(stopped.status.success(), "{ending:?}: {:?}", stopped.status);
         assert_eq!(stopped.log, Vec::<String>::new(), "quiet when all is well");
-        assert!(took < AT_ONCE, "{ending:?}: {took:?}");
+        assert!(took < scaled(AT_ONCE), "{ending:?}: {took:?}");
         objects.wait_until_gone()?;
     }
     Ok(())

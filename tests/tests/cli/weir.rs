@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use tests::scene::Directory;
-use tests::wait::PATIENCE;
+use tests::wait::{PATIENCE, scaled};
 use tests::{Context, locate};
 
 /// The user `nobody`.
@@ -62,7 +62,7 @@ pub fn ended(child: Child) -> io::Result<Ended> {
     let process = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).ok();
     let (done, wait) = mpsc::channel();
     let waiter = std::thread::spawn(move || done.send(child.wait_with_output()));
-    let output = wait.recv_timeout(PATIENCE);
+    let output = wait.recv_timeout(scaled(PATIENCE));
     if let (Err(_), Some(process)) = (&output, &process) {
         let _ = pidfd_send_signal(process, Signal::KILL);
     }

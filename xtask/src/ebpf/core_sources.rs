@@ -10,13 +10,14 @@ use anyhow::{Context, Result, bail};
 
 use super::inputs;
 use super::toolchain::Rustc;
+use crate::debian::{Part, Suites};
 use crate::{host, ui};
 
 /// Names a folder `library` of Rust's sources, or a tar.xz of one.
 pub const VARIABLE: &str = "WEIR_RUST_SRC";
 
 /// Debian suites whose package rust-src has been the pinned version.
-const SUITES: &[&str] = &["trixie-backports"];
+const SUITES: [(Part, &str); 1] = [(Part::Main, "trixie-backports")];
 
 /// Sources of core and what it is compiled with.
 pub struct CoreSources {
@@ -119,33 +120,14 @@ fn from_debian(release: &str) -> Result<PathBuf> {
     if is_library(&library) {
         return Ok(library);
     }
-    if !host::on_path("apt-get") || !host::on_path("dpkg-deb") {
-        bail!("this is no Debian machine");
-    }
-    let mirror = debian_mirror()?;
+    let suites = Suites::new(&folder, &SUITES)?;
     ui::step(format!("fetching Debian's package rust-src {release}"), || {
-        for sub in ["lists/partial", "cache/archives/partial"] {
-            fs::create_dir_all(folder.join(sub)).with_context(|| format!("{} cannot be made", folder.display()))?;
+        let names = SUITES.map(|(_, suite)| suite);
+        if !suites.update()? {
+            bail!("apt-get could not read {} from the Debian mirror", names.join(" or "));
         }
-        let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
-        let entries = SUITES.iter().map(|suite| format!("deb [signed-by={keys}] {mirror} {suite} main\n"));
-        let list = folder.join("sources.list");
-        fs::write(&list, entries.collect::<String>())
-            .with_context(|| format!("{} cannot be written", list.display()))?;
-        let apt = || {
-            let mut apt = host::apt();
-            apt.arg(format!("-oDir::State::Lists={}", folder.join("lists").display()));
-            apt.arg(format!("-oDir::Cache={}", folder.join("cache").display()));
-            apt.arg(format!("-oDir::Etc::SourceList={}", list.display()));
-            apt.args(["-oDir::Etc::SourceParts=/dev/null", "-oAPT::Sandbox::User=root"]);
-            apt.current_dir(&folder);
-            apt
-        };
-        if !host::run_quietly(apt().arg("update"))? {
-            bail!("apt-get could not read {} from the Debian mirror", SUITES.join(" or "));
-        }
-        if !host::run_quietly(apt().args(["download", &format!("rust-src={release}+dfsg*")]))? {
-            bail!("{} has no rust-src {release}", SUITES.join(" and "));
+        if !suites.download(&[format!("rust-src={release}+dfsg*")])? {
+            bail!("{} has no rust-src {release}", names.join(" and "));
         }
         let package = fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));
         let package = package.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "deb"));
@@ -160,9 +142,7 @@ fn from_debian(release: &str) -> Result<PathBuf> {
             bail!("{} cannot be unpacked", package.display());
         }
         fs::remove_file(&package).ok();
-        for sub in ["lists", "cache"] {
-            fs::remove_dir_all(folder.join(sub)).ok();
-        }
+        suites.forget();
         complete(&partial, &inside, &library)
     })
 }
@@ -184,16 +164,6 @@ fn complete(partial: &Path, inside: &str, library: &Path) -> Result<PathBuf> {
     fs::rename(&unpacked, library).with_context(|| format!("{} cannot be moved to its place", unpacked.display()))?;
     fs::remove_dir_all(partial).ok();
     Ok(library.to_path_buf())
-}
-
-/// The mirror in this machine's apt sources, whatever it is: the first that carries a Debian release proper.
-fn debian_mirror() -> Result<String> {
-    let output =
-        Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]).output();
-    let output = output.context("apt-get did not start")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let mirror = text.lines().map(|line| line.trim_end_matches('/')).find(|line| line.ends_with("/debian"));
-    mirror.map(str::to_owned).context("no Debian mirror in this machine's apt sources")
 }
 
 /// A folder under target/toolchain.

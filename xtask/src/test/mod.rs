@@ -15,8 +15,9 @@ use clap::builder::PossibleValuesParser;
 
 use crate::ebpf::{self, Toolchain, Verdict};
 use crate::ui::{self, Outcome, Work};
-use crate::{host, ui::seconds};
-use results::{Reader, Tally};
+use crate::{host, kernels, ui::seconds};
+use results::Reader;
+pub use results::Tally;
 
 /// Everything that must hold: format, lints, the eBPF object, unit tests, end-to-end tests.
 ///
@@ -52,6 +53,12 @@ const STEPS: &[Step] = &[
     },
     Step { name: "unit", about: "the tests beside the code", needs_root: true, run: unit },
     Step { name: "e2e", about: "end to end, on the running kernel", needs_root: true, run: end_to_end },
+    Step {
+        name: "kernels",
+        about: "end to end, on other kernels in virtual machines",
+        needs_root: true,
+        run: other_kernels,
+    },
 ];
 
 /// What a step leaves to later ones.
@@ -196,6 +203,10 @@ fn end_to_end(session: &mut Session) -> Result<Tally> {
     // One at a time: what they watch is the kernel, of which there is one.
     cargo.args(["--package", "tests", "--", "--show-output", "--test-threads=1"]);
     results(cargo)
+}
+
+fn other_kernels(session: &mut Session) -> Result<Tally> {
+    kernels::step(session.object.as_deref())
 }
 
 impl Session {

@@ -1,0 +1,5 @@
+//! The first process of a virtual machine of `cargo xtask kernels`.
+
+fn main() -> std::process::ExitCode {
+    tests::guest::main()
+}

@@ -1,0 +1,59 @@
+//! The kernels, and where Debian has them; and the hook families.
+
+use crate::debian::Part;
+
+/// A series of Debian's kernels for x86-64 machines in clouds: small, and with everything built that Weir may use.
+pub struct Kernel {
+    /// What it is called here: its series, or `newest`.
+    pub name: &'static str,
+    /// Suites that have it, looked into in turn: releases leave the mirrors one day, their security updates later.
+    pub suites: &'static [&'static [(Part, &'static str)]],
+    /// Families that it cannot have, and why.
+    pub lacks: &'static [(Family, &'static str)],
+}
+
+/// The metapackage of all of them.
+pub const PACKAGE: &str = "linux-image-cloud-amd64";
+
+pub const KERNELS: &[Kernel] = &[
+    Kernel {
+        name: "5.10",
+        suites: &[&[(Part::Security, "bullseye-security")], &[(Part::Main, "bullseye")]],
+        lacks: &[],
+    },
+    Kernel {
+        name: "6.1",
+        suites: &[&[(Part::Main, "bookworm"), (Part::Security, "bookworm-security")], &[(Part::Main, "bookworm")]],
+        lacks: &[],
+    },
+    Kernel {
+        name: "6.12",
+        suites: &[&[(Part::Main, "trixie"), (Part::Security, "trixie-security")], &[(Part::Main, "trixie")]],
+        lacks: &[],
+    },
+    Kernel { name: "newest", suites: &[&[(Part::Main, "sid")]], lacks: &[] },
+];
+
+/// How the sensor is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Family {
+    /// Tracepoints and cgroup programs.
+    Portable,
+    /// BPF trampolines: fentry and LSM.
+    Trampoline,
+}
+
+impl Family {
+    /// Both.
+    pub const ALL: [Family; 2] = [Family::Portable, Family::Trampoline];
+    /// The variable that makes `weir` use one.
+    pub const VARIABLE: &str = "WEIR_HOOKS";
+
+    /// The value of [`Family::VARIABLE`].
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::Portable => "portable",
+            Family::Trampoline => "trampoline",
+        }
+    }
+}
