@@ -76,7 +76,7 @@ pub fn current() -> Option<u8> {
     if registers == 0 {
         return None;
     }
-    let number = read::<u64>(registers + offset!(regs_syscall)) as u32 & !X32_BIT;
+    let number = read::<u32>(registers + offset!(regs_syscall)) & !X32_BIT;
     Some(action_of(number, if is_compat() { &CONFIG.compat } else { &CONFIG.native }))
 }
 
@@ -131,9 +131,10 @@ pub fn size_of_truncate(call: &Call) -> u64 {
 pub fn on_sys_exit(context: BtfTracePointContext) -> i32 {
     let registers: u64 = context.arg(0);
     let result: i64 = context.arg(1);
-    // SAFETY: the first argument is a `struct pt_regs *` to the verifier.
-    let number: u64 = unsafe { load(registers, offset!(regs_syscall)) };
-    let number = number as u32 & !X32_BIT;
+    // SAFETY: the first argument is a `struct pt_regs *` to the verifier. Half of a long on x86, all of an int on arm64, where
+    // the verifier refuses to read more.
+    let number: u32 = unsafe { load(registers, offset!(regs_syscall)) };
+    let number = number & !X32_BIT;
     let Some(watched) = watched() else { return 0 };
     if number >= SystemCalls::END || !contains(&watched.native, number) && !contains(&watched.compat, number) {
         return 0;

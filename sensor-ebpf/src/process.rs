@@ -3,9 +3,14 @@
 use crate::globals::{load, offset, read};
 use crate::header::{self, excluded, process_of};
 use crate::ring;
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{
+    bindings::BPF_NOEXIST,
+    btf_maps::LruHashMap,
+    macros::{btf_map, btf_tracepoint},
+    programs::BtfTracePointContext,
+};
 use sensor_common::count::Outcome;
-use sensor_common::record::{Exit, Fork, Hook, Kind};
+use sensor_common::record::{Exit, Fork, Hook, Kind, Process};
 
 /// `trace_sched_process_fork(struct task_struct *parent, struct task_struct *child)`; `parent` is current.
 #[btf_tracepoint(function = "sched_process_fork")]
@@ -28,6 +33,10 @@ pub fn on_fork(context: BtfTracePointContext) -> i32 {
     0
 }
 
+/// Processes whose end was told just now.
+#[btf_map]
+static EXITED: LruHashMap<Process, u8, 1024> = LruHashMap::new();
+
 /// `trace_sched_process_exit(struct task_struct *p)` (6.16 added an argument); `p` is current. `do_exit` has counted the
 /// thread out of `signal->live` before.
 #[btf_tracepoint(function = "sched_process_exit")]
@@ -35,6 +44,11 @@ pub fn on_exit(context: BtfTracePointContext) -> i32 {
     let task: u64 = context.arg(0);
     let signal: u64 = read(task + offset!(task_signal));
     if read::<i32>(signal + offset!(signal_live)) != 0 {
+        return 0;
+    }
+    // Two threads that end at once can both find that none is left.
+    let process = process_of(task);
+    if EXITED.insert(process, 0, BPF_NOEXIST.into()).is_err() {
         return 0;
     }
     if let Some(Outcome::OutOfScope) = excluded() {

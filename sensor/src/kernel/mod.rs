@@ -12,6 +12,8 @@ pub mod decode;
 mod explain;
 mod flows;
 mod guard;
+#[cfg(test)]
+mod kernels;
 pub mod layout;
 pub mod load;
 mod log;

@@ -158,7 +158,7 @@ pub(super) const SAMPLE: &str = "security_file_open";
 
 /// What to do where there are none.
 pub(super) const NO_TRAMPOLINES: &str =
-    "use a kernel with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y (arm64: 6.0 and later), or leave --hooks at auto";
+    "use a kernel with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y (arm64: 6.4 and later), or leave --hooks at auto";
 
 /// The programs that `concern` takes in a family; `None` for those that all kernels have.
 pub(super) fn parts(concern: Concern, family: Option<Family>) -> impl Iterator<Item = &'static Part> {

@@ -25,7 +25,7 @@ pub fn run(output: Option<&Path>) -> Result<ExitCode> {
         );
     }
     let object = output.map_or_else(|| host::checkout().join(OBJECT), Path::to_path_buf);
-    let built = build(&toolchain)?;
+    let built = build(&toolchain, Architecture::X86_64)?;
     if let Some(folder) = object.parent() {
         fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     }
@@ -36,11 +36,39 @@ pub fn run(output: Option<&Path>) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What the kernel's crates are told that the object is for. The committed one is built for x86-64; `arm64` shows that it
+/// serves arm64 as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Architecture {
+    X86_64,
+    Arm64,
+}
+
+impl Architecture {
+    /// The name in `bpf_target_arch`, which chooses the layout of pt_regs and the type of char in aya-ebpf.
+    fn name(self) -> &'static str {
+        match self {
+            Architecture::X86_64 => "x86_64",
+            Architecture::Arm64 => "aarch64",
+        }
+    }
+
+    /// Each has a folder, so that neither is built again because the other was.
+    fn output_dir(self) -> PathBuf {
+        host::target_dir().join(match self {
+            Architecture::X86_64 => "ebpf",
+            Architecture::Arm64 => "ebpf-arm64",
+        })
+    }
+}
+
 /// Builds and strips the object; where it is then.
-pub fn build(toolchain: &Toolchain) -> Result<PathBuf> {
-    let folder = output_dir();
-    ui::step(format!("building the eBPF object with rustc {}", toolchain.rustc.release), || {
-        if !cargo(toolchain, "build")?.arg("--release").status().context("cargo did not start")?.success() {
+pub fn build(toolchain: &Toolchain, architecture: Architecture) -> Result<PathBuf> {
+    let folder = architecture.output_dir();
+    let (name, release) = (architecture.name(), &toolchain.rustc.release);
+    ui::step(format!("building the eBPF object for {name} with rustc {release}"), || {
+        if !cargo(toolchain, "build", architecture)?.arg("--release").status().context("cargo did not start")?.success()
+        {
             bail!("the eBPF object could not be built; rustc's or bpf-linker's message is above");
         }
         Ok(())
@@ -58,7 +86,7 @@ pub fn build(toolchain: &Toolchain) -> Result<PathBuf> {
 
 /// Forgets earlier builds of the kernel's crates: cargo does not see when the linker or what stands in for rustc changes.
 pub fn clean() -> Result<()> {
-    let folder = output_dir().join(TARGET);
+    let folder = Architecture::X86_64.output_dir().join(TARGET);
     match fs::remove_dir_all(&folder) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(error).context(format!("{} cannot be removed", folder.display()))
@@ -69,19 +97,15 @@ pub fn clean() -> Result<()> {
 
 /// The lints of the kernel side, with warnings as errors. Tells whether there were none.
 pub fn clippy(toolchain: &Toolchain) -> Result<bool> {
-    let mut cargo = cargo(toolchain, "clippy")?;
+    let mut cargo = cargo(toolchain, "clippy", Architecture::X86_64)?;
     Ok(cargo.args(["--release", "--", "-D", "warnings"]).status().context("cargo did not start")?.success())
 }
 
-fn output_dir() -> PathBuf {
-    host::target_dir().join("ebpf")
-}
-
 /// A cargo that compiles `sensor-ebpf` for the kernel.
-fn cargo(toolchain: &Toolchain, subcommand: &str) -> Result<Command> {
+fn cargo(toolchain: &Toolchain, subcommand: &str, architecture: Architecture) -> Result<Command> {
     fetch()?;
     let mut cargo = cargo_in_sensor_ebpf(subcommand);
-    cargo.args(["--target", TARGET, "-Z", "build-std=core", "--target-dir"]).arg(output_dir());
+    cargo.args(["--target", TARGET, "-Z", "build-std=core", "--target-dir"]).arg(architecture.output_dir());
     // -Z build-std is for nightly; this lets the pinned stable do it, with which everything else is built.
     cargo.env("RUSTC_BOOTSTRAP", "1");
     if !toolchain.core.in_sysroot {
@@ -94,7 +118,7 @@ fn cargo(toolchain: &Toolchain, subcommand: &str) -> Result<Command> {
         path.push(rest);
     }
     cargo.env("PATH", path);
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", rustflags(toolchain)?);
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", rustflags(toolchain, architecture)?);
     rustc_wrapper::install(&mut cargo)?;
     Ok(cargo)
 }
@@ -117,10 +141,9 @@ fn fetch() -> Result<()> {
 }
 
 /// The compiler's flags, in the form cargo takes them: separated by the character 0x1f.
-fn rustflags(toolchain: &Toolchain) -> Result<OsString> {
+fn rustflags(toolchain: &Toolchain, architecture: Architecture) -> Result<OsString> {
     let mut flags: Vec<OsString> = vec![
-        // Chooses the layout of pt_regs in aya-ebpf.
-        "--cfg=bpf_target_arch=\"x86_64\"".into(),
+        format!("--cfg=bpf_target_arch=\"{}\"", architecture.name()).into(),
         "-Cdebuginfo=2".into(),
         "-Clink-arg=--btf".into(),
     ];

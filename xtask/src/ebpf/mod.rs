@@ -7,6 +7,7 @@
 //!
 //! Here lives what turns sources into the object. What the object does is `sensor-ebpf`; how it is loaded is the agent.
 
+mod arm64;
 mod build;
 mod core_sources;
 mod inputs;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 
+pub use arm64::one_for_both;
 pub use build::clippy;
 pub use rustc_wrapper::{is_called as is_rustc, run as run_rustc};
 pub use toolchain::Toolchain;

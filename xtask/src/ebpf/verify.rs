@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use object::{Object, ObjectSection};
 
+use super::build::Architecture;
 use super::inputs::Inputs;
 use super::toolchain::Toolchain;
 use super::{OBJECT, build};
@@ -57,7 +58,7 @@ pub fn verify(toolchain: &Toolchain, committed: &Path) -> Result<Verdict> {
         format!("{} cannot be read; `cargo xtask ebpf build` writes the object", committed.display())
     })?;
     build::clean()?;
-    let built = build::build(toolchain)?;
+    let built = build::build(toolchain, Architecture::X86_64)?;
     let actual = fs::read(&built).with_context(|| format!("{} cannot be read", built.display()))?;
     Ok(judge(&expected, &actual, Inputs::of(toolchain).difference(&recorded), built, committed))
 }
@@ -98,15 +99,15 @@ fn first_difference(committed: &[u8], built: &[u8]) -> Option<String> {
     }
 }
 
-struct Section<'a> {
+pub(super) struct Section<'a> {
     number: usize,
-    name: String,
-    data: &'a [u8],
+    pub(super) name: String,
+    pub(super) data: &'a [u8],
     offset: u64,
 }
 
 /// The sections of an object in the order in which they lie in the file.
-fn sections<'a>(file: &object::File<'a>) -> Vec<Section<'a>> {
+pub(super) fn sections<'a>(file: &object::File<'a>) -> Vec<Section<'a>> {
     let mut all: Vec<Section> = file
         .sections()
         .map(|section| Section {

@@ -51,6 +51,7 @@ const STEPS: &[Step] = &[
         needs_root: false,
         run: ebpf_verify,
     },
+    Step { name: "ebpf-arm64", about: "one eBPF object serves x86-64 and arm64", needs_root: false, run: ebpf_arm64 },
     Step { name: "unit", about: "the tests beside the code", needs_root: true, run: unit },
     Step { name: "e2e", about: "end to end, on the running kernel", needs_root: true, run: end_to_end },
     Step {
@@ -185,6 +186,11 @@ fn ebpf_verify(session: &mut Session) -> Result<Tally> {
             Ok(Tally::skip("the committed eBPF object", &why))
         }
     }
+}
+
+fn ebpf_arm64(session: &mut Session) -> Result<Tally> {
+    ebpf::one_for_both(session.toolchain()?)?;
+    Ok(Tally::default())
 }
 
 fn unit(session: &mut Session) -> Result<Tally> {

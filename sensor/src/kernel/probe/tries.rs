@@ -71,7 +71,7 @@ fn trampolines() -> Finding {
             format!(
                 "programs cannot attach to kernel functions ({reason}): opens and the like are watched by the exits of all system calls"
             ),
-            "nothing has to be done; kernels with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y (arm64: 6.0 and later) have trampolines",
+            "nothing has to be done; kernels with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y (arm64: 6.4 and later) have trampolines",
         ),
     }
 }
