@@ -42,3 +42,16 @@ fn reads_as_escape(rest: &str) -> bool {
     low.is_ascii_hexdigit()
         && (matches!(high, b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F') || (high, low | 0x20) == (b'5', b'c'))
 }
+
+/// Which of `known` is most like `name`, if any is like it at all: at most a third of its letters differ.
+pub(crate) fn most_like<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+    // What is as long as this is no misspelling, and costs the product of the lengths.
+    let name = Some(name).filter(|name| name.len() <= 100)?.to_ascii_lowercase();
+    let limit = (name.chars().count() / 3).max(1);
+    known
+        .into_iter()
+        .map(|candidate| (strsim::osa_distance(&name, &candidate.to_ascii_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, candidate)| candidate.to_owned())
+}
