@@ -35,6 +35,22 @@ pub fn lossless(bytes: &[u8], max: usize) -> Box<str> {
     text.into()
 }
 
+/// The bytes of which [`lossless`] made a text that was not cut.
+pub fn original(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        bytes.extend_from_slice(before.as_bytes());
+        let after = escape.get(1..).unwrap_or_default();
+        let byte = after.get(1..3).filter(|_| reads_as_escape(after)).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(byte.unwrap_or(b'\\'));
+        rest = if byte.is_some() { after.get(3..).unwrap_or_default() } else { after };
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
+}
+
 /// Whether a backslash before `rest` looks like the start of something that [`lossless`] writes.
 fn reads_as_escape(rest: &str) -> bool {
     let mut rest = rest.bytes();
