@@ -188,7 +188,7 @@ fn what_may_not_be_read_is_said_so() {
     let (_directory, path) = directory();
     let path = path.join("key");
     fs::write(&path, a_file(Format::PemPrivateKey)).expect("it can be written");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).expect("it is ours");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("it is ours");
     let asked_for = request(&path);
     let result = std::thread::spawn(move || {
         // SAFETY: the system call changes this thread's ids only, and the thread ends here. Without root it fails, and the
