@@ -9,11 +9,14 @@
 //! threads may be written off at a time; with more, and no thread left, all is refused. Whatever is asked is accounted for:
 //! asked = known + joined + refused + answered + pending ([`Counts`]).
 
+mod counts;
 mod pool;
 mod read;
 
 #[cfg(test)]
 mod tests;
+
+pub use counts::Counts;
 
 use crate::bounded::{Bounded, Evictions};
 use crate::event::{Classes, FileId};
@@ -123,35 +126,6 @@ impl Default for Limits {
     }
 }
 
-/// What became of all questions. Totals since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Questions.
-    pub asked: u64,
-    /// Answered from memory.
-    pub known: u64,
-    /// Asked while the same was under way: one answer for both.
-    pub joined: u64,
-    /// Not taken: the queue was full, or the file system hangs.
-    pub refused: u64,
-    /// Answered: the file was read, and nothing known is in it.
-    pub unknown: u64,
-    /// Answered: its format was told.
-    pub recognised: u64,
-    /// Answered by [`Unread::Gone`].
-    pub gone: u64,
-    /// Answered by [`Unread::Changed`].
-    pub changed: u64,
-    /// Answered by [`Unread::NotPermitted`].
-    pub not_permitted: u64,
-    /// Answered by [`Unread::NotRegular`].
-    pub not_regular: u64,
-    /// Answered by [`Unread::Failed`].
-    pub failed: u64,
-    /// Answered by [`Unread::Hung`]: as many threads were written off.
-    pub hung: u64,
-}
-
 /// Reads files in the background. See the module's text.
 pub struct Sniffer {
     pool: Pool,
@@ -246,18 +220,7 @@ impl Sniffer {
     fn settle(&mut self, verdict: Verdict) -> Verdict {
         let key = verdict.request.key();
         self.pending.remove(&key);
-        let counts = &mut self.counts;
-        let count = match verdict.content {
-            Ok(Content { found: None, .. }) => &mut counts.unknown,
-            Ok(_) => &mut counts.recognised,
-            Err(Unread::Gone) => &mut counts.gone,
-            Err(Unread::Changed) => &mut counts.changed,
-            Err(Unread::NotPermitted) => &mut counts.not_permitted,
-            Err(Unread::NotRegular) => &mut counts.not_regular,
-            Err(Unread::Failed(_)) => &mut counts.failed,
-            Err(Unread::Hung) => &mut counts.hung,
-        };
-        *count += 1;
+        self.counts.count(&verdict.content);
         // What another process, or a later moment, could find otherwise is not remembered.
         if matches!(verdict.content, Ok(_) | Err(Unread::NotPermitted | Unread::NotRegular)) {
             self.known.insert(key, verdict.content);

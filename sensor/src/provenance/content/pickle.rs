@@ -17,11 +17,10 @@ pub(super) fn by_opcodes(sample: &Sample<'_>) -> Option<Found> {
     if head.starts_with(TORCH) {
         return Some(Found::certain(Format::PytorchLegacy));
     }
-    let &[0x80, protocol @ 2..=5, ref rest @ ..] = head else { return None };
+    let [0x80, 2..=5, rest @ ..] = head else { return None };
     let framed = rest.first() == Some(&0x95) && u64_at(rest, 1).is_some_and(|length| length < sample.size);
-    // Frames came with protocol 4; the writers leave them away for very short pickles only.
-    let begins = if protocol >= 4 { framed } else { rest.first().is_some_and(|opcode| is_opcode(*opcode)) };
-    if !begins {
+    // Frames came with protocol 4. What is very short, or too long for one, stands outside.
+    if !framed && !rest.first().is_some_and(|opcode| is_opcode(*opcode)) {
         return None;
     }
     let front = head.get(..FIRST_GLOBAL).unwrap_or(head);
@@ -35,10 +34,10 @@ pub(super) fn by_opcodes(sample: &Sample<'_>) -> Option<Found> {
     (framed || sample.tail.ends_with(b".")).then_some(Found::likely(Format::Pickle))
 }
 
-/// Whether a pickle of protocol 2 or 3 can go on with it: a collection, a global, a string, a number.
+/// Whether a pickle can go on with it: a collection, a global, a string, bytes, a number.
 fn is_opcode(opcode: u8) -> bool {
     matches!(
         opcode,
         b'}' | b']' | b')' | b'(' | b'c' | b'X' | b'U' | b'T' | b'C' | b'B' | b'K' | b'M' | b'J' | b'G' | b'N'
-    ) || matches!(opcode, 0x85..=0x8b)
+    ) || matches!(opcode, 0x85..=0x8f | 0x96)
 }

@@ -61,6 +61,7 @@ fn weights() -> Vec<(Format, Confidence, Vec<u8>)> {
         (Format::PytorchLegacy, Certain, tar(&[("sys_info", b"1"), ("pickle", b"2")])),
         (Format::Pickle, Likely, b"\x80\x04\x95\x05\0\0\0\0\0\0\0]\x94K\x01a.".to_vec()),
         (Format::Pickle, Likely, b"\x80\x02}q\0.".to_vec()),
+        (Format::Pickle, Likely, b"\x80\x05B\x04\0\0\0abcd\x94.".to_vec()),
         (Format::Joblib, Likely, b"\x80\x03cjoblib.numpy_pickle\nNumpyArrayWrapper\nq\0)\x81.".to_vec()),
         (Format::Sklearn, Certain, b"\x80\x04\x95\x10\0\0\0\0\0\0\0\x8c\x18sklearn.ensemble._forest\x94.".to_vec()),
         (Format::Onnx, Certain, [&b"\x08\x08"[..], &proto(2, b"pytorch"), &proto(3, b"2.4"), &graph, &opset].concat()),
