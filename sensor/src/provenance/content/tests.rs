@@ -118,6 +118,9 @@ fn a_header_that_lies_about_lengths_is_not_believed() {
     assert_eq!(told(b"\xff\xff\xff\xff\x08\0\0\0\xf0\xff\xff\x7f\0\0\0\0"), None, "a root outside of its message");
     assert_eq!(told(b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\xff]"), None, "a frame larger than the file");
     assert_eq!(told(b"\x0c\xdb\x3a\x2a\xff\xff\xff\xff\xff\xff\xff\xff\0\0"), None, "a manifest larger than the file");
+    assert_eq!(told(b"\x08\x08\x12\x01x\x3a\x7f\x0a\x03\x0a\x01x"), None, "a graph larger than the file");
+    assert_eq!(told(b"\x08\x08\x12\x01x\x3a\x05\x0a\x09\x0a\x01x"), None, "a node larger than its graph");
+    assert_eq!(told(b"\x08\x01\x12\x7f\x0a\x03\x22\x01x"), None, "a graph larger than the file");
     assert_eq!(told(b"\x08\x08\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01x"), None, "a field larger than all");
 }
 
