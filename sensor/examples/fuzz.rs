@@ -3,16 +3,19 @@
 //! ```text
 //! cargo run --release -p sensor --example fuzz -- TARGET [SECONDS [SEED]]
 //! ```
-//! TARGET is `decode` (ring records) or `btf` (kernel type information). It prints how many inputs it tried and what became
+//! TARGET is `decode` (ring records), `btf` (kernel type information) or `content` (files told by their content). It prints how many inputs it tried and what became
 //! of them. An input that panics, or breaks a promise, is printed in hexadecimal, and the exit status is 1.
 
 use sensor::event::{Body, Event};
 use sensor::kernel::btf::Btf;
 use sensor::kernel::decode::{decode, samples};
 use sensor::kernel::object;
+use sensor::provenance::ClassTable;
+use sensor::provenance::content::{self, HEAD_MAX, Sample, TAIL_MAX, sniff};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 fn main() -> ExitCode {
@@ -23,8 +26,9 @@ fn main() -> ExitCode {
     let (seeds, run): (_, fn(&[u8]) -> String) = match target.as_str() {
         "decode" => (samples::all(), run_decode),
         "btf" => (vec![object_types()], run_btf),
+        "content" => (content::samples::all().into_iter().map(|(.., file)| file).collect(), run_content),
         _ => {
-            eprintln!("usage: fuzz decode|btf [SECONDS [SEED]]");
+            eprintln!("usage: fuzz decode|btf|content [SECONDS [SEED]]");
             return ExitCode::from(2);
         }
     };
@@ -100,6 +104,22 @@ fn run_btf(input: &[u8]) -> String {
     let _ =
         (btf.enumerator("Seen"), btf.function("on_exec"), btf.has_typedef("none"), btf.tracepoint_arguments("none"));
     format!("parsed, {found} of 4 offsets found")
+}
+
+/// The input as a file, and as the ends of a large one, whose size the input says as well.
+fn run_content(input: &[u8]) -> String {
+    static CLASSES: LazyLock<ClassTable> =
+        LazyLock::new(|| ClassTable::load(None).expect("the built-in file is right"));
+    let file = Sample::of(input);
+    let (found, classes) = CLASSES.by_content(&file);
+    assert_eq!(sniff(&file), found, "the same bytes are something else");
+    assert!(found.is_some() || classes.is_empty(), "a class without a format");
+    // What is beyond the ends is not looked at.
+    let more = Sample { head: input, tail: input, size: file.size };
+    assert_eq!(sniff(&more), found, "more than {HEAD_MAX} or {TAIL_MAX} bytes are looked at");
+    let size = input.last_chunk().map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes));
+    let _ = sniff(&Sample { size, ..file });
+    found.map_or("nothing", |found| found.format.name()).to_owned()
 }
 
 /// The type information of the embedded object: small, and of the same making as a kernel's.

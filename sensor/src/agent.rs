@@ -4,6 +4,7 @@
 //! programs, pushes what they send through the [`Line`], and shows what comes out. Time and I/O end here.
 
 mod select;
+pub mod sniffer;
 mod system;
 
 pub use select::{KINDS, Selection};

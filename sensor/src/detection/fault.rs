@@ -1,5 +1,6 @@
 //! What can be wrong with a rule set: each one sentence that names the thing and the mend, with its place.
 
+pub(super) use crate::event::text::most_like;
 use std::fmt;
 use std::sync::Arc;
 
@@ -251,17 +252,4 @@ pub enum Fault {
 
 fn hint(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
-}
-
-/// Which of `known` is most like `name`, if any is like it at all: at most a third of its letters differ.
-pub(super) fn most_like<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
-    // What is as long as this is no misspelling, and costs the product of the lengths.
-    let name = Some(name).filter(|name| name.len() <= 100)?.to_ascii_lowercase();
-    let limit = (name.chars().count() / 3).max(1);
-    known
-        .into_iter()
-        .map(|candidate| (strsim::osa_distance(&name, &candidate.to_ascii_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, candidate)| candidate.to_owned())
 }

@@ -74,6 +74,7 @@ fn different_bytes_become_different_text() {
             let bytes: Vec<u8> =
                 (0..length).map(|place| alphabet[number / alphabet.len().pow(place) % alphabet.len()]).collect();
             let text = text::lossless(&bytes, text::TEXT_MAX);
+            assert_eq!(text::original(&text), bytes, "{text}");
             if let Some(other) = seen.insert(text.clone(), bytes.clone()) {
                 assert_eq!(other, bytes, "{text}");
             }

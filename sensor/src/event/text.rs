@@ -35,10 +35,39 @@ pub fn lossless(bytes: &[u8], max: usize) -> Box<str> {
     text.into()
 }
 
+/// The bytes of which [`lossless`] made a text that was not cut.
+pub fn original(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        bytes.extend_from_slice(before.as_bytes());
+        let after = escape.get(1..).unwrap_or_default();
+        let byte = after.get(1..3).filter(|_| reads_as_escape(after)).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(byte.unwrap_or(b'\\'));
+        rest = if byte.is_some() { after.get(3..).unwrap_or_default() } else { after };
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
+}
+
 /// Whether a backslash before `rest` looks like the start of something that [`lossless`] writes.
 fn reads_as_escape(rest: &str) -> bool {
     let mut rest = rest.bytes();
     let (Some(b'x'), Some(high), Some(low)) = (rest.next(), rest.next(), rest.next()) else { return false };
     low.is_ascii_hexdigit()
         && (matches!(high, b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F') || (high, low | 0x20) == (b'5', b'c'))
+}
+
+/// Which of `known` is most like `name`, if any is like it at all: at most a third of its letters differ.
+pub(crate) fn most_like<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+    // What is as long as this is no misspelling, and costs the product of the lengths.
+    let name = Some(name).filter(|name| name.len() <= 100)?.to_ascii_lowercase();
+    let limit = (name.chars().count() / 3).max(1);
+    known
+        .into_iter()
+        .map(|candidate| (strsim::osa_distance(&name, &candidate.to_ascii_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, candidate)| candidate.to_owned())
 }

@@ -2,7 +2,9 @@
 //!
 //! Twice: [`ClassTable::keys`] is what the kernel matches names with, quickly and a little too widely, to decide which opens
 //! are sent; [`ClassTable::refine`] is the decision, on the whole path. What the second puts into a class, the first has sent.
+//! By content, which names know nothing of, [`ClassTable::by_content`] decides.
 
+use super::content::{ContentClasses, Format, Found, Sample};
 use super::definition::{Anchor, ClassesError, Definitions, anchor, check_room, glob};
 use crate::event::{Class, Classes, File};
 use crate::kernel::Classification;
@@ -21,6 +23,7 @@ const BEYOND_MOUNTS: usize = 2 * DIRECTORY_DEPTH + 1;
 #[derive(Debug)]
 pub struct ClassTable {
     matchers: Vec<(Class, Matcher)>,
+    contents: ContentClasses,
     suffixes: BTreeMap<[u64; 2], Classes>,
     names: BTreeMap<[u64; 4], Classes>,
     directories: BTreeMap<[u64; 4], Classes>,
@@ -74,6 +77,7 @@ impl ClassTable {
         let definitions = Definitions::parse(text, file)?;
         let mut table = ClassTable {
             matchers: Vec::new(),
+            contents: ContentClasses::default(),
             suffixes: BTreeMap::new(),
             names: BTreeMap::new(),
             directories: BTreeMap::new(),
@@ -100,6 +104,9 @@ impl ClassTable {
                 except_paths: patterns(class, &definition.except.paths)?,
             };
             table.matchers.push((class, matcher));
+            let formats = definition.content.iter().filter_map(|name| Format::from_name(name)).collect();
+            let minimum_size = definition.content_minimum_size.unwrap_or(definition.minimum_size);
+            table.contents.add(class, formats, minimum_size);
         }
         check_room(file, table.suffixes.len(), table.names.len(), table.directories.len())?;
         Ok(table)
@@ -141,6 +148,17 @@ impl ClassTable {
     pub fn settle(&self, file: &File) -> Classes {
         let otherwise = file.classes.0 & !self.matched_by_keys(&file.path, BEYOND_MOUNTS).0;
         Classes(self.refine(file).0 | otherwise)
+    }
+
+    /// What a file is by its content, and the classes that this puts it in. Its name has no say: what `except` leaves out by name
+    /// is in the class by content.
+    pub fn by_content(&self, sample: &Sample<'_>) -> (Option<Found>, Classes) {
+        self.contents.judge(sample)
+    }
+
+    /// What decides by content, to take along to another thread.
+    pub fn contents(&self) -> ContentClasses {
+        self.contents.clone()
     }
 
     /// The classes whose keys match a path, as the kernel would look them up, `depth` directories far.

@@ -1,6 +1,8 @@
 //! `classes.yml`, read and checked: every mistake is one sentence with its place and its mend.
 
+use super::content::Format;
 use crate::event::Class;
+use crate::event::text::most_like;
 use sensor_common::classify::{NAME_MAX, NAMES, NameKey, SUFFIX_MAX, SUFFIXES, SuffixKey};
 use serde::Deserialize;
 use std::fmt;
@@ -90,13 +92,15 @@ pub(super) struct Definitions {
 
 /// One class.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default, expecting = "a mapping with suffixes, names, directories or paths")]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with suffixes, names, directories, paths or content")]
 pub(super) struct Definition {
     pub(super) suffixes: Vec<String>,
     pub(super) names: Vec<String>,
     pub(super) directories: Vec<String>,
     pub(super) paths: Vec<String>,
     pub(super) minimum_size: u64,
+    pub(super) content: Vec<String>,
+    pub(super) content_minimum_size: Option<u64>,
     pub(super) except: Except,
 }
 
@@ -130,11 +134,12 @@ impl Definitions {
         };
         for class in Class::ALL {
             let definition = definitions.get_mut(class);
-            let checks: [(&str, &mut Vec<String>, Check); 7] = [
+            let checks: [(&str, &mut Vec<String>, Check); 8] = [
                 ("suffixes", &mut definition.suffixes, check_suffix),
                 ("names", &mut definition.names, check_name),
                 ("directories", &mut definition.directories, check_name),
                 ("paths", &mut definition.paths, check_path),
+                ("content", &mut definition.content, check_format),
                 ("except.suffixes", &mut definition.except.suffixes, check_suffix),
                 ("except.names", &mut definition.except.names, check_text),
                 ("except.paths", &mut definition.except.paths, check_pattern),
@@ -239,6 +244,16 @@ fn check_text(name: &str) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+fn check_format(name: &str) -> Result<(), String> {
+    if Format::from_name(&name.to_ascii_lowercase()).is_some() {
+        return Ok(());
+    }
+    Err(match most_like(name, Format::ALL.iter().map(|format| format.name())) {
+        Some(nearest) => format!("is no format that is told by content: did you mean `{nearest}`?"),
+        None => "is no format that is told by content: the head of rules/classes.yml names them all".to_owned(),
+    })
 }
 
 fn check_path(pattern: &str) -> Result<(), String> {

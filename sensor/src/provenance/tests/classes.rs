@@ -2,6 +2,7 @@
 
 use crate::event::{Class, Classes, File, FileId};
 use crate::kernel::Classification;
+use crate::provenance::content::{Format, Found, Sample};
 use crate::provenance::{ClassTable, ClassesError};
 use proptest::prelude::*;
 use sensor_common::classify::{DIRECTORY_DEPTH, NAMES, NameKey, SUFFIXES, SuffixKey};
@@ -131,6 +132,35 @@ fn a_class_that_no_name_explains_comes_from_a_watched_inode_and_stays() {
 }
 
 #[test]
+fn content_decides_whatever_the_name_and_the_size_only_where_it_is_likely() {
+    let bytes = b"\x80\x04\x95\x05\0\0\0\0\0\0\0]\x94K\x01a.";
+    let pickle = |size| Sample { size, ..Sample::of(bytes) };
+    let table = |text: &str| ClassTable::parse(text, "f.yml").expect(text);
+    let small = table("weights: {content: [Pickle], content_minimum_size: 100}\ndataset: {content: [pickle, gguf]}");
+    let format = |found: Option<Found>| found.map(|found| found.format);
+    for (size, expected) in [(99, &["dataset"][..]), (100, &["weights", "dataset"])] {
+        let (found, classes) = small.by_content(&pickle(size));
+        assert_eq!((format(found), &*names(classes)), (Some(Format::Pickle), expected), "{size} bytes");
+    }
+    let certain = small.by_content(&Sample::of(b"GGUF\x03\0\0\0"));
+    assert_eq!((format(certain.0), &*names(certain.1)), (Some(Format::Gguf), &["dataset"][..]));
+    let other = table("weights: {content: [pickle], minimum_size: 1000}");
+    assert_eq!(names(other.by_content(&pickle(999)).1), Vec::<&str>::new(), "minimum_size where nothing else is said");
+    assert_eq!(names(other.by_content(&pickle(1000)).1), ["weights"]);
+    assert_eq!(small.by_content(&Sample::of(b"{}")), (None, Classes::default()));
+    assert_eq!(small.keys(), Classification::default(), "the kernel has no keys of it");
+}
+
+#[test]
+fn the_head_of_the_shipped_file_names_every_format() {
+    let head = include_str!("../../../../rules/classes.yml").split("\nweights:").next().unwrap_or_default();
+    let list = head.split("The formats of `content`:").nth(1).expect("has a list");
+    let words: BTreeSet<&str> = list.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let missing: Vec<_> = Format::ALL.iter().filter(|format| !words.contains(format.name())).collect();
+    assert_eq!(missing, Vec::<&Format>::new());
+}
+
+#[test]
 fn the_kernels_tables_hold_the_shipped_keys_and_directories_are_few() {
     let keys = embedded().keys();
     assert!(keys.suffixes.len() <= SUFFIXES as usize && keys.names.len() <= NAMES as usize);
@@ -251,6 +281,12 @@ fn every_mistake_is_one_sentence_with_its_place_and_mend() {
         ("secret: {paths: [a/]}", "f.yml, line 1, secret.paths: `a/` ends with no name"),
         ("dataset: {except: {suffixes: [a.b]}}", "f.yml, line 1, dataset.except.suffixes: `a.b` has a dot"),
         ("weights: {sufixes: [a]}", "f.yml: weights: unknown field `sufixes`, expected one of `suffixes`"),
+        (
+            "weights:\n  content:\n    - gguf\n    - saftensors\n",
+            "f.yml, line 4, weights.content: `saftensors` is no format that is told by content: did you mean `safetensors`?",
+        ),
+        ("weights: {content: [\"\"]}", "weights.content: `` is no format that is told by content: the head of"),
+        ("weights: {content_minimum_size: many}", "f.yml: weights.content_minimum_size: invalid type"),
         ("wieghts: {suffixes: [a]}", "f.yml: unknown field `wieghts`, expected one of `weights`, `dataset`"),
         ("weights: {suffixes: a}", "f.yml: weights.suffixes: invalid type"),
         ("weights: {suffixes: [a]}\nweights: {suffixes: [b]}", "f.yml: duplicate field `weights`"),
