@@ -33,6 +33,8 @@ pub fn on_fork(context: BtfTracePointContext) -> i32 {
     0
 }
 
+const EEXIST: i32 = 17;
+
 /// Processes whose end was told just now.
 #[btf_map]
 static EXITED: LruHashMap<Process, u8, 1024> = LruHashMap::new();
@@ -48,7 +50,7 @@ pub fn on_exit(context: BtfTracePointContext) -> i32 {
     }
     // Two threads that end at once can both find that none is left.
     let process = process_of(task);
-    if EXITED.insert(process, 0, BPF_NOEXIST.into()).is_err() {
+    if EXITED.insert(process, 0, BPF_NOEXIST.into()) == Err(-EEXIST) {
         return 0;
     }
     if let Some(Outcome::OutOfScope) = excluded() {
