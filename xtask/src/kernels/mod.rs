@@ -81,7 +81,7 @@ pub struct Args {
     #[arg(long, value_enum)]
     accelerator: Option<Accelerator>,
     /// Record the table in docs/kernels.md.
-    #[arg(long, conflicts_with_all = ["kernel", "family", "only", "brief", "weir", "object"])]
+    #[arg(long, conflicts_with_all = ["kernel", "family", "only", "weir", "object"])]
     write: bool,
 }
 

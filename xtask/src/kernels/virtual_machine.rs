@@ -57,7 +57,8 @@ impl Accelerator {
         match self {
             // A hypervisor in a virtual machine may not set what this feature would have to.
             Accelerator::Kvm => ["-accel", "kvm", "-cpu", "max,-arch-capabilities"],
-            Accelerator::Tcg => ["-accel", "tcg", "-cpu", "max"],
+            // qemu 7.2 now and then gets the flags wrong after cmpxchg16b, and the kernel dies of it; it does without.
+            Accelerator::Tcg => ["-accel", "tcg", "-cpu", "max,cx16=off"],
         }
     }
 
