@@ -8,9 +8,16 @@ pub struct Kernel {
     pub name: &'static str,
     /// Suites that have it, looked into in turn: releases leave the mirrors one day, their security updates later.
     pub suites: &'static [&'static [(Part, &'static str)]],
-    /// Families that it cannot have, and why.
+    /// Families that it cannot have, or that are not checked on it, and why.
     pub lacks: &'static [(Family, &'static str)],
+    /// The processor that qemu emulates for it.
+    pub processor: &'static str,
 }
+
+/// qemu 7.2 now and then gets the flags wrong after cmpxchg16b, of which older kernels die; they do without.
+const WITHOUT_CX16: &str = "max,cx16=off";
+/// Without cmpxchg16b, newer ones have no memory to give where they may not wait (`kmalloc_nolock`, 6.18).
+const WHOLE: &str = "max";
 
 /// The metapackage of all of them.
 pub const PACKAGE: &str = "linux-image-cloud-amd64";
@@ -20,18 +27,30 @@ pub const KERNELS: &[Kernel] = &[
         name: "5.10",
         suites: &[&[(Part::Security, "bullseye-security")], &[(Part::Main, "bullseye")]],
         lacks: &[],
+        processor: WITHOUT_CX16,
     },
     Kernel {
         name: "6.1",
         suites: &[&[(Part::Main, "bookworm"), (Part::Security, "bookworm-security")], &[(Part::Main, "bookworm")]],
         lacks: &[],
+        processor: WITHOUT_CX16,
     },
     Kernel {
         name: "6.12",
         suites: &[&[(Part::Main, "trixie"), (Part::Security, "trixie-security")], &[(Part::Main, "trixie")]],
         lacks: &[],
+        processor: WITHOUT_CX16,
     },
-    Kernel { name: "newest", suites: &[&[(Part::Main, "sid")]], lacks: &[] },
+    Kernel {
+        name: "newest",
+        suites: &[&[(Part::Main, "sid")]],
+        lacks: &[(
+            Family::Portable,
+            "not checked: it leaves out runs of programs on sys_exit that were preempted, which is told as lost \
+             (missed_by_kernel); checks that want every event fail at random, and the sensor uses trampolines there",
+        )],
+        processor: WHOLE,
+    },
 ];
 
 /// How the sensor is attached.

@@ -192,7 +192,8 @@ impl Guest<'_> {
         all.file(JOB, serde_json::to_vec_pretty(&job)?);
         let initramfs = folder.join("initramfs");
         all.write(&initramfs)?;
-        Ok(Made { image: modules::image(root)?, initramfs, folder: folder.clone(), job })
+        let processor = kernel.kernel.processor;
+        Ok(Made { image: modules::image(root)?, initramfs, folder: folder.clone(), job, processor })
     }
 }
 
@@ -203,6 +204,7 @@ struct Made {
     /// Where everything of it is on this machine.
     folder: PathBuf,
     job: Job,
+    processor: &'static str,
 }
 
 impl Made {
@@ -212,6 +214,7 @@ impl Made {
             initramfs: &self.initramfs,
             console: self.folder.join("console"),
             accelerator: guest.accelerator,
+            processor: self.processor,
         };
         machine.run(&self.job, guest.deadline, hear)
     }

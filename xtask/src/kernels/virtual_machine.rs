@@ -38,7 +38,7 @@ impl Accelerator {
         let works = ui::step("trying /dev/kvm", || {
             // Without a file system it panics at once, which ends the machine.
             let mut probe = Command::new("timeout");
-            probe.args(["20", QEMU]).args(Accelerator::Kvm.options()).args(MACHINE).args(["-serial", "none"]);
+            probe.args(["20", QEMU]).args(Accelerator::Kvm.options("")).args(MACHINE).args(["-serial", "none"]);
             probe.arg("-kernel").arg(image).args(["-append", "panic=-1 quiet"]);
             let status = probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
             ensure!(status.is_ok_and(|status| status.success()), "no kernel comes up by it in 20 s");
@@ -53,12 +53,12 @@ impl Accelerator {
         }
     }
 
-    fn options(self) -> [&'static str; 4] {
+    /// What qemu is told; `processor`: what it emulates, if it has to.
+    fn options(self, processor: &'static str) -> [&'static str; 4] {
         match self {
             // A hypervisor in a virtual machine may not set what this feature would have to.
             Accelerator::Kvm => ["-accel", "kvm", "-cpu", "max,-arch-capabilities"],
-            // qemu 7.2 now and then gets the flags wrong after cmpxchg16b, and the kernel dies of it; it does without.
-            Accelerator::Tcg => ["-accel", "tcg", "-cpu", "max,cx16=off"],
+            Accelerator::Tcg => ["-accel", "tcg", "-cpu", processor],
         }
     }
 
@@ -86,6 +86,8 @@ pub struct Machine<'a> {
     /// Where the kernel's console is kept.
     pub console: PathBuf,
     pub accelerator: Accelerator,
+    /// What is emulated, if it has to be.
+    pub processor: &'static str,
 }
 
 /// What comes from a guest.
@@ -160,7 +162,7 @@ impl Machine<'_> {
     fn start(&self) -> Result<Qemu> {
         // By util-linux's setpriv: the machine goes when whoever started it does.
         let mut qemu = Command::new("setpriv");
-        qemu.args(["--pdeathsig", "KILL", QEMU]).args(self.accelerator.options()).args(MACHINE);
+        qemu.args(["--pdeathsig", "KILL", QEMU]).args(self.accelerator.options(self.processor)).args(MACHINE);
         qemu.arg("-serial").arg(format!("file:{}", self.console.display())).args(["-serial", "stdio"]);
         qemu.arg("-kernel").arg(self.image).arg("-initrd").arg(self.initramfs);
         qemu.args(["-append", "console=ttyS0 panic=-1 quiet lsm=lockdown,capability,landlock,bpf"]);
