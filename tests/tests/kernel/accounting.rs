@@ -79,6 +79,15 @@ impl Account {
         self.statistics.field(kind).and_then(|kind| kind[outcome].as_u64()).unwrap_or(u64::MAX)
     }
 
+    /// What was seen of a kind is what was done, but for what is told as left out by the kernel.
+    fn accounts_for(&self, kind: &str, outcome: u64, done: u64) {
+        let missed = self.count(kind, "missed_by_kernel");
+        assert!(
+            outcome <= done && done <= outcome + missed,
+            "{kind}: {done} done, {outcome} accounted for, {missed} missed"
+        );
+    }
+
     fn dropped(&self, kind: &str) -> u64 {
         ["ring_full", "fault", "table_full"].iter().map(|cause| self.count(kind, cause)).sum()
     }
@@ -92,15 +101,23 @@ impl Account {
             let told: u64 = self.events.iter().filter(lost).filter_map(|event| event.number("weir.lost.count")).sum();
             println!("{kind}: {}", self.statistics.field(kind).cloned().unwrap_or_default());
             assert_eq!(self.count(kind, "seen"), sum, "{kind}: {:?}", self.statistics);
-            assert_eq!(self.count(kind, "missed_by_kernel"), 0, "{kind}");
+            let missed = self.count(kind, "missed_by_kernel");
+            assert!(missed == 0 || programs_are_preempted(), "{kind}: {missed} runs were left out");
             assert_eq!(self.count(kind, "fault"), 0, "{kind}");
-            assert_eq!(told, self.dropped(kind), "{kind}: what is told of as lost");
+            assert_eq!(told, self.dropped(kind) + missed, "{kind}: what is told of as lost");
         }
         for kind in kinds {
             let shown = self.events.iter().filter(|event| event.kind() == *kind).count() as u64;
             assert_eq!(shown, self.count(kind, "sent"), "{kind}: what was sent comes out");
         }
     }
+}
+
+/// Whether this kernel lets a thread preempt another one in a tracing program, and then leaves out its own run of it, which it
+/// counts. Seen on 7.2, not on 6.18.
+fn programs_are_preempted() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    release.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 7)
 }
 
 /// A file that is in a class and one that is not.
@@ -123,9 +140,9 @@ fn open_storm(options: &[&str], asleep: bool, opens: u64) -> Result<Account, Box
     let ((none, _), (all, truth)) = (storm(0)?, storm(opens)?);
     let (hits, misses) = (truth["hits"].as_u64().ok_or("hits")?, truth["misses"].as_u64().ok_or("misses")?);
     assert_eq!((none.count("open", "sent"), none.dropped("open")), (0, 0), "its own start opens nothing of interest");
-    assert_eq!(all.count("open", "seen"), none.count("open", "seen") + hits + misses);
-    assert_eq!(all.count("open", "unmatched"), none.count("open", "unmatched") + misses);
-    assert_eq!(all.count("open", "sent") + all.dropped("open"), hits);
+    all.accounts_for("open", all.count("open", "seen") - none.count("open", "seen"), hits + misses);
+    all.accounts_for("open", all.count("open", "unmatched") - none.count("open", "unmatched"), misses);
+    all.accounts_for("open", all.count("open", "sent") + all.dropped("open"), hits);
     Ok(all)
 }
 
@@ -152,9 +169,9 @@ fn exec_storm(options: &[&str], asleep: bool, execs: u64) -> Result<Account, Box
     let (account, truth) = Account::of(&["exec", "fork", "exit"], options, asleep, &storm)?;
     assert_eq!(truth["execs"], execs);
     // The actor itself was forked elsewhere; it is run and ends here.
-    assert_eq!(account.count("fork", "seen"), execs);
-    assert_eq!(account.count("exec", "seen"), execs + 1);
-    assert_eq!(account.count("exit", "seen"), execs + 1);
+    account.accounts_for("fork", account.count("fork", "seen"), execs);
+    account.accounts_for("exec", account.count("exec", "seen"), execs + 1);
+    account.accounts_for("exit", account.count("exit", "seen"), execs + 1);
     Ok(account)
 }
 

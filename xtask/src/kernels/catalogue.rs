@@ -47,7 +47,7 @@ pub const KERNELS: &[Kernel] = &[
         lacks: &[(
             Family::Portable,
             "not checked: it leaves out runs of programs on sys_exit that were preempted, which is told as lost \
-             (missed_by_kernel); checks that want every event fail at random, and the sensor uses trampolines there",
+             (missed_by_kernel), many more than with trampolines, which the sensor uses there; checks fail at random",
         )],
         processor: WHOLE,
     },
