@@ -12,8 +12,8 @@ type Outcome = Result<(), Box<dyn Error>>;
 const WIDEST: usize = 110;
 
 /// What `weir run` and `weir events` share.
-const SENSOR: [&str; 7] =
-    ["--cgroup", "--classes", "--ring-size", "--flow-floor", "--format", "--statistics", "--kernel-log"];
+const SENSOR: [&str; 8] =
+    ["--cgroup", "--classes", "--ring-size", "--flow-floor", "--format", "--statistics", "--hooks", "--kernel-log"];
 
 /// The options of each subcommand, but for those that each has.
 fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
