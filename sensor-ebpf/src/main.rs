@@ -20,6 +20,7 @@ mod exec;
 mod files;
 mod globals;
 mod header;
+mod label;
 mod memory;
 mod module;
 mod mount;

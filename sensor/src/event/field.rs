@@ -61,7 +61,7 @@ macro_rules! fields {
 }
 
 fields! {
-    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, socket, process_access, bpf, module, mount, namespace, cgroup, process_found, tamper, lost.",
+    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, socket, process_access, bpf, module, mount, namespace, transfer, cgroup, process_found, tamper, lost.",
         |e| Some(e.body.kind_name().into());
     HookName, "weir.hook", Weir, "The kernel hook that saw it.",
         |e| Some(e.hook?.name().into());
@@ -168,6 +168,7 @@ fields! {
         |e| match &e.body {
             Body::Open(o) if o.io_uring => Some(Value::Flag(true)),
             Body::FileChange(c) if c.io_uring => Some(Value::Flag(true)),
+            Body::Transfer(t) if t.io_uring => Some(Value::Flag(true)),
             _ => None,
         };
     FileClass, "weir.file.class", Weir, "The classes that the file is in: weights, dataset, secret, startup_code and the like.",
@@ -202,6 +203,7 @@ fields! {
         |e| match &e.body {
             Body::Flow(f) => Some(f.socket_cookie.into()),
             Body::Connect(c) => Some(c.socket_cookie.into()),
+            Body::Transfer(t) => t.socket_cookie.map(Value::from),
             _ => None,
         };
 
@@ -276,6 +278,15 @@ fields! {
             _ => None,
         };
 
+    TransferCarrier, "weir.transfer.carrier", Weir, "What carries content: file, memory, pipe, unix_socket, inet_socket or device.",
+        |e| Some(transfer(e)?.carrier.name().into());
+    TransferDirection, "weir.transfer.direction", Weir, "in: the process took from it; out: it gave to it; both: it is mapped, shared and writable.",
+        |e| Some(transfer(e)?.direction.name().into());
+    TransferBytes, "weir.transfer.bytes", Weir, "Bytes between the two in this direction so far.",
+        |e| Some(transfer(e)?.bytes.into());
+    TransferBound, "weir.transfer.bound", Weir, "The bytes are the most that can have moved, not a count.",
+        |e| Some(Value::Flag(transfer(e)?.bound));
+
     TamperObject, "weir.tamper.object", Weir, "What of the sensor's own was changed: link, map or program, and its name.",
         |e| match &e.body { Body::Tamper(t) => text(&t.object), _ => None };
     TamperWhat, "weir.tamper.what", Weir, "What is wrong with it.",
@@ -312,6 +323,14 @@ fn file(event: &Event) -> Option<&File> {
         Body::Open(open) => Some(&open.file),
         Body::Exec(exec) => Some(&exec.file),
         Body::FileChange(change) => Some(&change.file),
+        Body::Transfer(transfer) => Some(&transfer.file),
+        _ => None,
+    }
+}
+
+fn transfer(event: &Event) -> Option<&super::Transfer> {
+    match &event.body {
+        Body::Transfer(transfer) => Some(transfer),
         _ => None,
     }
 }

@@ -12,6 +12,7 @@ mod process;
 mod system;
 pub mod text;
 mod time;
+mod transfer;
 mod value;
 mod workload;
 
@@ -26,9 +27,11 @@ pub use file::{Access, Change, File, FileChange, FileId, Open};
 pub use process::{Ancestor, Process, ProcessKey};
 pub use system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
 pub use time::{BootTime, WallClock};
+pub use transfer::{Label, Transfer};
 pub use value::Value;
 pub use workload::{CgroupKey, Workload, WorkloadKind};
 
+pub use sensor_common::label::{Carrier, Direction};
 pub use sensor_common::record::{AccessHow, BpfObject, FlowReason, Hook, Kind, MountHow, NamespaceHow};
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! What the programs are told before they are loaded: where the kernel's fields lie, and the settings.
 
+use crate::event::Class;
 use super::btf::{Argument, Btf, MemberError};
 use super::calls;
 use sensor_common::config::{ABSENT, Config, FIELDS, Field, Offsets, uring_shape};
@@ -114,6 +115,9 @@ pub fn config(btf: &Btf<'_>, settings: &Settings) -> Result<Config, LayoutError>
         uring_shape: uring_shape(btf),
         uring_skip_flag: uring_skip_flag(btf),
         uring_submitted: uring_submitted(btf),
+        held_classes: Class::Weights as u32 | Class::Dataset as u32 | Class::Secret as u32,
+        // Of datasets there can be millions of files: who opens one holds it, but a descriptor passed on is not followed.
+        source_classes: Class::Weights as u32 | Class::Secret as u32,
         reserved: 0,
     })
 }

@@ -3,7 +3,7 @@
 use super::Category;
 use crate::event::{
     Access, Ancestor, Body, BootTime, Class, Classes, Connect, Endpoints, Event, Exec, Field, File, FileId, Flow,
-    FlowReason, Held, Open, Process, ProcessKey, Transport, Workload, WorkloadKind,
+    FlowReason, Held, Label, Open, Process, ProcessKey, Transport, Workload, WorkloadKind,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
@@ -68,9 +68,9 @@ fn blank(category: Category) -> Body {
         }),
         Category::FileAccess | Category::FileEvent => {
             let access = if category == Category::FileEvent { Access::Write } else { Access::Read };
-            Body::Open(Open { file: File::default(), access, flags: 0, io_uring: false, candidate: false })
+            Body::Open(Open { file: File::default(), access, flags: 0, io_uring: false, candidate: false, carrier: false })
         }
-        Category::NetworkConnection => Body::Connect(Connect { endpoints, socket_cookie: 1 }),
+        Category::NetworkConnection => Body::Connect(Connect { endpoints, socket_cookie: 1, label: Label::default() }),
         Category::NetworkFlow => Body::Flow(Flow {
             endpoints,
             socket_cookie: 1,
@@ -81,6 +81,7 @@ fn blank(category: Category) -> Body {
             initiated: true,
             owner_guessed: false,
             peers_merged: false,
+            label: Label::default(),
         }),
         other => super::system::blank(other),
     }
