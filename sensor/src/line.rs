@@ -6,6 +6,7 @@
 use crate::alert::{Alert, Raiser};
 use crate::detection::{Engine, RuleSet};
 use crate::event::Event;
+use crate::provenance::graph::{self, Graph};
 use crate::provenance::{self, ClassTable, Declared, Ledger};
 use crate::{process, workload};
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub struct Line {
     processes: process::Table,
     workloads: workload::Table,
     ledger: Ledger,
+    graph: Graph,
     engine: Engine,
     raiser: Raiser,
 }
@@ -43,6 +45,7 @@ impl Line {
             processes: process::Table::new(limits.processes),
             workloads: workload::Table::new(limits.workloads),
             ledger: Ledger::with(classes, declared, provenance::Limits::default()),
+            graph: Graph::new(graph::Limits::default()),
             engine: Engine::new(rules),
             raiser,
         }
@@ -54,6 +57,8 @@ impl Line {
         self.processes.identify(&mut event);
         self.workloads.identify(&mut event);
         self.ledger.trace(&mut event);
+        self.graph.learn(&event);
+        event.trail = self.graph.held(&event).map(|(_, trail)| Box::new(trail));
         let event = Arc::new(event);
         let findings = self.engine.evaluate(&event);
         let alerts = findings.into_iter().filter_map(|finding| self.raiser.raise(finding)).collect();
