@@ -12,8 +12,9 @@ pub use select::{KINDS, Selection};
 use crate::delivery::{Console, Format, OutputError};
 use crate::detection::{RuleSet, RulesError};
 use crate::event::{Body, BootTime, Event};
-use crate::kernel::{self, Counters, Flows, Guard, Hooks, Ring, Tables};
+use crate::kernel::{self, Counters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
+use crate::provenance::graph::Mark;
 use crate::provenance::{ClassTable, ClassesError};
 use std::io::{self, Write};
 use std::os::fd::RawFd;
@@ -103,6 +104,7 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         flows: loaded.flows,
         guard: Some(Guard::new(&loaded.programs)),
         tables: loaded.tables,
+        labels: loaded.labels,
         programs: loaded.programs,
         malformed: 0,
         statistics: settings.statistics,
@@ -146,6 +148,7 @@ struct Agent {
     /// Until the agent itself takes the programs off.
     guard: Option<Guard>,
     tables: Tables,
+    labels: Labels,
     before: kernel::Totals,
     before_time: BootTime,
     malformed: u64,
@@ -173,6 +176,16 @@ impl Agent {
             }
         });
         result?;
+        for mark in self.line.take_marks() {
+            let now = system::now();
+            let told = match mark {
+                Mark::Holder(process, classes, bytes) => self.labels.holds(process, classes, bytes, now),
+                Mark::Carrier(thing, classes, bytes) => self.labels.carries(thing, classes, bytes, now),
+            };
+            if let Err(error) = told {
+                tracing::warn!(%error, "what a process passes on can go unseen");
+            }
+        }
         for pid in self.line.take_unknown() {
             if let Some(event) = system.process(pid) {
                 self.push(event)?;

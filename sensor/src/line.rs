@@ -6,7 +6,7 @@
 use crate::alert::{Alert, Raiser};
 use crate::detection::{Engine, RuleSet};
 use crate::event::Event;
-use crate::provenance::graph::{self, Graph};
+use crate::provenance::graph::{self, Graph, Mark};
 use crate::provenance::{self, ClassTable, Declared, Ledger};
 use crate::{process, workload};
 use std::sync::Arc;
@@ -63,6 +63,11 @@ impl Line {
         let findings = self.engine.evaluate(&event);
         let alerts = findings.into_iter().filter_map(|finding| self.raiser.raise(finding)).collect();
         (event, alerts)
+    }
+
+    /// What the kernel side has to be told of who holds what.
+    pub fn take_marks(&mut self) -> Vec<Mark> {
+        self.graph.take_marks()
     }
 
     /// Processes that events named and that nobody has told of: worth looking up in `/proc`.

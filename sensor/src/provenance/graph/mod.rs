@@ -156,14 +156,6 @@ impl Graph {
                 false
             }
             Body::ProcessAccess(access) => access.target.is_some_and(|target| self.reached(key, target, access.how)),
-            Body::FileChange(change) => {
-                if let Some(thing) = change.file.id.and_then(|id| self.carriers.get(&id)).filter(|thing| !thing.source)
-                    && !change.new_path.is_empty()
-                {
-                    thing.name = format!("file:{}", change.new_path).into();
-                }
-                false
-            }
             _ => false,
         }
     }
@@ -237,7 +229,13 @@ impl Graph {
             }
             return gained;
         }
-        let Some(id) = file.id.filter(|id| self.carriers.peek(id).is_some()) else { return false };
+        let Some(id) = file.id else { return false };
+        let Some(thing) = self.carriers.get(&id) else { return false };
+        if !thing.source && !file.path.is_empty() {
+            // It can have been renamed since.
+            let (kind, _) = thing.name.split_once(':').unwrap_or(("file", ""));
+            thing.name = format!("{kind}:{}", file.path).into();
+        }
         self.take(key, id, file.size, file.size)
     }
 
