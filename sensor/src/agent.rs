@@ -3,6 +3,7 @@
 //! Everything with side effects is here or in the modules named here: it asks the system what it needs to know, loads the
 //! programs, pushes what they send through the [`Line`], and shows what comes out. Time and I/O end here.
 
+mod open_files;
 mod select;
 pub mod sniffer;
 mod system;
@@ -111,7 +112,9 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         done: false,
     };
     // Attached first, then looked around: nothing can happen between the two unseen.
-    for event in system.found() {
+    let found = system.found();
+    let open: Vec<Event> = found.iter().flat_map(|event| open_files::of(event, agent.line.classes())).collect();
+    for event in found.into_iter().chain(open) {
         agent.push(event)?;
     }
     let mut ring = Ring::new(loaded.events)?;

@@ -65,6 +65,11 @@ impl Line {
         (event, alerts)
     }
 
+    /// The classes that files are judged by.
+    pub fn classes(&self) -> &ClassTable {
+        self.ledger.classes()
+    }
+
     /// What the kernel side has to be told of who holds what.
     pub fn take_marks(&mut self) -> Vec<Mark> {
         self.graph.take_marks()

@@ -224,6 +224,11 @@ impl Graph {
                 Arc::make_mut(&mut thing.holding).open(Arc::clone(&source));
             }
             let gained = Arc::make_mut(&mut self.holder(key).holding).open(source);
+            // The kernel side did not see it, or did not know what it saw.
+            if event.hook.is_none() || open.candidate {
+                self.marks.extend(file.id.map(|id| Mark::Carrier(id, WEIGHTS, file.size)));
+                self.mark_holder(key);
+            }
             if gained {
                 self.tell(News::Process(key));
             }

@@ -22,7 +22,7 @@ fn file(inode: u64, path: &str, size: u64, classes: Classes) -> File {
 
 fn event(pid: u32, body: Body) -> Event {
     let actor = Actor { process: Some(key(pid)), ..Actor::default() };
-    let mut event = Event::new(BootTime(1), None, actor, body);
+    let mut event = Event::new(BootTime(1), Some(crate::event::Hook::SysExit), actor, body);
     let executable = format!("/bin/p{pid}").into();
     event.process = Some(Arc::new(Process { executable, ..Process::default() }));
     event
@@ -121,6 +121,16 @@ fn who_opens_a_file_holds_all_of_it_once() {
     let source = trail.source.unwrap();
     assert_eq!((&*source.path, source.reader.key, &*source.reader.executable), ("/models/a.gguf", key(1), "/bin/p1"));
     assert_eq!(trail.sender.unwrap().key, key(1));
+}
+
+#[test]
+fn what_the_kernel_side_did_not_see_it_is_told() {
+    let mut before = open(1, model());
+    before.hook = None;
+    let mut graph = graph(&[before]);
+    let id = FileId { device: 1, inode: MODEL };
+    assert_eq!(graph.take_marks(), [Mark::Carrier(id, WEIGHTS, GIB), Mark::Holder(key(1), WEIGHTS, GIB)]);
+    assert_eq!(graph.take_marks(), []);
 }
 
 #[test]
