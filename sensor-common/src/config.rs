@@ -557,8 +557,8 @@ plain! {
         pub held_classes: u32,
         /// Bits of the classes whose files are remembered, so that who gets a descriptor of one holds it too.
         pub source_classes: u32,
-        /// Reserved, 0.
-        pub reserved: u32,
+        /// Records that a cgroup may send in 100 ms while the ring is more than half full.
+        pub budget: u32,
     }
 }
 

@@ -11,6 +11,7 @@
 #![feature(asm_experimental_arch)]
 
 mod bpf;
+mod budget;
 mod call;
 mod cgroup;
 mod change;

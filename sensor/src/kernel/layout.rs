@@ -11,6 +11,9 @@ use zerocopy::{FromBytes, IntoBytes};
 pub const WAKE_BYTES: u32 = 64 << 10;
 /// Default of a flow's bytes before its second report.
 pub const FLOW_FLOOR: u32 = 64 << 10;
+/// Records that a cgroup may send in 100 ms while the ring is more than half full: 20,000 a second, which take a tenth of the agent's
+/// time.
+const BUDGET: u32 = 2_000;
 
 /// Why the programs cannot be told what they need.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -118,7 +121,7 @@ pub fn config(btf: &Btf<'_>, settings: &Settings) -> Result<Config, LayoutError>
         held_classes: Class::Weights as u32 | Class::Dataset as u32 | Class::Secret as u32,
         // Of datasets there can be millions of files: who opens one holds it, but a descriptor passed on is not followed.
         source_classes: Class::Weights as u32 | Class::Secret as u32,
-        reserved: 0,
+        budget: BUDGET,
     })
 }
 
