@@ -23,6 +23,7 @@ mod header;
 mod memory;
 mod module;
 mod mount;
+mod names;
 mod namespace;
 mod open;
 mod packet;

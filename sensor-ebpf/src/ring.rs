@@ -66,3 +66,21 @@ pub fn send_with<T: 'static>(kind: Kind, fill: impl FnOnce(&mut T)) {
     entry.submit(wake_up(size_of::<T>() as u64));
     count(kind, Outcome::Sent);
 }
+
+/// Sends a record of fixed size, made in place by `fill`, and counts it; if `fill` says that it could not make it, nothing is sent
+/// and that is counted.
+#[inline(always)]
+pub fn send_if<T: 'static>(kind: Kind, fill: impl FnOnce(*mut T) -> bool) {
+    let Some(mut entry) = EVENTS.reserve_untyped::<T>(0) else {
+        count(kind, Outcome::RingFull);
+        return;
+    };
+    let place: *mut MaybeUninit<T> = &raw mut *entry;
+    if fill(place.cast()) {
+        entry.submit(wake_up(size_of::<T>() as u64));
+        count(kind, Outcome::Sent);
+    } else {
+        entry.discard(BPF_RB_NO_WAKEUP.into());
+        count(kind, Outcome::Fault);
+    }
+}

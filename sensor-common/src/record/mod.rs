@@ -5,12 +5,14 @@
 
 mod file;
 mod hook;
+mod names;
 mod net;
 mod process;
 mod system;
 
 pub use file::{File, FileChange, Open, Path, SIZE_UNKNOWN, file_flags, path_flags};
 pub use hook::Hook;
+pub use names::{DNS_MAX, DNS_SHORT, Dns, DnsDirection, HELLO_MAX, HELLO_SHORT, Hello};
 pub use net::{Connect, Endpoints, Flow, FlowReason, Socket, flow_flags};
 pub use process::{Exec, Exit, Fork, exec_flags};
 pub use system::{AccessHow, Bpf, BpfObject, Cgroup, Module, Mount, MountHow, Namespace, NamespaceHow, ProcessAccess};
@@ -18,7 +20,7 @@ pub use system::{AccessHow, Bpf, BpfObject, Cgroup, Module, Mount, MountHow, Nam
 use crate::plain;
 
 /// Version of every layout in this file. Raised by one with each change, additions included.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// Length of a task's `comm`, with its NUL (`TASK_COMM_LEN`, include/linux/sched.h).
 pub const COMM_LEN: usize = 16;
@@ -73,11 +75,15 @@ pub enum Kind {
     Mount = 16,
     /// A process went into other namespaces: [`Namespace`].
     Namespace = 17,
+    /// A DNS message left or arrived: [`Dns`].
+    Dns = 19,
+    /// A flow began with what looks like a ClientHello: [`Hello`].
+    Hello = 20,
 }
 
 impl Kind {
-    /// Every kind, in wire order; `Kind::ALL[i] as usize == i + 1`.
-    pub const ALL: [Kind; 17] = [
+    /// Every kind, in wire order.
+    pub const ALL: [Kind; 19] = [
         Kind::Exec,
         Kind::Fork,
         Kind::Exit,
@@ -95,14 +101,23 @@ impl Kind {
         Kind::Module,
         Kind::Mount,
         Kind::Namespace,
+        Kind::Dns,
+        Kind::Hello,
     ];
+
+    /// The greatest wire value.
+    pub const MAX: usize = Kind::ALL[Kind::ALL.len() - 1] as usize;
 
     /// The kind of a wire value.
     pub const fn from_wire(value: u8) -> Option<Kind> {
-        if value == 0 || value as usize > Kind::ALL.len() {
-            return None;
+        let mut index = 0;
+        while index < Kind::ALL.len() {
+            if Kind::ALL[index] as u8 == value {
+                return Some(Kind::ALL[index]);
+            }
+            index += 1;
         }
-        Some(Kind::ALL[value as usize - 1])
+        None
     }
 
     /// The name used in output, rules, metrics and on the command line.
@@ -125,6 +140,8 @@ impl Kind {
             Kind::Module => "module",
             Kind::Mount => "mount",
             Kind::Namespace => "namespace",
+            Kind::Dns => "dns",
+            Kind::Hello => "hello",
         }
     }
 }

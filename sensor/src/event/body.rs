@@ -1,6 +1,7 @@
 //! The kinds of event, each with what is particular to it.
 
 use super::file::{Change, File, FileChange, Open};
+use super::names::{Dns, Hello};
 use super::system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
 use super::{BootTime, CgroupKey, FlowReason, Kind, ProcessKey};
 use std::fmt;
@@ -37,6 +38,10 @@ pub enum Body {
     Mount(Mount),
     /// A process went into other namespaces.
     Namespace(Namespace),
+    /// A DNS message left or arrived.
+    Dns(Dns),
+    /// A flow began with what may be a ClientHello.
+    Hello(Hello),
     /// Something of the sensor's own was changed by somebody else.
     Tamper(Tamper),
     /// A process that was there before the sensor, or that it missed, found in `/proc`.
@@ -68,6 +73,8 @@ impl Body {
             Body::Module(_) => Kind::Module.name(),
             Body::Mount(_) => Kind::Mount.name(),
             Body::Namespace(_) => Kind::Namespace.name(),
+            Body::Dns(_) => Kind::Dns.name(),
+            Body::Hello(_) => Kind::Hello.name(),
             Body::Tamper(_) => "tamper",
             Body::ProcessFound(_) => "process_found",
             Body::Lost(_) => "lost",

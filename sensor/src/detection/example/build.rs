@@ -2,8 +2,9 @@
 
 use super::Category;
 use crate::event::{
-    Access, Ancestor, Body, BootTime, Class, Classes, Connect, Endpoints, Event, Exec, Field, File, FileId, Flow,
-    FlowReason, Held, Open, Process, ProcessKey, Transport, Workload, WorkloadKind,
+    Access, Ancestor, Body, BootTime, Class, Classes, Connect, Dns, DnsChannel, DnsDirection, DnsMessage, Endpoints,
+    Event, Exec, Field, File, FileId, Flow, FlowReason, Held, NamedBy, Open, Process, ProcessKey, Server, Transport,
+    Workload, WorkloadKind,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
@@ -46,6 +47,10 @@ pub fn full(category: Category) -> Event {
     if let Some(endpoints) = endpoints_mut(&mut event.body) {
         (endpoints.local_address, endpoints.local_port) = (Some(Ipv4Addr::LOCALHOST.into()), Some(1));
         event.held = Some(Held { sources: 1, bytes: 1, sent: 1 });
+        if !matches!(event.body, Body::Dns(_)) {
+            let name = Some(Arc::from("x"));
+            event.server = Some(Server { name: name.clone(), by: NamedBy::Dns, tls: name, disagrees: true });
+        }
     }
     event
 }
@@ -82,6 +87,14 @@ fn blank(category: Category) -> Body {
             owner_guessed: false,
             peers_merged: false,
         }),
+        Category::DnsQuery => Body::Dns(Dns {
+            endpoints: Endpoints { transport: Transport::Udp, ..endpoints },
+            socket_cookie: 1,
+            direction: DnsDirection::Query,
+            size: 0,
+            message: None,
+            channel: None,
+        }),
         other => super::system::blank(other),
     }
 }
@@ -99,6 +112,7 @@ fn endpoints_mut(body: &mut Body) -> Option<&mut Endpoints> {
     match body {
         Body::Connect(connect) => Some(&mut connect.endpoints),
         Body::Flow(flow) => Some(&mut flow.endpoints),
+        Body::Dns(dns) => Some(&mut dns.endpoints),
         _ => None,
     }
 }
@@ -109,6 +123,8 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
     let mut process = Process { key: ProcessKey { pid: 100, start_ticks: 1 }, ..Process::default() };
     let mut workload = Workload::default();
     let mut held = Held { sources: 0, bytes: 0, sent: 0 };
+    let mut server = Server { name: None, by: NamedBy::Address, tls: None, disagrees: false };
+    let mut has_server = false;
     let (mut has_process, mut has_workload, mut has_held) = (false, false, false);
     for (field, value) in fields {
         let name = field.name();
@@ -119,6 +135,8 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
             has_workload = true;
         } else if held_field(*field, value, &mut held) {
             has_held = true;
+        } else if server_field(*field, value, &mut server) {
+            has_server = true;
         } else {
             body_field(*field, value, &mut event.body);
         }
@@ -129,6 +147,7 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
     }
     event.workload = has_workload.then(|| Arc::new(workload));
     event.held = has_held.then_some(held);
+    event.server = has_server.then_some(server);
     for (field, value) in fields {
         let got = field.get(&event).map(|got| shown(&got));
         if got.as_deref() != Some(&*text(value)) {
@@ -208,6 +227,21 @@ fn held_field(field: Field, value: &Value, held: &mut Held) -> bool {
     true
 }
 
+fn server_field(field: Field, value: &Value, server: &mut Server) -> bool {
+    let name = || Some(Arc::from(text(value)));
+    match field {
+        Field::ServerAddress => server.name = name(),
+        Field::DestinationBy => {
+            let found = NamedBy::ALL.into_iter().find(|by| by.name() == text(value));
+            server.by = found.unwrap_or(server.by);
+        }
+        Field::TlsServerName => server.tls = name(),
+        Field::TlsDisagrees => server.disagrees = value.as_bool() == Some(true),
+        _ => return false,
+    }
+    true
+}
+
 fn body_field(field: Field, value: &Value, body: &mut Body) {
     if let Some(file) = file_mut(body) {
         let path = text(value);
@@ -261,6 +295,30 @@ fn body_field(field: Field, value: &Value, body: &mut Body) {
             }
             _ => {}
         }
+    }
+}
+
+/// Every field that a query can have.
+pub(super) fn fill_dns(dns: &mut Dns) {
+    let message =
+        DnsMessage { id: 1, response: false, code: 0, name: "x".into(), name_bytes: 1, kind: 1, addresses: vec![] };
+    dns.message = Some(Box::new(message));
+    dns.channel = Some(DnsChannel { registered_domain: "x".into(), query_bytes: 1, distinct_labels: 1 });
+}
+
+pub(super) fn dns_field(field: Field, value: &Value, dns: &mut Dns) {
+    let blank = DnsChannel { registered_domain: "".into(), query_bytes: 0, distinct_labels: 0 };
+    match field {
+        Field::DnsQuestionName => {
+            let channel = dns.channel.take();
+            fill_dns(dns);
+            dns.channel = channel;
+            dns.message.iter_mut().for_each(|message| message.name = text(value).into());
+        }
+        Field::DnsRegisteredDomain => dns.channel.get_or_insert(blank).registered_domain = text(value).into(),
+        Field::DnsQueryBytes => dns.channel.get_or_insert(blank).query_bytes = number(value),
+        Field::DnsDistinctLabels => dns.channel.get_or_insert(blank).distinct_labels = number(value),
+        _ => {}
     }
 }
 

@@ -4,6 +4,7 @@
 //! multiple of its own length. What cannot be right is [`Malformed`], never guessed; the caller counts it.
 
 mod file;
+mod names;
 mod net;
 #[doc(hidden)]
 pub mod samples;
@@ -124,6 +125,8 @@ pub fn decode(bytes: &[u8]) -> Result<Event, Malformed> {
         Kind::Module => Body::Module(system::module(bytes)?),
         Kind::Mount => Body::Mount(system::mount(bytes)?),
         Kind::Namespace => Body::Namespace(system::namespace(bytes)?),
+        Kind::Dns => Body::Dns(names::dns(bytes)?),
+        Kind::Hello => Body::Hello(names::hello(bytes)?),
     };
     Ok(Event::new(BootTime(header.time), Some(hook), actor(&header), body))
 }

@@ -192,7 +192,7 @@ fn hooks(btf: &Btf<'_>, concern: Concern) -> Option<Finding> {
         Concern::Mount => "hook mount",
         Concern::Namespace => "hook namespace",
         Concern::Cgroups => "hook cgroups",
-        Concern::Connect | Concern::Bytes => return None,
+        Concern::Connect | Concern::Bytes | Concern::Names => return None,
     };
     let missing = |reason: String| {
         let state = if concern.required() { State::Missing } else { State::Degraded };
