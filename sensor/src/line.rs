@@ -6,6 +6,7 @@
 use crate::alert::{Alert, Raiser};
 use crate::detection::{Engine, RuleSet};
 use crate::event::Event;
+use crate::provenance::names::{Names, Resolvers};
 use crate::provenance::{self, ClassTable, Declared, Ledger};
 use crate::{process, workload};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ impl Default for Limits {
 pub struct Line {
     processes: process::Table,
     workloads: workload::Table,
+    names: Names,
     ledger: Ledger,
     engine: Engine,
     raiser: Raiser,
@@ -42,6 +44,7 @@ impl Line {
         Line {
             processes: process::Table::new(limits.processes),
             workloads: workload::Table::new(limits.workloads),
+            names: Names::new(Resolvers::new(rules.lists().networks("resolvers"))),
             ledger: Ledger::with(classes, declared, provenance::Limits::default()),
             engine: Engine::new(rules),
             raiser,
@@ -53,6 +56,7 @@ impl Line {
     pub fn push(&mut self, mut event: Event) -> (Arc<Event>, Vec<Alert>) {
         self.processes.identify(&mut event);
         self.workloads.identify(&mut event);
+        self.names.trace(&mut event);
         self.ledger.trace(&mut event);
         let event = Arc::new(event);
         let findings = self.engine.evaluate(&event);
