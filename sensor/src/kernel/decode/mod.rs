@@ -12,6 +12,8 @@ mod system;
 #[cfg(test)]
 mod tests;
 
+pub use names::message;
+
 use crate::event::text::{TEXT_MAX, lossless};
 use crate::event::{Actor, Body, BootTime, Cgroup, CgroupKey, Change, Event, Exit, Fork, ProcessKey};
 use sensor_common::record::{self, Header, Hook, Kind, Process, VERSION};

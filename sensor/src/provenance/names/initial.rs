@@ -13,16 +13,16 @@ const PACKETS_MAX: usize = 8;
 const FRAMES_MAX: usize = 256;
 
 /// What differs between versions.
-struct Version {
+pub(super) struct Version {
     salt: [u8; 20],
     key: &'static [u8],
     vector: &'static [u8],
     header: &'static [u8],
     /// The packet type of Initial packets.
-    initial: u8,
+    pub(super) initial: u8,
 }
 
-const VERSION_1: Version = Version {
+static VERSION_1: Version = Version {
     salt: [
         0x38, 0x76, 0x2c, 0xf7, 0xf5, 0x59, 0x34, 0xb3, 0x4d, 0x17, 0x9a, 0xe6, 0xa4, 0xc8, 0x0c, 0xad, 0xcc, 0xbb,
         0x7f, 0x0a,
@@ -33,7 +33,7 @@ const VERSION_1: Version = Version {
     initial: 0,
 };
 
-const VERSION_2: Version = Version {
+static VERSION_2: Version = Version {
     salt: [
         0x0d, 0xed, 0xe3, 0xde, 0xf7, 0x00, 0xa6, 0xdb, 0x81, 0x93, 0x81, 0xbe, 0x6e, 0x26, 0x9d, 0xcb, 0xf9, 0xbd,
         0x2e, 0xd9,
@@ -44,7 +44,7 @@ const VERSION_2: Version = Version {
     initial: 1,
 };
 
-fn version(number: u32) -> Option<&'static Version> {
+pub(super) fn version(number: u32) -> Option<&'static Version> {
     match number {
         1 => Some(&VERSION_1),
         0x6b33_43cf => Some(&VERSION_2),
@@ -113,16 +113,10 @@ impl<'a> Packet<'a> {
 
     /// What is in it, if the keys that `id` gives open it.
     fn open(&self, id: &[u8]) -> Option<Vec<u8>> {
-        let version = self.version?;
-        let initial = Salt::new(HKDF_SHA256, &version.salt).extract(id);
-        let client = Prk::new_less_safe(HKDF_SHA256, &expand::<32>(&initial, b"tls13 client in")?);
-        let key = UnboundKey::new(&AES_128_GCM, &expand::<16>(&client, version.key)?).ok()?;
-        let mut nonce = expand::<12>(&client, version.vector)?;
-        let protection = HeaderProtectionKey::new(&AES_128, &expand::<16>(&client, version.header)?).ok()?;
-
+        let keys = Keys::new(self.version?, id)?;
         // The sample begins where the number's fourth byte would end, however long it is (RFC 9001, section 5.4.2).
         let sample = self.bytes.get(self.number.checked_add(4)?..)?.get(..16)?;
-        let [mask, masks @ ..] = protection.new_mask(sample).ok()?;
+        let [mask, masks @ ..] = keys.header.new_mask(sample).ok()?;
         let mut packet = self.bytes.to_vec();
         let first = packet.first_mut()?;
         *first ^= mask & 0x0f;
@@ -132,14 +126,36 @@ impl<'a> Packet<'a> {
             *byte ^= mask;
             number = number << 8 | u32::from(*byte);
         }
-        // The first packets of a connection have small numbers: nothing was cut off of them.
+        let (header, payload) = packet.split_at_mut_checked(self.number + length)?;
+        let opened = keys.packet.open_in_place(keys.nonce(number), Aad::from(&*header), payload);
+        opened.ok().map(|frames| frames.to_vec())
+    }
+}
+
+/// A client's keys for Initial packets.
+pub(super) struct Keys {
+    pub(super) packet: LessSafeKey,
+    vector: [u8; 12],
+    pub(super) header: HeaderProtectionKey,
+}
+
+impl Keys {
+    /// Those that the connection id gives.
+    pub(super) fn new(version: &Version, id: &[u8]) -> Option<Keys> {
+        let initial = Salt::new(HKDF_SHA256, &version.salt).extract(id);
+        let client = Prk::new_less_safe(HKDF_SHA256, &expand::<32>(&initial, b"tls13 client in")?);
+        let packet = UnboundKey::new(&AES_128_GCM, &expand::<16>(&client, version.key)?).ok()?;
+        let header = HeaderProtectionKey::new(&AES_128, &expand::<16>(&client, version.header)?).ok()?;
+        Some(Keys { packet: LessSafeKey::new(packet), vector: expand::<12>(&client, version.vector)?, header })
+    }
+
+    /// Of a packet's number. The first ones of a connection are small: nothing was cut off of them.
+    pub(super) fn nonce(&self, number: u32) -> Nonce {
+        let mut nonce = self.vector;
         for (byte, number) in nonce.iter_mut().rev().zip(number.to_be_bytes().into_iter().rev()) {
             *byte ^= number;
         }
-        let (header, payload) = packet.split_at_mut_checked(self.number + length)?;
-        let opened =
-            LessSafeKey::new(key).open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(&*header), payload);
-        opened.ok().map(|frames| frames.to_vec())
+        Nonce::assume_unique_for_key(nonce)
     }
 }
 

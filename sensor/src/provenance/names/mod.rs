@@ -12,6 +12,8 @@ mod domain;
 pub mod hello;
 mod initial;
 mod resolvers;
+#[doc(hidden)]
+pub mod samples;
 #[cfg(test)]
 mod tests;
 
