@@ -7,6 +7,7 @@ use crate::alert::{Alert, Raiser};
 use crate::detection::{Engine, RuleSet};
 use crate::event::Event;
 use crate::provenance::graph::{self, Graph, Mark};
+use crate::provenance::names::{Names, Resolvers};
 use crate::provenance::{self, ClassTable, Declared, Ledger};
 use crate::{process, workload};
 use std::sync::Arc;
@@ -30,6 +31,7 @@ impl Default for Limits {
 pub struct Line {
     processes: process::Table,
     workloads: workload::Table,
+    names: Names,
     ledger: Ledger,
     graph: Graph,
     engine: Engine,
@@ -44,6 +46,7 @@ impl Line {
         Line {
             processes: process::Table::new(limits.processes),
             workloads: workload::Table::new(limits.workloads),
+            names: Names::new(Resolvers::new(rules.lists().networks("resolvers"))),
             ledger: Ledger::with(classes, declared, provenance::Limits::default()),
             graph: Graph::new(graph::Limits::default()),
             engine: Engine::new(rules),
@@ -56,6 +59,7 @@ impl Line {
     pub fn push(&mut self, mut event: Event) -> (Arc<Event>, Vec<Alert>) {
         self.processes.identify(&mut event);
         self.workloads.identify(&mut event);
+        self.names.trace(&mut event);
         self.ledger.trace(&mut event);
         self.graph.learn(&event);
         event.trail = self.graph.held(&event).map(|(_, trail)| Box::new(trail));

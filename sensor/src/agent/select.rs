@@ -3,7 +3,7 @@
 use crate::event::Event;
 
 /// The kinds by which events can be chosen ([`crate::event::Body::kind_name`]).
-pub const KINDS: [&str; 21] = [
+pub const KINDS: [&str; 23] = [
     "exec",
     "fork",
     "exit",
@@ -21,6 +21,8 @@ pub const KINDS: [&str; 21] = [
     "mount",
     "namespace",
     "transfer",
+    "dns",
+    "hello",
     "cgroup",
     "process_found",
     "tamper",

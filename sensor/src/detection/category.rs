@@ -1,6 +1,6 @@
 //! Log sources: which events a rule is held against.
 
-use crate::event::{Access, Body, Change, Event};
+use crate::event::{Access, Body, Change, DnsDirection, Event};
 
 /// A Sigma log source category of `product: linux`, as Weir fills it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,13 +33,15 @@ pub enum Category {
     Mount,
     /// Our own: a process went into other namespaces.
     Namespace,
+    /// Sigma's `dns_query`: a DNS query left.
+    DnsQuery,
     /// Our own: something of the sensor's own was changed by somebody else.
     SensorTampering,
 }
 
 impl Category {
     /// Every category; `Category::ALL[c as usize] == c`.
-    pub const ALL: [Category; 15] = [
+    pub const ALL: [Category; 16] = [
         Category::ProcessCreation,
         Category::FileAccess,
         Category::FileEvent,
@@ -54,6 +56,7 @@ impl Category {
         Category::Bpf,
         Category::Mount,
         Category::Namespace,
+        Category::DnsQuery,
         Category::SensorTampering,
     ];
 
@@ -74,6 +77,7 @@ impl Category {
             Category::Bpf => "bpf",
             Category::Mount => "mount",
             Category::Namespace => "namespace",
+            Category::DnsQuery => "dns_query",
             Category::SensorTampering => "sensor_tampering",
         }
     }
@@ -104,8 +108,10 @@ impl Category {
             Body::Bpf(_) => &[Category::Bpf],
             Body::Mount(_) => &[Category::Mount],
             Body::Namespace(_) => &[Category::Namespace],
+            Body::Dns(dns) if dns.direction == DnsDirection::Query => &[Category::DnsQuery],
             Body::Tamper(_) => &[Category::SensorTampering],
-            Body::Transfer(_) | Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) | Body::Lost(_) => &[],
+            Body::Dns(_) | Body::Hello(_) | Body::Transfer(_) => &[],
+            Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) | Body::Lost(_) => &[],
         }
     }
 }

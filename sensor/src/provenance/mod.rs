@@ -2,8 +2,8 @@
 //!
 //! [`ClassTable`] says which files are in which class: the kernel gets its keys, and every opened file is judged again on its
 //! whole path; by what is in a file, [`content`] tells whatever its name. [`Ledger`] keeps, for each workload, the weights that it opened and the bytes that it sent since. Both are pure
-//! functions of what they are given. What carries a label from one process or file to another, budgets over time, and the
-//! names of destinations do not live here yet.
+//! functions of what they are given, and so is [`names`], which knows what destinations go by. What carries a label from one
+//! process or file to another, and budgets over time, do not live here yet.
 
 mod classes;
 pub mod content;
@@ -11,6 +11,7 @@ mod declared;
 mod definition;
 pub mod graph;
 mod ledger;
+pub mod names;
 
 #[cfg(test)]
 mod tests;

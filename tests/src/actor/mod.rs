@@ -19,6 +19,7 @@ mod steal;
 mod storm;
 mod upload;
 mod uring;
+mod visit;
 
 use clap::{Parser, Subcommand};
 use serde_json::Value;
@@ -47,6 +48,8 @@ enum Act {
     Bench(bench::Args),
     /// Send bytes to a sink.
     Upload(upload::Args),
+    /// Go to a server as clients do: ask for its address, connect, begin with a ClientHello.
+    Visit(visit::Args),
     /// Read a file and send it to whoever connects, once.
     Answer(answer::Args),
     /// Receive and count until standard input ends.
@@ -107,6 +110,7 @@ fn act(act: Act) -> io::Result<Done> {
         Act::Storm(args) => Done::Truth(storm::storm(&args)?),
         Act::Bench(args) => Done::Truth(bench::bench(&args)?),
         Act::Upload(args) => Done::Truth(upload::upload(&args)?),
+        Act::Visit(args) => Done::Truth(visit::visit(&args)?),
         Act::Answer(args) => Done::Truth(answer::answer(&args)?),
         Act::Sink(args) => Done::Truth(crate::sink::serve(&args)?),
         Act::Steal(args) => Done::Truth(steal::steal(&args)?),

@@ -8,6 +8,7 @@ mod cost;
 mod deeds;
 mod families;
 mod identity;
+mod names;
 mod network;
 mod opens;
 mod tampering;
