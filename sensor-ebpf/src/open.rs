@@ -10,6 +10,7 @@ use crate::header::{self, admit};
 use crate::{call, classify, files, memory, path, ring};
 use aya_ebpf::{
     btf_maps::PerCpuArray,
+    helpers::bpf_get_current_pid_tgid,
     macros::{btf_map, fexit},
     programs::FExitContext,
 };
@@ -87,7 +88,9 @@ fn send(file: u64, classes: u32, hook: Hook) {
     }
     let mut origin = self::origin(hook);
     if classes & classify::CANDIDATE != 0 {
-        if !classify::is_new(&open.file) {
+        // O_WRONLY is 1 (include/uapi/asm-generic/fcntl.h).
+        let process = (bpf_get_current_pid_tgid() >> 32) as u32;
+        if !classify::is_new(&open.file, process, flags & 3 != 1) {
             return ring::count(Kind::Open, Outcome::Unmatched);
         }
         origin |= file_flags::CANDIDATE;

@@ -5,7 +5,8 @@
 
 use crate::alert::{Alert, Raiser};
 use crate::detection::{Engine, RuleSet};
-use crate::event::Event;
+use crate::event::{Body, Event};
+use crate::provenance::candidates::{self, Candidates, Look};
 use crate::provenance::{self, ClassTable, Declared, Ledger};
 use crate::{process, workload};
 use std::sync::Arc;
@@ -29,9 +30,11 @@ impl Default for Limits {
 pub struct Line {
     processes: process::Table,
     workloads: workload::Table,
+    candidates: Candidates,
     ledger: Ledger,
     engine: Engine,
     raiser: Raiser,
+    derived: Vec<(Arc<Event>, Vec<Alert>)>,
 }
 
 impl Line {
@@ -42,22 +45,55 @@ impl Line {
         Line {
             processes: process::Table::new(limits.processes),
             workloads: workload::Table::new(limits.workloads),
+            candidates: Candidates::new(classes.look_size(), candidates::Limits::default()),
             ledger: Ledger::with(classes, declared, provenance::Limits::default()),
             engine: Engine::new(rules),
             raiser,
+            derived: Vec::new(),
         }
     }
 
     /// Takes an event through the line. What comes out is the event with everything that is known about it, and the alerts
-    /// that it decided.
+    /// that it decided. What follows from it besides is to be had from [`Line::take_derived`].
     pub fn push(&mut self, mut event: Event) -> (Arc<Event>, Vec<Alert>) {
         self.processes.identify(&mut event);
         self.workloads.identify(&mut event);
+        if let Body::Recognized(recognized) = &event.body {
+            for open in self.candidates.recognise(recognized) {
+                let judged = self.judge(open, false);
+                self.derived.push(judged);
+            }
+        }
+        self.judge(event, true)
+    }
+
+    /// The part of the line behind identification; `first`: it was not here before.
+    fn judge(&mut self, mut event: Event, first: bool) -> (Arc<Event>, Vec<Alert>) {
+        self.candidates.trace(&mut event);
         self.ledger.trace(&mut event);
         let event = Arc::new(event);
+        if first {
+            self.candidates.keep(&event);
+        }
         let findings = self.engine.evaluate(&event);
         let alerts = findings.into_iter().filter_map(|finding| self.raiser.raise(finding)).collect();
         (event, alerts)
+    }
+
+    /// Events that came up again with the last ones pushed, judged anew, and their alerts: opens of files that were recognised since.
+    /// To be shown like what [`Line::push`] returns, never to be pushed; a recording leaves them out.
+    pub fn take_derived(&mut self) -> Vec<(Arc<Event>, Vec<Alert>)> {
+        std::mem::take(&mut self.derived)
+    }
+
+    /// Files whose content is worth a look. What was found is to be pushed as a [`Body::Recognized`], also that nothing was.
+    pub fn take_unlooked(&mut self) -> Vec<Look> {
+        self.candidates.take_unlooked()
+    }
+
+    /// How many files wait for a look, and what was lost on the way.
+    pub fn candidates(&self) -> candidates::Counts {
+        self.candidates.counts()
     }
 
     /// Processes that events named and that nobody has told of: worth looking up in `/proc`.

@@ -2,7 +2,7 @@
 
 use super::json::{EventObject, TotalsObject, outcomes};
 use crate::alert::{Alert, VALUE_MAX, escape, quantity};
-use crate::event::{Body, Change, Endpoints, Event, File, FlowReason, Kind, MountHow, WallClock};
+use crate::event::{Body, Change, ContentFinding, Endpoints, Event, File, FlowReason, Kind, MountHow, WallClock};
 use crate::kernel::Totals;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -150,6 +150,7 @@ fn kind_style(body: &Body) -> Style {
         Body::ProcessAccess(_) | Body::Bpf(_) | Body::Module(_) | Body::Mount(_) | Body::Namespace(_) => {
             AnsiColor::Yellow
         }
+        Body::Recognized(_) => AnsiColor::Cyan,
         Body::Lost(_) | Body::Tamper(_) => AnsiColor::Red,
         Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) => return DIM,
     };
@@ -284,6 +285,15 @@ impl fmt::Display for What<'_> {
             Body::Cgroup(cgroup) => write!(f, "cgroup {}", escape(&cgroup.path, PATH_SHOWN)),
             Body::ProcessFound(found) => {
                 write!(f, "was already running: {}", command_line(&found.args))
+            }
+            Body::Recognized(recognized) => {
+                write!(f, "looked into {}: ", path(&recognized.file))?;
+                match recognized.finding {
+                    ContentFinding::Format { name, confidence } => write!(f, "{name} ({confidence})")?,
+                    ContentFinding::Unknown => f.write_str("nothing that is known")?,
+                    ContentFinding::Unread(reason) => write!(f, "not read, {reason}")?,
+                }
+                recognized.file.classes.iter().try_for_each(|class| write!(f, ", {}", class.name()))
             }
             Body::Lost(lost) => write!(f, "{} {} events lost: {}", lost.count, lost.kind, lost.cause),
         }

@@ -87,6 +87,8 @@ impl Category {
     pub fn of(event: &Event) -> &'static [Category] {
         match &event.body {
             Body::Exec(_) => &[Category::ProcessCreation],
+            // Nothing speaks for it yet: if its content does, it comes again.
+            Body::Open(open) if open.candidate && open.file.classes.is_empty() => &[],
             Body::Open(open) => match open.access {
                 Access::Write | Access::ReadWrite => &[Category::FileAccess, Category::FileEvent],
                 Access::Read | Access::None => &[Category::FileAccess],
@@ -105,7 +107,12 @@ impl Category {
             Body::Mount(_) => &[Category::Mount],
             Body::Namespace(_) => &[Category::Namespace],
             Body::Tamper(_) => &[Category::SensorTampering],
-            Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) | Body::Lost(_) => &[],
+            Body::Fork(_)
+            | Body::Exit(_)
+            | Body::Cgroup(_)
+            | Body::ProcessFound(_)
+            | Body::Recognized(_)
+            | Body::Lost(_) => &[],
         }
     }
 }

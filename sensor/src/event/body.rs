@@ -1,6 +1,7 @@
 //! The kinds of event, each with what is particular to it.
 
 use super::file::{Change, File, FileChange, Open};
+use super::recognized::Recognized;
 use super::system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
 use super::{BootTime, CgroupKey, FlowReason, Kind, ProcessKey};
 use std::fmt;
@@ -41,6 +42,8 @@ pub enum Body {
     Tamper(Tamper),
     /// A process that was there before the sensor, or that it missed, found in `/proc`.
     ProcessFound(ProcessFound),
+    /// The agent looked into a file.
+    Recognized(Recognized),
     /// Events were lost.
     Lost(Lost),
 }
@@ -70,6 +73,7 @@ impl Body {
             Body::Namespace(_) => Kind::Namespace.name(),
             Body::Tamper(_) => "tamper",
             Body::ProcessFound(_) => "process_found",
+            Body::Recognized(_) => "recognized",
             Body::Lost(_) => "lost",
         }
     }

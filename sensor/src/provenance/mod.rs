@@ -1,10 +1,12 @@
 //! What is worth watching, who holds it, and how much has left.
 //!
 //! [`ClassTable`] says which files are in which class: the kernel gets its keys, and every opened file is judged again on its
-//! whole path; by what is in a file, [`content`] tells whatever its name. [`Ledger`] keeps, for each workload, the weights that it opened and the bytes that it sent since. Both are pure
-//! functions of what they are given. What carries a label from one process or file to another, budgets over time, and the
+//! whole path; by what is in a file, [`content`] tells whatever its name, and [`candidates`] says which files are worth that look and
+//! who opened them meanwhile. [`Ledger`] keeps, for each workload, the weights that it opened and the bytes that it sent since. All
+//! are pure functions of what they are given. What carries a label from one process or file to another, budgets over time, and the
 //! names of destinations do not live here yet.
 
+pub mod candidates;
 mod classes;
 pub mod content;
 mod declared;

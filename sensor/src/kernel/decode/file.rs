@@ -59,6 +59,7 @@ fn file(file: &record::File, flags: u16, path: &[u8], classes: Classes) -> File 
             .saturating_add(file.changed_nanoseconds.into()),
         filesystem: file.filesystem,
         classes,
+        by_content: Classes::default(),
     }
 }
 
