@@ -52,7 +52,8 @@ pub struct Request {
 type Key = (FileId, i64);
 
 impl Request {
-    fn key(&self) -> Key {
+    /// What the same question has in common.
+    pub fn key(&self) -> (FileId, i64) {
         // No file was last changed then.
         (self.file, if self.as_it_is { i64::MIN } else { self.changed_unix_nanos })
     }

@@ -106,13 +106,13 @@ impl<W: Write> Console<W> {
         self.flush()
     }
 
-    /// Writes what became of every event, a line a kind in text, one object in JSON.
+    /// Writes what became of every event, and of the looks into files, a line a kind in text, one object in JSON.
     ///
     /// # Errors
     /// When the output does not take it.
-    pub fn statistics(&mut self, totals: &Totals) -> Result<(), OutputError> {
+    pub fn statistics(&mut self, totals: &Totals, looks: &[(&'static str, u64)]) -> Result<(), OutputError> {
         match self.format {
-            Format::Json => self.line(&TotalsObject(totals))?,
+            Format::Json => self.line(&TotalsObject(totals, looks))?,
             Format::Text => {
                 for kind in Kind::ALL {
                     write!(self.out, "{:<8}", kind.name())?;
@@ -121,6 +121,11 @@ impl<W: Write> Console<W> {
                     }
                     writeln!(self.out)?;
                 }
+                write!(self.out, "{:<8}", "looks")?;
+                for (name, count) in looks.iter().filter(|(_, count)| *count > 0) {
+                    write!(self.out, " {name} {count}")?;
+                }
+                writeln!(self.out)?;
             }
         }
         self.flush()
