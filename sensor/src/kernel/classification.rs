@@ -3,7 +3,9 @@
 use super::sys::Plain;
 use crate::event::Classes;
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
-use sensor_common::classify::{self, Classifier, FILTER_WORDS, Filter, InodeKey, LookKey, NameKey, PROC_MEM, SuffixKey};
+use sensor_common::classify::{
+    self, Classifier, FILTER_WORDS, Filter, InodeKey, LookKey, NameKey, PROC_MEM, SuffixKey,
+};
 use std::collections::BTreeMap;
 use thiserror::Error;
 use zerocopy::{Immutable, IntoBytes};

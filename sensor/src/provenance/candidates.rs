@@ -9,7 +9,8 @@
 //! Bounds, not truths: whoever has a file open when it is found to be weights can have read them, also if its content was another when
 //! it was opened. Where a file that was known cannot be looked into again, it counts as what it was.
 //!
-//! What escapes: a file that is smaller than the least size; one that is gone (no name, no descriptor) before it was looked into;
+//! What escapes: a file that is smaller than the least size; one that is gone (no name, no descriptor) or
+//! overwritten before it was looked into, which takes up to 50 ms;
 //! one that is filled through a mapping in memory (tmpfs, memfd: its change time stands still) by a process that opened it once,
 //! for writing only or before it was filled; content without a header, encrypted or compressed. All of these carry the label of
 //! what they were filled from, if that was known.

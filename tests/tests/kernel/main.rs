@@ -10,5 +10,6 @@ mod families;
 mod identity;
 mod network;
 mod opens;
+mod recognition;
 mod tampering;
 mod watch;

@@ -211,7 +211,12 @@ fn hanging(limits: Limits) -> (Sniffer, Sender<()>, Receiver<FileId>) {
         if request.file.device == 7 {
             let _ = released.lock().expect("nobody panics").recv();
         }
-        Ok(Content { found: None, classes: Classes::default(), changed_unix_nanos: request.changed_unix_nanos, size: 1 })
+        Ok(Content {
+            found: None,
+            classes: Classes::default(),
+            changed_unix_nanos: request.changed_unix_nanos,
+            size: 1,
+        })
     });
     (sniffer, release, begun)
 }
