@@ -6,6 +6,7 @@
 mod recognition;
 mod select;
 pub mod sniffer;
+pub mod sweep;
 mod system;
 
 pub use select::{KINDS, Selection};
