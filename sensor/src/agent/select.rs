@@ -47,7 +47,8 @@ impl Selection {
         if kind == "lost" {
             return true;
         }
-        if !says_something(event) && !self.kinds.iter().any(|wanted| wanted == "recognized" && kind == "recognized") {
+        let is_wanted = |kind: &str| self.kinds.iter().any(|wanted| wanted == kind);
+        if !says_something(event) && !is_wanted("recognized") {
             return false;
         }
         if self.kinds.is_empty() && kind == "process_found" {
@@ -64,6 +65,7 @@ impl Selection {
 }
 
 /// Opens that are only for a look, and looks that found nothing, are no news: the one comes again if the other finds something.
+/// Whoever asks for the kind `recognized` sees both.
 fn says_something(event: &Event) -> bool {
     match &event.body {
         Body::Open(open) => !(open.candidate && open.file.classes.is_empty()),

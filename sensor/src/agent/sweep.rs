@@ -19,6 +19,8 @@ mod tests;
 
 use sensor_common::classify::InodeKey;
 use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
@@ -83,7 +85,8 @@ pub enum Uncertain {
 pub struct Holders {
     /// Inode numbers, of those asked for, that some process has open or mapped.
     pub inodes: HashSet<u64, ahash::RandomState>,
-    /// Devices that are mounted in some mount namespace; `None`: there are namespaces that could not be looked into.
+    /// Devices that are mounted in some mount namespace; `None`: there are namespaces that could not be looked into, so that
+    /// nothing is known to be unmounted.
     pub devices: Option<HashSet<u32, ahash::RandomState>>,
 }
 
@@ -107,11 +110,16 @@ impl Holders {
 #[derive(Clone, Debug)]
 pub struct Sweep {
     proc: PathBuf,
+    /// Inode number of the pid namespace that `proc` has to show.
+    namespace: u64,
 }
+
+/// `PROC_PID_INIT_INO` (include/linux/proc_ns.h): the inode number of the initial pid namespace, fixed since 3.8.
+const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
 impl Default for Sweep {
     fn default() -> Sweep {
-        Sweep { proc: Path::new("/proc").to_owned() }
+        Sweep { proc: Path::new("/proc").to_owned(), namespace: INITIAL_PID_NAMESPACE }
     }
 }
 
@@ -131,13 +139,18 @@ impl Sweep {
     /// # Errors
     /// [`Uncertain`]: nothing can be said.
     pub fn gone(&self, entries: &[Entry]) -> Result<Vec<InodeKey>, Uncertain> {
-        let mut left: Vec<Entry> = entries.iter().filter(|entry| entry.idle >= IDLE).take(ENTRIES_MAX).copied().collect();
+        let mut left: Vec<Entry> =
+            entries.iter().filter(|entry| entry.idle >= IDLE).take(ENTRIES_MAX).copied().collect();
         let mut gone = Vec::new();
         for _ in 0..2 {
             if left.is_empty() {
                 return Ok(Vec::new());
             }
             let wanted = left.iter().map(|entry| entry.key.inode).collect();
+            let namespace = self.proc.join("self/ns/pid");
+            if fs::metadata(&namespace).map(|data| data.ino()).ok() != Some(self.namespace) {
+                return Err(Uncertain::Namespace(namespace));
+            }
             gone = walk::holders(&self.proc, &wanted)?.gone(&left);
             let keys: HashSet<(u32, u64)> = gone.iter().map(|key| (key.device, key.inode)).collect();
             left.retain(|entry| keys.contains(&(entry.key.device, entry.key.inode)));

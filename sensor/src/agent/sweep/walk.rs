@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 
 /// Descriptors that are looked at in one walk.
 const DESCRIPTORS_MAX: usize = 4 << 20;
-/// `PROC_PID_INIT_INO` (include/linux/proc_ns.h): the inode number of the initial pid namespace, fixed since 3.8.
-const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 /// `KCMP_FILES` (include/uapi/linux/kcmp.h).
 const KCMP_FILES: libc::c_long = 2;
 
@@ -26,15 +24,13 @@ struct Walk<'a> {
     namespaces: Set<u64>,
     kept_namespaces: Set<u64>,
     views: Set<(u64, u64, u64)>,
+    /// No process kept its mounts from the sensor.
+    mounts_seen: bool,
     descriptors: usize,
 }
 
 /// Who has any of the wanted inodes, and what is mounted.
 pub(super) fn holders(proc: &Path, wanted: &HashSet<u64>) -> Result<Holders, Uncertain> {
-    let namespace = proc.join("self/ns/pid");
-    if fs::metadata(&namespace).map(|data| data.ino()).ok() != Some(INITIAL_PID_NAMESPACE) {
-        return Err(Uncertain::Namespace(namespace));
-    }
     let mut walk = Walk {
         wanted,
         inodes: Set::default(),
@@ -42,18 +38,19 @@ pub(super) fn holders(proc: &Path, wanted: &HashSet<u64>) -> Result<Holders, Unc
         namespaces: Set::default(),
         kept_namespaces: Set::default(),
         views: Set::default(),
+        mounts_seen: true,
         descriptors: 0,
     };
     for pid in numbers(proc)? {
         walk.process(&proc.join(pid.to_string()), pid)?;
     }
-    let all_seen = walk.kept_namespaces.is_subset(&walk.namespaces);
+    let all_seen = walk.mounts_seen && walk.kept_namespaces.is_subset(&walk.namespaces);
     Ok(Holders { inodes: walk.inodes, devices: all_seen.then_some(walk.devices) })
 }
 
 impl Walk<'_> {
     fn process(&mut self, directory: &Path, pid: u32) -> Result<(), Uncertain> {
-        self.mounts(directory)?;
+        self.mounts_seen &= self.mounts(directory).is_ok();
         self.descriptors(directory, pid)?;
         let mut mapped = self.maps(directory)?;
         // Threads share what is mapped, and mostly descriptors; not with a first thread that has ended before the others.
@@ -126,7 +123,9 @@ impl Walk<'_> {
 
     fn mounts(&mut self, process: &Path) -> Result<(), Uncertain> {
         let namespace = process.join("ns/mnt");
-        let Some(namespace) = there(&namespace, fs::metadata(&namespace))?.map(|data| data.ino()) else { return Ok(()) };
+        let Some(namespace) = there(&namespace, fs::metadata(&namespace))?.map(|data| data.ino()) else {
+            return Ok(());
+        };
         let root = process.join("root");
         let Some(root) = there(&root, fs::metadata(&root))? else { return Ok(()) };
         if !self.views.insert((namespace, root.dev(), root.ino())) {
@@ -141,9 +140,9 @@ impl Walk<'_> {
             let mut fields = line.split(|byte| *byte == b' ').skip(2);
             let mut field = || fields.next().and_then(|field| std::str::from_utf8(field).ok()).unwrap_or_default();
             let (device, root) = (field(), field());
-            let numbers = device.split_once(':').and_then(|(major, minor)| {
-                Some(major.parse::<u32>().ok()? << 20 | minor.parse::<u32>().ok()?)
-            });
+            let numbers = device
+                .split_once(':')
+                .and_then(|(major, minor)| Some(major.parse::<u32>().ok()? << 20 | minor.parse::<u32>().ok()?));
             self.devices.extend(numbers);
             if let Some(number) = root.strip_prefix("mnt:[").and_then(|rest| rest.strip_suffix(']')?.parse().ok()) {
                 self.kept_namespaces.insert(number);
