@@ -3,6 +3,9 @@
 //! A pure function of the events that are pushed: no clock, no I/O, no global state. What the agent learns elsewhere enters
 //! as an event, so that the same stream gives the same alerts again, in a test or years later.
 
+#[cfg(test)]
+mod tests;
+
 use crate::alert::{Alert, Raiser};
 use crate::detection::{Engine, RuleSet};
 use crate::event::{Body, Event};
