@@ -199,7 +199,7 @@ impl Agent {
     fn recognise(&mut self, verdict: sniffer::Verdict) -> Result<(), OutputError> {
         self.found.extend(self.recognition.settle(verdict, &mut self.tables));
         self.push_found()?;
-        Ok(self.output.console.flush()?)
+        self.output.console.flush()
     }
 
     /// What waits in the ring; returns how many records.

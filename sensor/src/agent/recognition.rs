@@ -5,8 +5,8 @@
 //! the same process opens it the next time. Nothing here waits: the reading is the [`Sniffer`]'s.
 //!
 //! What a process opened to fill and to read over the same descriptor is looked into again later: after a second, then less and less
-//! often, and when the process connects, sends or ends. What is filled and emptied again in between escapes, and so does what is
-//! filled and sent within a second, if the sending is told before the content is there.
+//! often, and when the process connects, sends or ends. What is filled and emptied again in between escapes, and what is filled
+//! and sent within a second is told after it was sent.
 
 use super::sniffer::{Asked, Content, Limits, Request, Sniffer, Unread, Verdict};
 use crate::event::{Body, BootTime, Classes, ContentFinding, Event, File, FileId, Recognized};
@@ -31,7 +31,7 @@ const ATTEMPTS: u8 = 5;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(64);
 /// What its process does makes it looked into at once, but not more often than this.
-const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 /// See the module's text.
 pub struct Recognition {

@@ -147,7 +147,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { queue: 1024, threads: 2, deadline: Duration::from_secs(5), written_off: 8, remembered: 65_536 }
+        Limits { queue: 1024, threads: 2, deadline: Duration::from_secs(5), written_off: 8, remembered: 8192 }
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { files: 4096, opens: 1024, bytes: 8 << 20, known: 65_536, unasked: 4096 }
+        Limits { files: 16_384, opens: 1024, bytes: 12 << 20, known: 65_536, unasked: 4096 }
     }
 }
 
