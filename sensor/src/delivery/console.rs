@@ -3,7 +3,8 @@
 use super::json::{EventObject, TotalsObject, outcomes};
 use crate::alert::{Alert, VALUE_MAX, escape, quantity};
 use crate::event::{
-    Body, Change, Direction, DnsDirection, Endpoints, Event, File, FlowReason, Kind, MountHow, WallClock,
+    Body, Change, ContentFinding, Direction, DnsDirection, Endpoints, Event, File, FlowReason, Kind, MountHow,
+    WallClock,
 };
 use crate::kernel::Totals;
 use anstyle::{AnsiColor, Style};
@@ -108,13 +109,13 @@ impl<W: Write> Console<W> {
         self.flush()
     }
 
-    /// Writes what became of every event, a line a kind in text, one object in JSON.
+    /// Writes what became of every event, and of the looks into files, a line a kind in text, one object in JSON.
     ///
     /// # Errors
     /// When the output does not take it.
-    pub fn statistics(&mut self, totals: &Totals) -> Result<(), OutputError> {
+    pub fn statistics(&mut self, totals: &Totals, looks: &[(&'static str, u64)]) -> Result<(), OutputError> {
         match self.format {
-            Format::Json => self.line(&TotalsObject(totals))?,
+            Format::Json => self.line(&TotalsObject(totals, looks))?,
             Format::Text => {
                 for kind in Kind::ALL {
                     write!(self.out, "{:<8}", kind.name())?;
@@ -123,6 +124,11 @@ impl<W: Write> Console<W> {
                     }
                     writeln!(self.out)?;
                 }
+                write!(self.out, "{:<8}", "looks")?;
+                for (name, count) in looks.iter().filter(|(_, count)| *count > 0) {
+                    write!(self.out, " {name} {count}")?;
+                }
+                writeln!(self.out)?;
             }
         }
         self.flush()
@@ -152,6 +158,7 @@ fn kind_style(body: &Body) -> Style {
         Body::ProcessAccess(_) | Body::Bpf(_) | Body::Module(_) | Body::Mount(_) | Body::Namespace(_) => {
             AnsiColor::Yellow
         }
+        Body::Recognized(_) => AnsiColor::Cyan,
         Body::Lost(_) | Body::Tamper(_) => AnsiColor::Red,
         Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) => return DIM,
     };
@@ -316,6 +323,15 @@ impl fmt::Display for What<'_> {
             Body::Cgroup(cgroup) => write!(f, "cgroup {}", escape(&cgroup.path, PATH_SHOWN)),
             Body::ProcessFound(found) => {
                 write!(f, "was already running: {}", command_line(&found.args))
+            }
+            Body::Recognized(recognized) => {
+                write!(f, "looked into {}: ", path(&recognized.file))?;
+                match recognized.finding {
+                    ContentFinding::Format { name, confidence } => write!(f, "{name} ({confidence})")?,
+                    ContentFinding::Unknown => f.write_str("nothing that is known")?,
+                    ContentFinding::Unread(reason) => write!(f, "not read, {reason}")?,
+                }
+                recognized.file.classes.iter().try_for_each(|class| write!(f, ", {}", class.name()))
             }
             Body::Lost(lost) => write!(f, "{} {} events lost: {}", lost.count, lost.kind, lost.cause),
         }

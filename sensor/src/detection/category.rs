@@ -91,6 +91,8 @@ impl Category {
     pub fn of(event: &Event) -> &'static [Category] {
         match &event.body {
             Body::Exec(_) => &[Category::ProcessCreation],
+            // Nothing speaks for it yet: if its content does, it comes again.
+            Body::Open(open) if open.candidate && open.file.classes.is_empty() => &[],
             Body::Open(open) => match open.access {
                 Access::Write | Access::ReadWrite => &[Category::FileAccess, Category::FileEvent],
                 Access::Read | Access::None => &[Category::FileAccess],
@@ -111,7 +113,12 @@ impl Category {
             Body::Dns(dns) if dns.direction == DnsDirection::Query => &[Category::DnsQuery],
             Body::Tamper(_) => &[Category::SensorTampering],
             Body::Dns(_) | Body::Hello(_) | Body::Transfer(_) => &[],
-            Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) | Body::Lost(_) => &[],
+            Body::Fork(_)
+            | Body::Exit(_)
+            | Body::Cgroup(_)
+            | Body::ProcessFound(_)
+            | Body::Recognized(_)
+            | Body::Lost(_) => &[],
         }
     }
 }

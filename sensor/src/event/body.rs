@@ -2,6 +2,7 @@
 
 use super::file::{Change, File, FileChange, Open};
 use super::names::{Dns, Hello};
+use super::recognized::Recognized;
 use super::system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
 use super::transfer::{Label, Transfer};
 use super::{BootTime, CgroupKey, FlowReason, Kind, ProcessKey};
@@ -49,6 +50,8 @@ pub enum Body {
     Tamper(Tamper),
     /// A process that was there before the sensor, or that it missed, found in `/proc`.
     ProcessFound(ProcessFound),
+    /// The agent looked into a file.
+    Recognized(Recognized),
     /// Events were lost.
     Lost(Lost),
 }
@@ -81,6 +84,7 @@ impl Body {
             Body::Hello(_) => Kind::Hello.name(),
             Body::Tamper(_) => "tamper",
             Body::ProcessFound(_) => "process_found",
+            Body::Recognized(_) => "recognized",
             Body::Lost(_) => "lost",
         }
     }

@@ -4,7 +4,7 @@
 //! only place where a field is named; a field that an event does not have is `None`, never empty or zero.
 
 use super::process::file_name;
-use super::{Body, Event, File, MountHow as MountKind, Process, Value};
+use super::{Body, ContentFinding, Event, File, MountHow as MountKind, Process, Value};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -61,7 +61,7 @@ macro_rules! fields {
 }
 
 fields! {
-    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, socket, process_access, bpf, module, mount, namespace, transfer, dns, hello, cgroup, process_found, tamper, lost.",
+    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, socket, process_access, bpf, module, mount, namespace, transfer, dns, hello, cgroup, process_found, recognized, tamper, lost.",
         |e| Some(e.body.kind_name().into());
     HookName, "weir.hook", Weir, "The kernel hook that saw it.",
         |e| Some(e.hook?.name().into());
@@ -174,6 +174,16 @@ fields! {
     FileClass, "weir.file.class", Weir, "The classes that the file is in: weights, dataset, secret, startup_code and the like.",
         |e| Some(file(e)?.classes).filter(|classes| !classes.is_empty())
             .map(|classes| Value::List(classes.iter().map(|class| Cow::Borrowed(class.name())).collect()));
+
+    FileClassByContent, "weir.file.class_by_content", Weir, "Those of the classes that its content puts it in, whatever its name.",
+        |e| Some(file(e)?.by_content).filter(|classes| !classes.is_empty())
+            .map(|classes| Value::List(classes.iter().map(|class| Cow::Borrowed(class.name())).collect()));
+    FileFormat, "weir.file.format", Weir, "Recognized: the format that its bytes tell, by the names of classes.yml.",
+        |e| match &e.body { Body::Recognized(r) => match r.finding { ContentFinding::Format { name, .. } => Some(name.into()), _ => None }, _ => None };
+    FileFormatConfidence, "weir.file.format.confidence", Weir, "Recognized: how surely: likely or certain.",
+        |e| match &e.body { Body::Recognized(r) => match r.finding { ContentFinding::Format { confidence, .. } => Some(confidence.into()), _ => None }, _ => None };
+    FileUnread, "weir.file.unread", Weir, "Recognized: why it could not be looked into: gone, changed, not_permitted, not_regular, failed, hung, refused.",
+        |e| match &e.body { Body::Recognized(r) => match r.finding { ContentFinding::Unread(reason) => Some(reason.into()), _ => None }, _ => None };
 
     NetworkTransport, "network.transport", Stable, "tcp, udp, or a protocol number.",
         |e| Some(endpoints(e)?.transport.to_string().into());
@@ -383,6 +393,7 @@ fn file(event: &Event) -> Option<&File> {
         Body::Exec(exec) => Some(&exec.file),
         Body::FileChange(change) => Some(&change.file),
         Body::Transfer(transfer) => Some(&transfer.file),
+        Body::Recognized(recognized) => Some(&recognized.file),
         _ => None,
     }
 }

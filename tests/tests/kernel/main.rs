@@ -11,5 +11,6 @@ mod identity;
 mod names;
 mod network;
 mod opens;
+mod recognition;
 mod tampering;
 mod watch;
