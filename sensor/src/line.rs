@@ -5,8 +5,8 @@
 
 use crate::alert::{Alert, Raiser};
 use crate::detection::{Engine, RuleSet};
-use crate::event::Event;
-use crate::provenance::{self, ClassTable, Declared, Ledger};
+use crate::event::{Event, SavedLedger};
+use crate::provenance::{self, ClassTable, Declared, Tracer};
 use crate::{process, workload};
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl Default for Limits {
 pub struct Line {
     processes: process::Table,
     workloads: workload::Table,
-    ledger: Ledger,
+    tracer: Tracer,
     engine: Engine,
     raiser: Raiser,
 }
@@ -37,12 +37,12 @@ pub struct Line {
 impl Line {
     /// A line that has seen nothing yet.
     pub fn new(rules: RuleSet, classes: ClassTable, limits: Limits) -> Line {
-        let declared = Declared::new(rules.lists().networks("declared_destinations"));
+        let declared = Declared::new(rules.lists().declared());
         let raiser = Raiser::new(&rules);
         Line {
             processes: process::Table::new(limits.processes),
             workloads: workload::Table::new(limits.workloads),
-            ledger: Ledger::with(classes, declared, provenance::Limits::default()),
+            tracer: Tracer::new(classes, declared, provenance::Limits::default()),
             engine: Engine::new(rules),
             raiser,
         }
@@ -53,11 +53,17 @@ impl Line {
     pub fn push(&mut self, mut event: Event) -> (Arc<Event>, Vec<Alert>) {
         self.processes.identify(&mut event);
         self.workloads.identify(&mut event);
-        self.ledger.trace(&mut event);
+        self.tracer.trace(&mut event);
         let event = Arc::new(event);
         let findings = self.engine.evaluate(&event);
         let alerts = findings.into_iter().filter_map(|finding| self.raiser.raise(finding)).collect();
         (event, alerts)
+    }
+
+    /// The egress ledger as it is to be kept over restarts, if it has changed since this was last asked. It comes back as
+    /// [`crate::event::LedgerRestored`].
+    pub fn save_ledger(&mut self) -> Option<SavedLedger> {
+        self.tracer.save()
     }
 
     /// Processes that events named and that nobody has told of: worth looking up in `/proc`.

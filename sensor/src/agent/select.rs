@@ -3,7 +3,7 @@
 use crate::event::Event;
 
 /// The kinds by which events can be chosen ([`crate::event::Body::kind_name`]).
-pub const KINDS: [&str; 20] = [
+pub const KINDS: [&str; 22] = [
     "exec",
     "fork",
     "exit",
@@ -14,6 +14,7 @@ pub const KINDS: [&str; 20] = [
     "truncate",
     "connect",
     "flow",
+    "egress",
     "socket",
     "process_access",
     "bpf",
@@ -22,6 +23,7 @@ pub const KINDS: [&str; 20] = [
     "namespace",
     "cgroup",
     "process_found",
+    "ledger_restored",
     "tamper",
     "lost",
 ];
@@ -46,8 +48,8 @@ impl Selection {
         if kind == "lost" {
             return true;
         }
-        if self.kinds.is_empty() && kind == "process_found" {
-            // What was there before is context, not something that happens.
+        if self.kinds.is_empty() && ["process_found", "egress", "ledger_restored"].contains(&kind) {
+            // What was there before is context, not something that happens; and what counters say, flows have said.
             return false;
         }
         let pid = event.actor.process.map(|process| process.pid);

@@ -3,8 +3,8 @@ use super::sentence::{percent, quantity};
 use super::*;
 use crate::detection::{Engine, Finding, RuleSet};
 use crate::event::{
-    Access, Actor, Body, Class, Classes, Endpoints, File, FileId, Flow, FlowReason, Held, Open, Process, ProcessKey,
-    Transport, WallClock, WorkloadKind,
+    Access, Actor, Body, Class, Classes, Egress, Endpoints, Exfil, File, FileId, Flow, FlowReason, Held, Open, Process,
+    ProcessKey, Transport, WallClock, WorkloadKind,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -56,7 +56,9 @@ fn sent(time: u64, container: &str, socket: u64, bytes: u64, reason: FlowReason)
         peers_merged: false,
     };
     let mut event = by(time, "/usr/bin/curl", container, Body::Flow(flow));
-    event.held = Some(Held { sources: 1, bytes: 16_060_556_376, sent: bytes });
+    event.held = Some(Held { sources: 1, bytes: 16_060_556_376 });
+    let exfil = Exfil { bytes, largest: 16_060_556_376, ..Exfil::default() };
+    event.egress = Some(Box::new(Egress { exfil: Some(exfil), ..Egress::default() }));
     Arc::new(event)
 }
 
@@ -209,7 +211,7 @@ fn values_that_are_missing_are_unknown_or_left_out() {
     let rule = set.rules().find(|rule| &*rule.name == "model_theft").unwrap().clone();
     let flow = sent(1, ID, 5, 512, FlowReason::First);
     let mut bare = Event::clone(&flow);
-    (bare.held, bare.process, bare.workload) = (None, None, None);
+    (bare.held, bare.egress, bare.process, bare.workload) = (None, None, None, None);
     let decisive = Arc::new(bare);
     let finding = Finding {
         rule,

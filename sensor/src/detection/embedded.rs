@@ -8,14 +8,18 @@ macro_rules! shipped {
     };
 }
 
-const RULES: [(Role, &str, &str); 7] = shipped!(
+const RULES: [(Role, &str, &str); 11] = shipped!(
     Role::Rules,
     "credentials_read.yml",
+    "egress_answers.yml",
+    "egress_budget.yml",
+    "egress_first_destination.yml",
     "exec_from_memory.yml",
     "model_server_shell.yml",
     "model_theft.yml",
     "sensor_reached.yml",
     "sensor_tampering.yml",
+    "uncounted_path.yml",
     "weights_opened.yml",
 );
 

@@ -6,8 +6,10 @@
 mod attributes;
 mod body;
 mod class;
+mod egress;
 mod field;
 mod file;
+mod ledger;
 mod process;
 mod system;
 pub mod text;
@@ -21,8 +23,10 @@ mod tests;
 pub use attributes::Attributes;
 pub use body::{Body, Cgroup, Connect, Endpoints, Exec, Exit, Flow, Fork, Lost, ProcessFound, Transport};
 pub use class::{Class, Classes};
+pub use egress::{DestinationBy, DestinationSums, Egress, EgressGrown, Exfil};
 pub use field::{Field, Stability};
 pub use file::{Access, Change, File, FileChange, FileId, Open};
+pub use ledger::{LedgerRestored, SavedAccount, SavedDestination, SavedHolding, SavedLedger, SavedPlace, SavedWindow};
 pub use process::{Ancestor, Process, ProcessKey};
 pub use system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
 pub use time::{BootTime, WallClock};
@@ -36,7 +40,7 @@ use std::sync::Arc;
 /// Something that happened, and who did it.
 ///
 /// A decoded event knows only numbers; the stages of the line add what they know: `process` and `workload` say who acted
-/// (identification), `held` what the workload held then (provenance).
+/// (identification), `held` what the workload held then and `egress` what it has sent (provenance).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// When it happened.
@@ -53,12 +57,14 @@ pub struct Event {
     pub workload: Option<Arc<Workload>>,
     /// What the workload had opened of classified content before this event; on connects and flows.
     pub held: Option<Held>,
+    /// What the workload has sent so far, and to where this goes; on connects, flows and growths of the kernel's counters.
+    pub egress: Option<Box<Egress>>,
 }
 
 impl Event {
     /// An event as it comes from the decoder: nothing added yet.
     pub fn new(time: BootTime, hook: Option<Hook>, actor: Actor, body: Body) -> Event {
-        Event { time, hook, actor, body, process: None, workload: None, held: None }
+        Event { time, hook, actor, body, process: None, workload: None, held: None, egress: None }
     }
 }
 
@@ -92,6 +98,4 @@ pub struct Held {
     pub sources: u64,
     /// The sum of their sizes when they were opened, bytes: an upper bound of what was read.
     pub bytes: u64,
-    /// Payload bytes that the workload has sent since, to destinations that are not declared, over connections it initiated.
-    pub sent: u64,
 }

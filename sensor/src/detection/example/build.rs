@@ -2,8 +2,8 @@
 
 use super::Category;
 use crate::event::{
-    Access, Ancestor, Body, BootTime, Class, Classes, Connect, Endpoints, Event, Exec, Field, File, FileId, Flow,
-    FlowReason, Held, Open, Process, ProcessKey, Transport, Workload, WorkloadKind,
+    Access, Ancestor, Body, BootTime, Class, Classes, Connect, Egress, Endpoints, Event, Exec, Field, File, FileId,
+    Flow, FlowReason, Held, Open, Process, ProcessKey, Transport, Workload, WorkloadKind,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
@@ -43,9 +43,12 @@ pub fn full(category: Category) -> Event {
         *file = File { id: Some(FileId::default()), path: "/x.x".into(), classes: Classes(1), ..File::default() };
     }
     super::system::fill(&mut event.body);
+    if super::egress::holds(&event.body) {
+        event.held = Some(Held { sources: 1, bytes: 1 });
+    }
     if let Some(endpoints) = endpoints_mut(&mut event.body) {
         (endpoints.local_address, endpoints.local_port) = (Some(Ipv4Addr::LOCALHOST.into()), Some(1));
-        event.held = Some(Held { sources: 1, bytes: 1, sent: 1 });
+        event.egress = Some(super::egress::full());
     }
     event
 }
@@ -71,7 +74,7 @@ fn blank(category: Category) -> Body {
             Body::Open(Open { file: File::default(), access, flags: 0, io_uring: false, candidate: false })
         }
         Category::NetworkConnection => Body::Connect(Connect { endpoints, socket_cookie: 1 }),
-        Category::NetworkFlow => Body::Flow(Flow {
+        Category::NetworkFlow | Category::Egress => Body::Flow(Flow {
             endpoints,
             socket_cookie: 1,
             bytes: 0,
@@ -108,8 +111,9 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
     let mut event = Event::new(time, None, Default::default(), blank(category));
     let mut process = Process { key: ProcessKey { pid: 100, start_ticks: 1 }, ..Process::default() };
     let mut workload = Workload::default();
-    let mut held = Held { sources: 0, bytes: 0, sent: 0 };
-    let (mut has_process, mut has_workload, mut has_held) = (false, false, false);
+    let mut held = Held { sources: 0, bytes: 0 };
+    let mut egress = Egress::default();
+    let (mut has_process, mut has_workload, mut has_held, mut has_egress) = (false, false, false, false);
     for (field, value) in fields {
         let name = field.name();
         if name.starts_with("process.") || name.starts_with("weir.process.") {
@@ -119,6 +123,8 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
             has_workload = true;
         } else if held_field(*field, value, &mut held) {
             has_held = true;
+        } else if super::egress::set(*field, value, &mut egress) {
+            has_egress = true;
         } else {
             body_field(*field, value, &mut event.body);
         }
@@ -128,7 +134,12 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
         event.process = Some(Arc::new(process));
     }
     event.workload = has_workload.then(|| Arc::new(workload));
-    event.held = has_held.then_some(held);
+    if has_held && let Some(exfil) = &mut egress.exfil {
+        // Examples have one source.
+        exfil.largest = held.bytes;
+    }
+    event.held = has_held.then_some(held).filter(|_| super::egress::holds(&event.body));
+    event.egress = has_egress.then(|| Box::new(egress));
     for (field, value) in fields {
         let got = field.get(&event).map(|got| shown(&got));
         if got.as_deref() != Some(&*text(value)) {
@@ -200,9 +211,6 @@ fn held_field(field: Field, value: &Value, held: &mut Held) -> bool {
     match field {
         Field::HeldBytes => held.bytes = number(value),
         Field::HeldSources => held.sources = number(value),
-        Field::ExfilBytes => held.sent = number(value),
-        // Follows from the two above.
-        Field::ExfilFraction => {}
         _ => return false,
     }
     true
