@@ -6,7 +6,7 @@
 
 use crate::globals::config;
 use crate::header::now;
-use crate::{ring, socket};
+use crate::{egress, ring, socket};
 use aya_ebpf::{
     EbpfContext,
     btf_maps::HashMap,
@@ -181,6 +181,8 @@ fn account(context: &SkBuffContext, payload: Payload) {
         if !everything {
             return ring::count(Kind::Flow, Outcome::OutOfScope);
         }
+        // Who asked for the connection is not known; that they did is the worse case.
+        egress::count(context, None, &payload.ends, payload.bytes, true);
         ring::count(Kind::Flow, Outcome::Seen);
         return ring::count(Kind::Flow, Outcome::TableFull);
     };
@@ -200,10 +202,12 @@ fn account(context: &SkBuffContext, payload: Payload) {
         if bytes == 0 {
             return ring::count(Kind::Flow, Outcome::Unmatched);
         }
+        egress::count(context, Some(&socket.owner), &payload.ends, bytes, flags & flow_flags::INITIATED != 0);
         socket.endpoints = payload.ends;
         let reason = add(&mut socket.counters, bytes);
         return tell(&socket.owner, &socket.endpoints, &socket.counters, cookie, reason, flags);
     }
+    egress::count(context, Some(&socket.owner), &payload.ends, payload.bytes, flags & flow_flags::INITIATED != 0);
     datagram(cookie, socket, &payload, flags);
 }
 

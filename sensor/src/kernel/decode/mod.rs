@@ -11,6 +11,8 @@ mod system;
 #[cfg(test)]
 mod tests;
 
+pub(super) use net::peer_address;
+
 use crate::event::text::{TEXT_MAX, lossless};
 use crate::event::{Actor, Body, BootTime, Cgroup, CgroupKey, Change, Event, Exit, Fork, ProcessKey};
 use sensor_common::record::{self, Header, Hook, Kind, Process, VERSION};
