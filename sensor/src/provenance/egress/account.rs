@@ -86,6 +86,13 @@ impl Account {
         }
     }
 
+    /// A workload was seen to hold what is kept of it.
+    pub fn touch(&mut self, workload: &str, time: u64) {
+        if let Some(kept) = self.holdings.iter_mut().find(|kept| *kept.workload == *workload) {
+            kept.time = time;
+        }
+    }
+
     /// What a workload held before the agent started.
     pub fn remembered(&self, workload: &str, time: u64) -> Option<Holding> {
         let kept = self.holdings.iter().find(|kept| *kept.workload == *workload)?;

@@ -145,8 +145,8 @@ impl Ledger {
         };
         let (time, limit) = (self.time, self.limits.destinations);
         let Some(account) = self.account(&id, holding.is_some()) else { return };
-        if let Some(holding) = holding {
-            account.keep(&workload.id, holding, time);
+        if holding.is_some() {
+            account.touch(&workload.id, time);
             match initiated {
                 true if entry.is_none() => {
                     account.burst.add(time, bytes);

@@ -141,7 +141,9 @@ fn what_a_restart_remembers_is_only_believed_until_it_is_known_better() {
             }),
         )
     };
-    assert!(of(&mut scene, "quiet").egress.unwrap().exfil.is_some());
+    for bytes in 1..=3 {
+        assert_eq!(of(&mut scene, "quiet").egress.unwrap().exfil.unwrap().bytes, bytes, "again and again");
+    }
     // Opened again: from now on whoever knows what is held knows it for this workload.
     let event = of(&mut scene, "quiet");
     scene.ledger.hold(&event, &holding());

@@ -47,6 +47,9 @@ impl Scene {
             event.workload = Some(Arc::new(Workload { id: workload.into(), ..Workload::default() }));
         }
         let live = workload.starts_with("holder").then(holding);
+        if let Some(live) = &live {
+            self.ledger.hold(&event, live);
+        }
         let holding = live.or_else(|| self.ledger.remembered(&event));
         self.ledger.charge(&mut event, holding.as_ref());
         event
