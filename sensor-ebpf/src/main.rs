@@ -17,6 +17,7 @@ mod cgroup;
 mod change;
 mod classify;
 mod connect;
+mod egress;
 mod exec;
 mod files;
 mod globals;

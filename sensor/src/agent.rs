@@ -3,6 +3,7 @@
 //! Everything with side effects is here or in the modules named here: it asks the system what it needs to know, loads the
 //! programs, pushes what they send through the [`Line`], and shows what comes out. Time and I/O end here.
 
+mod ledger_file;
 mod open_files;
 mod recognition;
 mod select;
@@ -14,11 +15,12 @@ pub use select::{KINDS, Selection};
 
 use crate::delivery::{Console, Format, OutputError};
 use crate::detection::{RuleSet, RulesError};
-use crate::event::{Body, BootTime, Event, Recognized};
-use crate::kernel::{self, Counters, Flows, Guard, Hooks, Labels, Ring, Tables};
+use crate::event::{Body, BootTime, Event, LedgerRestored, Recognized, SavedLedger};
+use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
 use crate::provenance::graph::Mark;
 use crate::provenance::{ClassTable, ClassesError};
+use ledger_file::LedgerFile;
 use recognition::Recognition;
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -46,6 +48,8 @@ pub struct Settings {
     pub hooks: Hooks,
     /// From which level on the kernel programs' own diagnostics are logged; `None`: off.
     pub kernel_log: Option<String>,
+    /// Where what has left is kept over restarts; `None`: nowhere.
+    pub state: Option<PathBuf>,
     /// A descriptor to say on that everything is attached.
     pub notify: Option<RawFd>,
 }
@@ -78,6 +82,8 @@ pub enum AgentError {
 
 /// How often counters are read, so that what was lost is said; and idle flows ended.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// How often the egress ledger is saved, if it has changed: so much is lost by a SIGKILL at most.
+const SAVING: Duration = Duration::from_secs(10);
 
 /// How long the end waits for files that are being looked into.
 const LAST_LOOKS: Duration = Duration::from_secs(1);
@@ -104,6 +110,10 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     let loaded = system.load(&settings, &classification)?;
     drop(classification);
     let recognition = Recognition::new(classes.contents());
+    let (ledger, saved) = match &settings.state {
+        Some(directory) => LedgerFile::open(directory),
+        None => (LedgerFile::nowhere(), SavedLedger::default()),
+    };
     let mut agent = Agent {
         output: Output { console: Console::new(anstream::stdout(), format, system::wall_clock()), show, shown: 0 },
         line: Line::new(rules, classes, Limits::default()),
@@ -111,6 +121,8 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         before_time: system::now(),
         counters: loaded.counters,
         flows: loaded.flows,
+        egress: loaded.egress,
+        ledger,
         guard: Some(Guard::new(&loaded.programs)),
         tables: loaded.tables,
         labels: loaded.labels,
@@ -121,6 +133,9 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         statistics: settings.statistics,
         done: false,
     };
+    let clock = system::wall_clock();
+    let restored = LedgerRestored { boot_unix_nanos: clock.boot_unix_nanos, counters: true, saved };
+    agent.push(Event::new(system::now(), None, Default::default(), Body::LedgerRestored(Box::new(restored))))?;
     // Attached first, then looked around: nothing can happen between the two unseen.
     let found = system.found();
     let open: Vec<Event> = found.iter().flat_map(|event| open_files::of(event, agent.line.classes())).collect();
@@ -137,6 +152,7 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     }
 
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+    let mut saving = tokio::time::interval(SAVING);
     while !agent.done {
         tokio::select! {
             ready = ring.ready() => {
@@ -144,12 +160,17 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
                 agent.drain(&mut ring, &system)?;
             }
             verdict = agent.recognition.answer() => agent.recognise(verdict)?,
-            _ = housekeeping.tick() => agent.keep_house()?,
+            _ = housekeeping.tick() => {
+                // What the flows say first: they know who sent.
+                agent.drain(&mut ring, &system)?;
+                agent.keep_house()?;
+            }
+            _ = saving.tick(), if agent.ledger.is_ready() => agent.save().await,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
     }
-    agent.finish(&mut ring, &system)
+    agent.finish(&mut ring, &system).await
 }
 
 /// The line with what feeds it and what it feeds.
@@ -159,6 +180,8 @@ struct Agent {
     programs: Vec<kernel::Attached>,
     counters: Counters,
     flows: Flows,
+    egress: EgressCounters,
+    ledger: LedgerFile,
     /// Until the agent itself takes the programs off.
     guard: Option<Guard>,
     tables: Tables,
@@ -268,6 +291,9 @@ impl Agent {
         }
         self.found.extend(self.recognition.keep_house(Instant::now(), &mut self.tables));
         self.push_found()?;
+        for event in self.egress.read(now) {
+            self.push(event)?;
+        }
         self.output.console.flush()?;
         // Otherwise known at the next alert only, which may take a month.
         if system::reader_has_gone() { Err(OutputError::Closed) } else { Ok(()) }
@@ -284,14 +310,25 @@ impl Agent {
         Ok(())
     }
 
+    /// Keeps the ledger, if it has changed.
+    async fn save(&mut self) {
+        if let Some(saved) = self.line.save_ledger() {
+            self.ledger.save(saved).await;
+        }
+    }
+
     /// Detaches everything, then takes what still waits.
-    fn finish(mut self, ring: &mut Ring, system: &system::System) -> Result<(), AgentError> {
+    async fn finish(mut self, ring: &mut Ring, system: &system::System) -> Result<(), AgentError> {
         self.guard = None;
         // Still there, since what the kernel left out is counted with them.
         self.programs.iter_mut().for_each(kernel::Attached::detach);
         while self.drain(ring, system)? > 0 && !self.done {}
-        self.finish_looks()?;
-        self.keep_house()?;
+        let result = self.finish_looks().and_then(|()| self.keep_house());
+        if self.ledger.is_kept() {
+            self.save().await;
+            self.ledger.end_write().await;
+        }
+        result?;
         if self.statistics {
             let looks = self.recognition.statistics(self.line.candidates());
             self.output.console.statistics(&self.before, &looks)?;

@@ -174,6 +174,11 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
         self.entries.values_mut().map(|entry| &mut entry.value)
     }
 
+    /// Every entry, the least recently used first.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
+        self.entries.iter_mut().map(|(key, entry)| (key, &mut entry.value))
+    }
+
     fn take(&mut self, key: &K) -> Option<Entry<V>> {
         let entry = self.entries.remove(key)?;
         self.bytes -= entry.bytes;

@@ -8,11 +8,11 @@ mod tests;
 
 use crate::alert::{Alert, Raiser};
 use crate::detection::{Engine, RuleSet};
-use crate::event::{Body, Event};
+use crate::event::{Body, Event, SavedLedger};
 use crate::provenance::candidates::{self, Candidates, Look};
-use crate::provenance::graph::{self, Graph, Mark};
+use crate::provenance::graph::Mark;
 use crate::provenance::names::{Names, Resolvers};
-use crate::provenance::{self, ClassTable, Declared, Ledger};
+use crate::provenance::{self, ClassTable, Declared, Tracer};
 use crate::{process, workload};
 use std::sync::Arc;
 
@@ -37,8 +37,7 @@ pub struct Line {
     workloads: workload::Table,
     names: Names,
     candidates: Candidates,
-    ledger: Ledger,
-    graph: Graph,
+    tracer: Tracer,
     engine: Engine,
     raiser: Raiser,
     derived: Vec<(Arc<Event>, Vec<Alert>)>,
@@ -47,15 +46,14 @@ pub struct Line {
 impl Line {
     /// A line that has seen nothing yet.
     pub fn new(rules: RuleSet, classes: ClassTable, limits: Limits) -> Line {
-        let declared = Declared::new(rules.lists().networks("declared_destinations"));
+        let declared = Declared::new(rules.lists().declared());
         let raiser = Raiser::new(&rules);
         Line {
             processes: process::Table::new(limits.processes),
             workloads: workload::Table::new(limits.workloads),
             names: Names::new(Resolvers::new(rules.lists().networks("resolvers"))),
             candidates: Candidates::new(classes.look_size(), candidates::Limits::default()),
-            ledger: Ledger::with(classes, declared, provenance::Limits::default()),
-            graph: Graph::new(graph::Limits::default()),
+            tracer: Tracer::new(classes, declared, provenance::Limits::default()),
             engine: Engine::new(rules),
             raiser,
             derived: Vec::new(),
@@ -82,9 +80,7 @@ impl Line {
             self.names.trace(&mut event);
         }
         self.candidates.trace(&mut event);
-        self.ledger.trace(&mut event);
-        self.graph.learn(&event);
-        event.trail = self.graph.held(&event).map(|(_, trail)| Box::new(trail));
+        self.tracer.trace(&mut event);
         let event = Arc::new(event);
         if first {
             self.candidates.keep(&event);
@@ -96,12 +92,12 @@ impl Line {
 
     /// The classes that files are judged by.
     pub fn classes(&self) -> &ClassTable {
-        self.ledger.classes()
+        self.tracer.classes()
     }
 
     /// What the kernel side has to be told of who holds what.
     pub fn take_marks(&mut self) -> Vec<Mark> {
-        self.graph.take_marks()
+        self.tracer.take_marks()
     }
 
     /// Events that came up again with the last ones pushed, judged anew, and their alerts: opens of files that were recognised since.
@@ -118,6 +114,12 @@ impl Line {
     /// How many files wait for a look, and what was lost on the way.
     pub fn candidates(&self) -> candidates::Counts {
         self.candidates.counts()
+    }
+
+    /// The egress ledger as it is to be kept over restarts, if it has changed since this was last asked. It comes back as
+    /// [`crate::event::LedgerRestored`].
+    pub fn save_ledger(&mut self) -> Option<SavedLedger> {
+        self.tracer.save()
     }
 
     /// Processes that events named and that nobody has told of: worth looking up in `/proc`.

@@ -3,7 +3,7 @@
 use crate::event::{Body, Event};
 
 /// The kinds by which events can be chosen ([`crate::event::Body::kind_name`]).
-pub const KINDS: [&str; 24] = [
+pub const KINDS: [&str; 26] = [
     "exec",
     "fork",
     "exit",
@@ -14,6 +14,7 @@ pub const KINDS: [&str; 24] = [
     "truncate",
     "connect",
     "flow",
+    "egress",
     "socket",
     "process_access",
     "bpf",
@@ -25,6 +26,7 @@ pub const KINDS: [&str; 24] = [
     "hello",
     "cgroup",
     "process_found",
+    "ledger_restored",
     "tamper",
     "recognized",
     "lost",
@@ -54,8 +56,8 @@ impl Selection {
         if !says_something(event) && !is_wanted("recognized") {
             return false;
         }
-        if self.kinds.is_empty() && kind == "process_found" {
-            // What was there before is context, not something that happens.
+        if self.kinds.is_empty() && ["process_found", "egress", "ledger_restored"].contains(&kind) {
+            // What was there before is context, not something that happens; and what counters say, flows have said.
             return false;
         }
         let pid = event.actor.process.map(|process| process.pid);

@@ -152,15 +152,17 @@ fn kind_style(body: &Body) -> Style {
     let colour = match body {
         Body::Exec(_) => AnsiColor::Green,
         Body::Open(_) => AnsiColor::Cyan,
-        Body::Connect(_) | Body::Flow(_) => AnsiColor::Magenta,
         Body::FileChange(_) | Body::Transfer(_) => AnsiColor::Cyan,
         Body::Socket(_) | Body::Dns(_) | Body::Hello(_) => AnsiColor::Magenta,
+        Body::Connect(_) | Body::Flow(_) | Body::Egress(_) => AnsiColor::Magenta,
         Body::ProcessAccess(_) | Body::Bpf(_) | Body::Module(_) | Body::Mount(_) | Body::Namespace(_) => {
             AnsiColor::Yellow
         }
         Body::Recognized(_) => AnsiColor::Cyan,
         Body::Lost(_) | Body::Tamper(_) => AnsiColor::Red,
-        Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) => return DIM,
+        Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) | Body::LedgerRestored(_) => {
+            return DIM;
+        }
     };
     colour.on_default()
 }
@@ -241,6 +243,15 @@ impl fmt::Display for What<'_> {
                 let (ends, sent) = (&flow.endpoints, quantity(flow.bytes));
                 write!(f, "{verb} {sent} to {} ({})", peer(ends), ends.transport)?;
                 named(f, self.0)
+            }
+            Body::Egress(grown) => {
+                let verb = if grown.initiated { "sent" } else { "answered" };
+                let to = grown.peer.map_or_else(|| "others".to_owned(), |peer| peer.to_string());
+                let (more, sent) = (quantity(grown.grown), quantity(grown.bytes));
+                write!(f, "{verb} {more} more to {to} ({}), {sent} in all", grown.transport)
+            }
+            Body::LedgerRestored(restored) => {
+                write!(f, "the egress ledger goes on with {} accounts", restored.saved.accounts.len())
             }
             Body::FileChange(change) => match (change.change, change.new_size) {
                 (Change::Rename, _) => {

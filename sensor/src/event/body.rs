@@ -1,6 +1,8 @@
 //! The kinds of event, each with what is particular to it.
 
+use super::egress::EgressGrown;
 use super::file::{Change, File, FileChange, Open};
+use super::ledger::LedgerRestored;
 use super::names::{Dns, Hello};
 use super::recognized::Recognized;
 use super::system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
@@ -24,6 +26,10 @@ pub enum Body {
     Connect(Connect),
     /// Bytes left over a flow.
     Flow(Flow),
+    /// The kernel's own count of what a workload sent has grown.
+    Egress(EgressGrown),
+    /// What the egress ledger had come to before the agent started.
+    LedgerRestored(Box<LedgerRestored>),
     /// A cgroup was made, or found when the sensor started.
     Cgroup(Cgroup),
     /// A file or a name of it was changed.
@@ -66,6 +72,8 @@ impl Body {
             Body::Open(_) => Kind::Open.name(),
             Body::Connect(_) => Kind::Connect.name(),
             Body::Flow(_) => Kind::Flow.name(),
+            Body::Egress(_) => "egress",
+            Body::LedgerRestored(_) => "ledger_restored",
             Body::Cgroup(_) => Kind::Cgroup.name(),
             Body::FileChange(change) => match change.change {
                 Change::Rename => Kind::Rename.name(),

@@ -61,7 +61,7 @@ macro_rules! fields {
 }
 
 fields! {
-    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, socket, process_access, bpf, module, mount, namespace, transfer, dns, hello, cgroup, process_found, recognized, tamper, lost.",
+    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, egress, socket, process_access, bpf, module, mount, namespace, transfer, dns, hello, cgroup, process_found, ledger_restored, recognized, tamper, lost.",
         |e| Some(e.body.kind_name().into());
     HookName, "weir.hook", Weir, "The kernel hook that saw it.",
         |e| Some(e.hook?.name().into());
@@ -186,11 +186,14 @@ fields! {
         |e| match &e.body { Body::Recognized(r) => match r.finding { ContentFinding::Unread(reason) => Some(reason.into()), _ => None }, _ => None };
 
     NetworkTransport, "network.transport", Stable, "tcp, udp, or a protocol number.",
-        |e| Some(endpoints(e)?.transport.to_string().into());
+        |e| match &e.body {
+            Body::Egress(g) if g.peer.is_some() => Some(g.transport.to_string().into()),
+            _ => Some(endpoints(e)?.transport.to_string().into()),
+        };
     NetworkType, "network.type", Stable, "ipv4 or ipv6.",
-        |e| Some(match endpoints(e)?.peer_address { IpAddr::V4(_) => "ipv4", IpAddr::V6(_) => "ipv6" }.into());
+        |e| Some(match peer_address(e)? { IpAddr::V4(_) => "ipv4", IpAddr::V6(_) => "ipv6" }.into());
     NetworkPeerAddress, "network.peer.address", Stable, "The peer's address.",
-        |e| Some(endpoints(e)?.peer_address.to_string().into());
+        |e| Some(peer_address(e)?.to_string().into());
     NetworkPeerPort, "network.peer.port", Stable, "The peer's port.",
         |e| Some(endpoints(e)?.peer_port.into());
     NetworkLocalAddress, "network.local.address", Stable, "The own address.",
@@ -200,6 +203,7 @@ fields! {
     ConnectionInitiated, "weir.connection.initiated", Weir, "This side asked for the connection, or sent first.",
         |e| match &e.body {
             Body::Flow(f) => Some(Value::Flag(f.initiated)),
+            Body::Egress(g) => Some(Value::Flag(g.initiated)),
             Body::Connect(_) => Some(Value::Flag(true)),
             _ => None,
         };
@@ -252,10 +256,42 @@ fields! {
         |e| Some(e.held.as_ref()?.bytes.into());
     HeldSources, "weir.held.sources", Weir, "Distinct weight files that the workload opened.",
         |e| Some(e.held.as_ref()?.sources.into());
-    ExfilBytes, "weir.exfil.bytes", Weir, "Payload bytes sent to undeclared destinations since the workload first held weights.",
-        |e| Some(e.held.as_ref()?.sent.into());
-    ExfilFraction, "weir.exfil.fraction", Weir, "weir.exfil.bytes over weir.held.bytes.",
-        |e| e.held.as_ref().filter(|h| h.bytes > 0).map(|h| Value::Ratio(h.sent as f64 / h.bytes as f64));
+    ExfilBytes, "weir.exfil.bytes", Weir, "Payload bytes sent in 30 days to all undeclared destinations together, over connections that the workload initiated, since it held weights.",
+        |e| Some(exfil(e)?.bytes.into());
+    ExfilBurstBytes, "weir.exfil.burst_bytes", Weir, "The same in 10 minutes.",
+        |e| Some(exfil(e)?.burst_bytes.into());
+    ExfilDayBytes, "weir.exfil.day_bytes", Weir, "The same in 24 hours.",
+        |e| Some(exfil(e)?.day_bytes.into());
+    ExfilAcceptedBytes, "weir.exfil.accepted_bytes", Weir, "Payload bytes sent in 30 days over connections that the workload accepted, since it held weights.",
+        |e| Some(exfil(e)?.accepted_bytes.into());
+    ExfilFraction, "weir.exfil.fraction", Weir, "weir.exfil.bytes over the size of the largest weight file held.",
+        |e| Some(Value::Ratio(exfil(e)?.fraction()?));
+    ExfilSources, "weir.exfil.sources", Weir, "Paths of the weight files held, the largest first, at most 8.",
+        |e| Some(exfil(e)?).filter(|x| !x.sources.is_empty())
+            .map(|x| Value::List(x.sources.iter().map(|path| Cow::Borrowed(&**path)).collect()));
+    DestinationId, "weir.destination.id", Weir, "What the egress ledger groups by: the declared entry that the destination falls under, else its registered domain, else its address; others where there was no room.",
+        |e| text(&destination(e)?.id);
+    DestinationDeclared, "weir.destination.declared", Weir, "Whether it is in lists/declared_destinations.txt.",
+        |e| Some(Value::Flag(destination(e)?.declared));
+    DestinationPublic, "weir.destination.public", Weir, "Whether its address is one of the public internet's.",
+        |e| Some(Value::Flag(destination(e)?.public));
+    DestinationBytes, "weir.destination.bytes", Weir, "Payload bytes that the workload sent there in 30 days, over connections that it initiated.",
+        |e| Some(destination(e)?.bytes.into());
+    DestinationDayBytes, "weir.destination.day_bytes", Weir, "The same in 24 hours.",
+        |e| Some(destination(e)?.day_bytes.into());
+    DestinationUsualDayBytes, "weir.destination.usual_day_bytes", Weir, "The most that went there on one of the complete days of the last 30.",
+        |e| destination(e)?.usual_day_bytes.map(Value::from);
+    DestinationBudgetDayBytes, "weir.destination.budget_day_bytes", Weir, "What may go there in 24 hours: as declared, else 3 times the usual and 64 MiB. Absent where it is declared unlimited, and where it is not declared.",
+        |e| destination(e)?.budget_day_bytes.map(Value::from);
+    DestinationOverBudget, "weir.destination.over_budget", Weir, "Declared destinations: more went there in 24 hours than may.",
+        |e| destination(e)?.over_budget().map(Value::Flag);
+    DestinationFirst, "weir.destination.first", Weir, "These are the workload's first bytes ever to it.",
+        |e| Some(Value::Flag(destination(e)?.first));
+    DestinationAcceptedDayBytes, "weir.destination.accepted_day_bytes", Weir, "Payload bytes that the workload sent there in 24 hours, over connections that it accepted.",
+        |e| Some(destination(e)?.accepted_day_bytes.into());
+    DestinationAcceptedFraction, "weir.destination.accepted_fraction", Weir, "weir.destination.accepted_day_bytes over the size of the largest weight file held.",
+        |e| exfil(e).filter(|x| x.largest > 0)
+            .and_then(|x| Some(Value::Ratio(destination(e)?.accepted_day_bytes as f64 / x.largest as f64)));
 
     HeldBy, "weir.held.by", Weir, "How it is known: process (it opened it, or it came to it on a known way), workload (somebody in the workload opened it), kernel (the way is not known, since events were lost).",
         |e| Some(e.trail.as_ref()?.by.name().into());
@@ -438,6 +474,21 @@ fn endpoints(event: &Event) -> Option<&super::Endpoints> {
         Body::Hello(hello) => Some(&hello.endpoints),
         _ => None,
     }
+}
+
+fn peer_address(event: &Event) -> Option<IpAddr> {
+    match &event.body {
+        Body::Egress(grown) => grown.peer,
+        _ => Some(endpoints(event)?.peer_address),
+    }
+}
+
+fn exfil(event: &Event) -> Option<&super::Exfil> {
+    event.egress.as_ref()?.exfil.as_ref()
+}
+
+fn destination(event: &Event) -> Option<&super::DestinationSums> {
+    Some(&event.egress.as_ref()?.destination)
 }
 
 /// By file system: TMPFS_MAGIC, RAMFS_MAGIC, HUGETLBFS_MAGIC (include/uapi/linux/magic.h).

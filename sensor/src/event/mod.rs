@@ -6,9 +6,11 @@
 mod attributes;
 mod body;
 mod class;
+mod egress;
 mod field;
 mod file;
 mod names;
+mod ledger;
 mod process;
 mod recognized;
 mod system;
@@ -25,8 +27,10 @@ mod tests;
 pub use attributes::Attributes;
 pub use body::{Body, Cgroup, Connect, Endpoints, Exec, Exit, Flow, Fork, Lost, ProcessFound, Transport};
 pub use class::{Class, Classes};
+pub use egress::{DestinationSums, Egress, EgressGrown, Exfil};
 pub use field::{Field, Stability};
 pub use file::{Access, Change, File, FileChange, FileId, Open};
+pub use ledger::{LedgerRestored, SavedAccount, SavedDestination, SavedHolding, SavedLedger, SavedPlace, SavedWindow};
 pub use names::{Dns, DnsChannel, DnsDirection, DnsMessage, Hello, NamedBy, Server, host_name};
 pub use process::{Ancestor, Process, ProcessKey};
 pub use recognized::{ContentFinding, Recognized};
@@ -45,7 +49,7 @@ use std::sync::Arc;
 /// Something that happened, and who did it.
 ///
 /// A decoded event knows only numbers; the stages of the line add what they know: `process` and `workload` say who acted
-/// (identification), `held` what the workload held then (provenance).
+/// (identification), `held` what the workload held then and `egress` what it has sent (provenance).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// When it happened.
@@ -66,12 +70,25 @@ pub struct Event {
     pub trail: Option<Box<Trail>>,
     /// What the destination goes by; on connects and flows.
     pub server: Option<Server>,
+    /// What the workload has sent so far, and to where this goes; on connects, flows and growths of the kernel's counters.
+    pub egress: Option<Box<Egress>>,
 }
 
 impl Event {
     /// An event as it comes from the decoder: nothing added yet.
     pub fn new(time: BootTime, hook: Option<Hook>, actor: Actor, body: Body) -> Event {
-        Event { time, hook, actor, body, process: None, workload: None, held: None, trail: None, server: None }
+        Event {
+            time,
+            hook,
+            actor,
+            body,
+            process: None,
+            workload: None,
+            held: None,
+            trail: None,
+            server: None,
+            egress: None,
+        }
     }
 }
 
@@ -105,6 +122,4 @@ pub struct Held {
     pub sources: u64,
     /// The sum of their sizes when they were opened, bytes: an upper bound of what was read.
     pub bytes: u64,
-    /// Payload bytes that the workload has sent since, to destinations that are not declared, over connections it initiated.
-    pub sent: u64,
 }

@@ -7,6 +7,7 @@ use super::btf::{Btf, BtfError, VMLINUX};
 use super::classification::{Classification, TableError, Tables};
 use super::concern::{Concern, Family, Hooks};
 use super::counters::Counters;
+use super::egress::EgressCounters;
 use super::explain::{explain_object, not_permitted};
 use super::flows::Flows;
 use super::labels::Labels;
@@ -102,6 +103,8 @@ pub struct Loaded {
     pub counters: Counters,
     /// Flows of sockets with many peers.
     pub flows: Flows,
+    /// Bytes out, by cgroup and peer.
+    pub egress: EgressCounters,
     /// What is matched.
     pub tables: Tables,
     /// Who holds what, as the kernel side knows.
@@ -208,6 +211,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     let events = RingBuf::try_from(map(&mut ebpf, "EVENTS")?).map_err(broken("EVENTS"))?;
     let counters = Counters::new(map(&mut ebpf, "COUNTERS")?).map_err(broken("COUNTERS"))?;
     let flows = Flows::new(map(&mut ebpf, "FLOWS")?).map_err(broken("FLOWS"))?;
+    let egress = EgressCounters::new(map(&mut ebpf, "EGRESS")?).map_err(broken("EGRESS"))?;
     let mut tables = Tables::take(|name| ebpf.take_map(name))?;
     tables.replace(request.classification)?;
     let labels = Labels::take(|name| ebpf.take_map(name))?;
@@ -231,7 +235,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     // The programs' instructions, and what the loader still knows of the maps; links and maps live on by themselves.
     drop(ebpf);
     sys::release_memory();
-    Ok(Loaded { events, counters, flows, tables, labels, programs, coverage })
+    Ok(Loaded { events, counters, flows, egress, tables, labels, programs, coverage })
 }
 
 /// What is taken from the kernel's type information; the information itself is dropped again.

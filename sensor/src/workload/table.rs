@@ -82,6 +82,12 @@ impl Table {
                 }
                 workload
             }),
+            // The kernel's counters know cgroups and no processes.
+            (Body::Egress(_), None) => {
+                let known = self.cgroups.get(&event.actor.cgroup).map(|known| Arc::clone(known));
+                self.counts.unknown += u64::from(known.is_none());
+                known
+            }
             (Body::Cgroup(cgroup), process) => {
                 self.learn(cgroup);
                 process.and_then(|process| self.workload(process, event))

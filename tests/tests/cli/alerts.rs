@@ -5,4 +5,5 @@
 
 mod deeds;
 mod lookalikes;
+mod restarts;
 mod stage;

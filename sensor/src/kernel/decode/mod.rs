@@ -14,6 +14,7 @@ mod transfer;
 mod tests;
 
 pub use names::message;
+pub(super) use net::peer_address;
 
 use crate::event::text::{TEXT_MAX, lossless};
 use crate::event::{Actor, Body, BootTime, Cgroup, CgroupKey, Change, Event, Exit, Fork, ProcessKey};

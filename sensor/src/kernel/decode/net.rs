@@ -31,6 +31,15 @@ pub(super) fn flow(bytes: &[u8]) -> Result<Flow, Malformed> {
     })
 }
 
+/// An address as the kernel side writes it; `None` for a family that it does not write.
+pub(in crate::kernel) fn peer_address(family: u16, octets: &[u8; 16]) -> Option<IpAddr> {
+    match family {
+        AF_INET => Some(ipv4(octets)),
+        AF_INET6 => Some(ipv6(octets)),
+        _ => None,
+    }
+}
+
 pub(super) fn endpoints(endpoints: &record::Endpoints) -> Result<Endpoints, Malformed> {
     let address = match endpoints.family {
         AF_INET => ipv4,

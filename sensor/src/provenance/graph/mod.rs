@@ -14,8 +14,8 @@ mod tests;
 
 use crate::bounded::{Bounded, Evictions};
 use crate::event::{
-    Access, AccessHow, Body, Carrier, Class, Classes, Direction, Event, File, FileId, HeldBy, Open, Party, ProcessKey,
-    Source, Trail, Transfer,
+    Access, AccessHow, Body, Carrier, Class, Classes, Direction, Event, File, FileId, HeldBy, Label, Open, Party,
+    ProcessKey, Source, Trail, Transfer,
 };
 use holding::steps;
 use std::collections::VecDeque;
@@ -42,11 +42,13 @@ pub struct Limits {
     pub carriers: usize,
     /// Sockets that something was given to.
     pub sockets: usize,
+    /// Workloads whose largest file is known.
+    pub workloads: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { processes: 16_384, carriers: 65_536, sockets: 16_384 }
+        Limits { processes: 16_384, carriers: 65_536, sockets: 16_384, workloads: 4096 }
     }
 }
 
@@ -87,6 +89,8 @@ pub struct Graph {
     carriers: Bounded<FileId, Thing>,
     /// Who gave something to an IPv4 or IPv6 socket, by the socket's number.
     sockets: Bounded<u64, Sender>,
+    /// The largest file that somebody in a workload opened.
+    workloads: Bounded<Box<str>, Arc<Source>>,
     /// How much has gone between a process and a thing, as far as it was told, by direction.
     pairs: Bounded<(ProcessKey, FileId, Direction), u64>,
     marks: Vec<Mark>,
@@ -132,6 +136,7 @@ impl Graph {
             processes: Bounded::new(limits.processes, ENDED_KEPT),
             carriers: Bounded::new(limits.carriers, Duration::ZERO),
             sockets: Bounded::new(limits.sockets, ENDED_KEPT),
+            workloads: Bounded::new(limits.workloads, Duration::ZERO),
             pairs: Bounded::new(pairs, Duration::ZERO),
             marks: Vec::new(),
             counts: Counts::default(),
@@ -165,6 +170,7 @@ impl Graph {
         let (cookie, label) = match &event.body {
             Body::Connect(connect) => (connect.socket_cookie, connect.label),
             Body::Flow(flow) => (flow.socket_cookie, flow.label),
+            Body::Dns(dns) => (dns.socket_cookie, Label::default()),
             _ => return None,
         };
         // Who sends is not always who made the socket.
@@ -195,6 +201,11 @@ impl Graph {
         None
     }
 
+    /// The largest file that somebody in the event's workload opened.
+    pub fn source_of(&mut self, event: &Event) -> Option<Arc<Source>> {
+        self.workloads.get(&event.workload.as_ref()?.id).cloned()
+    }
+
     /// What the kernel side has to be told since the last time.
     pub fn take_marks(&mut self) -> Vec<Mark> {
         std::mem::take(&mut self.marks)
@@ -218,6 +229,12 @@ impl Graph {
         if file.classes.contains(Class::Weights) {
             let reader = Party { key, executable: executable(event) };
             let source = Arc::new(Source { id: file.id, path: file.path.clone(), size: file.size, reader });
+            if let Some(workload) = &event.workload {
+                let largest = self.workloads.get_or_insert_with(workload.id.as_ref().into(), || Arc::clone(&source));
+                if source.size > largest.size {
+                    *largest = Arc::clone(&source);
+                }
+            }
             if let Some(id) = file.id {
                 let thing = self.thing(id, || format!("descriptor:{}", file.path).into(), true);
                 thing.source = true;

@@ -285,7 +285,7 @@ fn an_end_keeps_what_was_held_for_a_while() {
 
 #[test]
 fn tables_are_bounded_and_what_goes_is_counted() {
-    let mut graph = Graph::new(Limits { processes: 10, carriers: 10, sockets: 10 });
+    let mut graph = Graph::new(Limits { processes: 10, carriers: 10, sockets: 10, workloads: 10 });
     for number in 0..1_000 {
         graph.learn(&open(number, file(number.into(), "/m.gguf", 5, WEIGHTS)));
         graph.learn(&gives(number, 1_000_000 + u64::from(number), Carrier::Pipe, 5));

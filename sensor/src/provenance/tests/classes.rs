@@ -168,7 +168,7 @@ fn the_kernels_tables_hold_the_shipped_keys_and_directories_are_few() {
     assert!(keys.suffixes.len() <= SUFFIXES as usize && keys.names.len() <= NAMES as usize);
     // Every directory key can cost a look-up for each level above an opened file.
     let directories: BTreeSet<_> = keys.directories.iter().map(|(key, _)| key.words).collect();
-    let expected = ["blobs", "checkpoints", "secrets", ".ssh", ".aws", "gcloud", "variables"];
+    let expected = ["blobs", "checkpoints", "secrets", ".ssh", ".aws", "gcloud", "variables", "infiniband"];
     let expected: BTreeSet<_> = expected.iter().filter_map(|name| NameKey::new(name)).map(|key| key.words).collect();
     assert_eq!(directories, expected);
 }

@@ -2,4 +2,5 @@
 
 mod candidates;
 mod classes;
-mod ledger;
+mod declared;
+mod holdings;
