@@ -209,6 +209,9 @@ fields! {
             _ => None,
         };
 
+    EgressBytes, "weir.egress.bytes", Weir, "Egress: payload bytes that the kernel counted for the cgroup and the peer since the sensor started.",
+        |e| match &e.body { Body::Egress(g) => Some(g.bytes.into()), _ => None };
+
     HeldBytes, "weir.held.bytes", Weir, "Sum of the sizes of the weight files that the workload opened: the most it can hold, bytes.",
         |e| Some(e.held.as_ref()?.bytes.into());
     HeldSources, "weir.held.sources", Weir, "Distinct weight files that the workload opened.",
