@@ -85,9 +85,7 @@ plain! {
 pub const EGRESS: u32 = 16_384;
 
 plain! {
-    /// Key of the map `EGRESS`: a cgroup and a peer. Where there is no room for another one, `peer_address`, `family` and `protocol`
-    /// are 0: all further peers of the cgroup together; and where there is none for that either, `cgroup` and `hierarchy` are 0
-    /// too: the agent makes these entries before any packet can be counted.
+    /// Key of the map `EGRESS`: a cgroup and a peer.
     pub struct EgressKey {
         /// Inode number of the cgroup of whoever made the socket; of the socket, where that is not known.
         pub cgroup: u64,
@@ -103,5 +101,22 @@ plain! {
         pub initiated: u32,
         /// 0
         pub reserved: u32,
+    }
+}
+
+/// Entries of the map `EGRESS_REST`. A map of its own, so that whoever fills `EGRESS` with peers leaves it empty.
+pub const EGRESS_REST: u32 = 4096;
+
+plain! {
+    /// Key of the map `EGRESS_REST`: a cgroup, of all whose peers together is counted what found no room in `EGRESS`. With `cgroup` and
+    /// `hierarchy` 0 it is that of all cgroups for which there was no room here either; these entries the agent makes before any
+    /// packet can be counted.
+    pub struct EgressRestKey {
+        /// As in [`EgressKey`].
+        pub cgroup: u64,
+        /// As in [`EgressKey`].
+        pub hierarchy: u32,
+        /// As in [`EgressKey`].
+        pub initiated: u32,
     }
 }

@@ -9,7 +9,7 @@ use aya_ebpf::{
     macros::btf_map,
     programs::SkBuffContext,
 };
-use sensor_common::flow::{self, EgressKey};
+use sensor_common::flow::{self, EgressKey, EgressRestKey};
 use sensor_common::record::{Endpoints, Header};
 
 const AF_INET: u16 = 2;
@@ -20,6 +20,10 @@ const LOOPBACK_V6: u8 = 1;
 /// Payload bytes. Preallocated: a packet does not wait for memory.
 #[btf_map]
 static EGRESS: HashMap<EgressKey, u64, { flow::EGRESS as usize }> = HashMap::new();
+
+/// Payload bytes to peers for which there was no room.
+#[btf_map]
+static EGRESS_REST: HashMap<EgressRestKey, u64, { flow::EGRESS_REST as usize }> = HashMap::new();
 
 /// Counts `bytes` of a packet. `owner`: who made its socket, if that is known.
 #[inline(always)]
@@ -38,15 +42,14 @@ pub fn count(context: &SkBuffContext, owner: Option<&Header>, ends: &Endpoints, 
     }
     (key.peer_address, key.family, key.protocol) = (ends.peer_address, ends.family, ends.protocol);
     key.initiated = initiated.into();
-    if add(&key, bytes) {
+    if add(&EGRESS, &key, bytes) {
         return;
     }
-    (key.peer_address, key.family, key.protocol) = ([0; 16], 0, 0);
-    if add(&key, bytes) {
-        return;
+    let mut rest = EgressRestKey { cgroup: key.cgroup, hierarchy: key.hierarchy, initiated: key.initiated };
+    if !add(&EGRESS_REST, &rest, bytes) {
+        (rest.cgroup, rest.hierarchy) = (0, 0);
+        add(&EGRESS_REST, &rest, bytes);
     }
-    (key.cgroup, key.hierarchy) = (0, 0);
-    add(&key, bytes);
 }
 
 #[inline(always)]
@@ -61,12 +64,12 @@ fn is_loopback(ends: &Endpoints) -> bool {
 
 /// Adds to the entry of `key`, made if there is room; whether there is one.
 #[inline(always)]
-fn add(key: &EgressKey, bytes: u64) -> bool {
-    let mut place = EGRESS.get_ptr_mut(key);
+fn add<K, const N: usize>(map: &'static HashMap<K, u64, N>, key: &K, bytes: u64) -> bool {
+    let mut place = map.get_ptr_mut(key);
     if place.is_none() {
         // Another CPU may just have made it.
-        let _ = EGRESS.insert(key, &0, BPF_NOEXIST.into());
-        place = EGRESS.get_ptr_mut(key);
+        let _ = map.insert(key, &0, BPF_NOEXIST.into());
+        place = map.get_ptr_mut(key);
     }
     match place {
         Some(place) => {

@@ -251,6 +251,8 @@ fields! {
         |e| Some(dns(e)?.channel.as_ref()?.query_bytes.into());
     DnsDistinctLabels, "weir.dns.distinct_labels", Weir, "About how many different names it asked for there in the last hour; a bound likewise.",
         |e| Some(dns(e)?.channel.as_ref()?.distinct_labels.into());
+    EgressBytes, "weir.egress.bytes", Weir, "Egress: payload bytes that the kernel counted for the cgroup and the peer since the sensor started.",
+        |e| match &e.body { Body::Egress(g) => Some(g.bytes.into()), _ => None };
 
     HeldBytes, "weir.held.bytes", Weir, "Sum of the sizes of the weight files that the workload opened: the most it can hold, bytes.",
         |e| Some(e.held.as_ref()?.bytes.into());

@@ -1,4 +1,4 @@
-//! The kernel's own count of bytes out, by cgroup and peer: the map `EGRESS`, read once a second.
+//! The kernel's own count of bytes out, by cgroup and peer: the maps `EGRESS` and `EGRESS_REST`, read once a second.
 //!
 //! What has grown enters the line as [`EgressGrown`]. Nothing that happens to the ring or between a flow's reports changes it.
 
@@ -6,7 +6,7 @@ use super::decode::peer_address;
 use super::sys::Plain;
 use crate::event::{Actor, Body, BootTime, CgroupKey, EgressGrown, Event, Transport};
 use aya::maps::{HashMap, Map, MapData, MapError};
-use sensor_common::flow::{EGRESS, EgressKey};
+use sensor_common::flow::{EGRESS, EgressKey, EgressRestKey};
 use std::time::Duration;
 use zerocopy::IntoBytes;
 
@@ -15,24 +15,25 @@ const CROWDED: usize = EGRESS as usize * 3 / 4;
 /// How long an entry has not grown before it is taken out of a crowded map.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// The map `EGRESS`.
+/// The maps `EGRESS` and `EGRESS_REST`.
 pub struct EgressCounters {
     map: HashMap<MapData, Plain<EgressKey>, u64>,
-    /// What each entry had when it was read last, and since when. At most as many as the map has.
+    rest: HashMap<MapData, Plain<EgressRestKey>, u64>,
+    /// What each entry had when it was read last, and since when. At most as many as the maps have.
     seen: std::collections::HashMap<[u8; size_of::<EgressKey>()], (u64, BootTime), ahash::RandomState>,
 }
 
 impl EgressCounters {
-    /// On the map `EGRESS`. Makes the entries in which is counted what finds no room elsewhere.
+    /// On these maps. Makes the entries in which is counted what finds no room elsewhere.
     ///
     /// # Errors
-    /// When the map has another shape, or refuses the entries.
-    pub fn new(map: Map) -> Result<EgressCounters, MapError> {
-        let mut map: HashMap<_, Plain<EgressKey>, u64> = HashMap::try_from(map)?;
+    /// When one has another shape, or refuses the entries.
+    pub fn new(map: Map, rest: Map) -> Result<EgressCounters, MapError> {
+        let mut rest: HashMap<_, Plain<EgressRestKey>, u64> = HashMap::try_from(rest)?;
         for initiated in [0, 1] {
-            map.insert(Plain(EgressKey { initiated, ..EgressKey::ZERO }), 0, 0)?;
+            rest.insert(Plain(EgressRestKey { initiated, ..EgressRestKey::ZERO }), 0, 0)?;
         }
-        Ok(EgressCounters { map, seen: std::collections::HashMap::default() })
+        Ok(EgressCounters { map: HashMap::try_from(map)?, rest, seen: std::collections::HashMap::default() })
     }
 
     /// What has grown since the last time. Costs about 1 us an entry.
@@ -40,8 +41,14 @@ impl EgressCounters {
         let mut events = Vec::new();
         let mut entries = 0;
         // A walk that meets an entry twice finds that it has not grown since.
-        for (Plain(key), bytes) in self.map.iter().flatten() {
-            entries += 1;
+        let peers = self.map.iter().flatten().map(|(Plain(key), bytes)| (key, bytes));
+        // A family of 0 stands for no peer in particular.
+        let rest = self.rest.iter().flatten().map(|(Plain(key), bytes)| {
+            let EgressRestKey { cgroup, hierarchy, initiated } = key;
+            (EgressKey { cgroup, hierarchy, initiated, ..EgressKey::ZERO }, bytes)
+        });
+        for (key, bytes) in peers.chain(rest) {
+            entries += usize::from(key.family != 0);
             let Ok(id) = key.as_bytes().try_into() else { continue };
             let (before, since) = self.seen.entry(id).or_insert((0, now));
             let grown = bytes.saturating_sub(*before);
@@ -60,9 +67,10 @@ impl EgressCounters {
     /// minute of silence, would be lost: some hundred nanoseconds (the kernel does both in one step for hashes since 5.14 only).
     fn clear(&mut self, now: BootTime) -> Vec<Event> {
         let mut events = Vec::new();
-        let EgressCounters { map, seen } = self;
+        let EgressCounters { map, seen, .. } = self;
         seen.retain(|id, (before, since)| {
-            let Some(key) = zerocopy::FromBytes::read_from_bytes(id).ok().filter(|key| !is_last_resort(key)) else {
+            let Some(key) = zerocopy::FromBytes::read_from_bytes(id).ok().filter(|key: &EgressKey| key.family != 0)
+            else {
                 return true;
             };
             if now.since(*since) < IDLE {
@@ -79,11 +87,6 @@ impl EgressCounters {
         });
         events
     }
-}
-
-/// Whether it is one of the entries that have to be there always.
-fn is_last_resort(key: &EgressKey) -> bool {
-    key.cgroup == 0 && key.family == 0
 }
 
 fn event(key: &EgressKey, bytes: u64, grown: u64, now: BootTime) -> Option<Event> {

@@ -211,7 +211,8 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     let events = RingBuf::try_from(map(&mut ebpf, "EVENTS")?).map_err(broken("EVENTS"))?;
     let counters = Counters::new(map(&mut ebpf, "COUNTERS")?).map_err(broken("COUNTERS"))?;
     let flows = Flows::new(map(&mut ebpf, "FLOWS")?).map_err(broken("FLOWS"))?;
-    let egress = EgressCounters::new(map(&mut ebpf, "EGRESS")?).map_err(broken("EGRESS"))?;
+    let egress =
+        EgressCounters::new(map(&mut ebpf, "EGRESS")?, map(&mut ebpf, "EGRESS_REST")?).map_err(broken("EGRESS"))?;
     let mut tables = Tables::take(|name| ebpf.take_map(name))?;
     tables.replace(request.classification)?;
     let labels = Labels::take(|name| ebpf.take_map(name))?;

@@ -6,6 +6,7 @@
 mod accounting;
 mod cost;
 mod deeds;
+mod egress;
 mod families;
 mod identity;
 mod names;
