@@ -9,6 +9,7 @@ mod system;
 
 pub use select::{KINDS, Selection};
 
+use crate::alert::Notice;
 use crate::delivery::{Console, Format, OutputError};
 use crate::detection::{RuleSet, RulesError};
 use crate::event::{Body, BootTime, Event};
@@ -156,8 +157,8 @@ struct Agent {
 impl Agent {
     /// One event through the line.
     fn push(&mut self, event: Event) -> Result<(), OutputError> {
-        let (event, alerts) = self.line.push(event);
-        self.done |= self.output.show(&event, &alerts)?;
+        let (event, notices) = self.line.push(event);
+        self.done |= self.output.show(&event, &notices)?;
         Ok(())
     }
 
@@ -231,11 +232,11 @@ struct Output {
 
 impl Output {
     /// True when everything that was asked for has been shown.
-    fn show(&mut self, event: &Event, alerts: &[crate::alert::Alert]) -> Result<bool, OutputError> {
+    fn show(&mut self, event: &Event, notices: &[Notice]) -> Result<bool, OutputError> {
         match &self.show {
             Show::Alerts => {
-                for alert in alerts {
-                    self.console.alert(alert)?;
+                for notice in notices {
+                    self.console.notice(notice)?;
                 }
                 Ok(false)
             }

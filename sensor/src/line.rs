@@ -1,11 +1,11 @@
-//! The event line: identify, trace provenance, detect, raise alerts. One page, in the order in which events pass.
+//! The event line: identify, trace provenance, detect, raise alerts, join them to incidents. One page, in the order in which events pass.
 //!
 //! A pure function of the events that are pushed: no clock, no I/O, no global state. What the agent learns elsewhere enters
 //! as an event, so that the same stream gives the same alerts again, in a test or years later.
 
-use crate::alert::{Alert, Raiser};
+use crate::alert::{Incidents, Notice, Raiser, incident};
 use crate::detection::{Engine, RuleSet};
-use crate::event::Event;
+use crate::event::{Ancestor, Event, Workload};
 use crate::provenance::{self, ClassTable, Declared, Ledger};
 use crate::{process, workload};
 use std::sync::Arc;
@@ -32,6 +32,7 @@ pub struct Line {
     ledger: Ledger,
     engine: Engine,
     raiser: Raiser,
+    incidents: Incidents,
 }
 
 impl Line {
@@ -45,19 +46,25 @@ impl Line {
             ledger: Ledger::with(classes, declared, provenance::Limits::default()),
             engine: Engine::new(rules),
             raiser,
+            incidents: Incidents::new(incident::Limits::default()),
         }
     }
 
-    /// Takes an event through the line. What comes out is the event with everything that is known about it, and the alerts
-    /// that it decided.
-    pub fn push(&mut self, mut event: Event) -> (Arc<Event>, Vec<Alert>) {
+    /// Takes an event through the line. What comes out is the event with everything that is known about it, and what is to
+    /// be told: the alerts that it decided, and the incidents that these make worse.
+    pub fn push(&mut self, mut event: Event) -> (Arc<Event>, Vec<Notice>) {
         self.processes.identify(&mut event);
         self.workloads.identify(&mut event);
         self.ledger.trace(&mut event);
         let event = Arc::new(event);
         let findings = self.engine.evaluate(&event);
-        let alerts = findings.into_iter().filter_map(|finding| self.raiser.raise(finding)).collect();
-        (event, alerts)
+        let workloads = &self.workloads;
+        let within = |ancestor: &Ancestor, workload: &Workload| {
+            workloads.of(&ancestor.key, &ancestor.cgroup).is_some_and(|own| own.id == workload.id)
+        };
+        let alerts = findings.into_iter().filter_map(|finding| self.raiser.raise(finding));
+        let notices = alerts.flat_map(|alert| self.incidents.push(alert, &within)).collect();
+        (event, notices)
     }
 
     /// Processes that events named and that nobody has told of: worth looking up in `/proc`.

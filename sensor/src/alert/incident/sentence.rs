@@ -1,0 +1,119 @@
+//! The sentence of an incident: who read what, how it travelled, where how much went, and what was added last.
+//!
+//! It says together what the alerts prove together: of several readers and several files it does not say who read which.
+
+use super::content::{Incident, Participant, Role, Source};
+use crate::alert::escape::{VALUE_MAX, escape};
+use crate::alert::sentence::{quantity, workload};
+
+/// The sentence, harmless on a terminal.
+pub fn sentence(incident: &Incident) -> String {
+    let deeds = [opened(incident), changed(incident), travelled(incident), sent(incident)];
+    let deeds: Vec<String> = deeds.into_iter().flatten().collect();
+    let deeds = if deeds.is_empty() { took_part(incident) } else { listed(&deeds) };
+    let findings = counted(incident.alerts, "finding");
+    let rules = counted(incident.rules.total(), "rule");
+    let joined = match incident.merged.total() {
+        0 => String::new(),
+        others => format!(", one with {}", counted(others, "earlier incident")),
+    };
+    let added = escape(&incident.added, VALUE_MAX);
+    format!("{}: {deeds}; {findings} of {rules}{joined}, added last: {added}", place(incident))
+}
+
+fn place(incident: &Incident) -> String {
+    let first = incident.workloads.items().first().map_or_else(|| "an unknown workload".to_owned(), |w| workload(w));
+    let place = format!("In {first}{}", others(incident.workloads.total(), "workload"));
+    // Not `In the host`.
+    place.replacen("In the host", "On the host", 1)
+}
+
+fn opened(incident: &Incident) -> Option<String> {
+    let what = files(incident, |source| source.read)?;
+    Some(format!("{} opened {what}", who(incident, Role::Reader)))
+}
+
+fn changed(incident: &Incident) -> Option<String> {
+    let what = files(incident, |source| !source.read)?;
+    Some(format!("{} changed {what}", who(incident, Role::Carrier)))
+}
+
+/// The largest of them, and how many others.
+fn files(incident: &Incident, is: impl Fn(&Source) -> bool) -> Option<String> {
+    let files: Vec<&Source> = incident.sources.items().iter().filter(|source| is(source)).collect();
+    let largest = files.iter().copied().reduce(|a, b| if b.size > a.size { b } else { a })?;
+    let size = if largest.size > 0 { format!(" ({})", quantity(largest.size)) } else { String::new() };
+    Some(format!("{}{size}{}", escape(&largest.path, VALUE_MAX), others(files.len() as u64, "file")))
+}
+
+fn travelled(incident: &Incident) -> Option<String> {
+    const SHOWN: usize = 3;
+    let carriers = incident.carriers.items();
+    let mut shown: Vec<String> = carriers.iter().take(SHOWN).map(|name| escape(name, VALUE_MAX)).collect();
+    let more = incident.carriers.total().saturating_sub(shown.len() as u64);
+    if more > 0 {
+        shown.push(format!("{more} more"));
+    }
+    (!shown.is_empty()).then(|| format!("it travelled by {}", listed(&shown)))
+}
+
+fn sent(incident: &Incident) -> Option<String> {
+    let destinations = incident.destinations.items();
+    let largest = destinations.iter().reduce(|a, b| if b.bytes() > a.bytes() { b } else { a })?;
+    let to = format!("{}{}", escape(&largest.shown(), VALUE_MAX), others(incident.destinations.total(), "destination"));
+    let sender = who(incident, Role::Sender);
+    Some(match (incident.bytes(), incident.destinations.beyond()) {
+        (0, _) => format!("{sender} turned to {to}"),
+        (bytes, 0) => format!("{sender} sent {} to {to}", quantity(bytes)),
+        (bytes, _) => format!("{sender} sent at least {} to {to}", quantity(bytes)),
+    })
+}
+
+fn took_part(incident: &Incident) -> String {
+    let processes = incident.processes.items();
+    match processes.first() {
+        Some(first) => format!("{}{} took part", program(first), others(incident.processes.total(), "process")),
+        None => "an unknown process took part".to_owned(),
+    }
+}
+
+fn who(incident: &Incident, role: Role) -> String {
+    let mut with = incident.processes.items().iter().filter(|process| process.roles.contains(role));
+    match with.next() {
+        Some(first) => format!("{}{}", program(first), others(1 + with.count() as u64, "process")),
+        None => "an unknown process".to_owned(),
+    }
+}
+
+fn program(process: &Participant) -> String {
+    match &*process.executable {
+        "" => format!("process {}", process.key.pid),
+        executable => escape(executable, VALUE_MAX),
+    }
+}
+
+/// ` and 2 other files`, where there is more than one.
+fn others(total: u64, what: &str) -> String {
+    match total {
+        0 | 1 => String::new(),
+        2 => format!(" and 1 other {what}"),
+        more => format!(" and {} other {}", more - 1, plural(what)),
+    }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {}", plural(what)) }
+}
+
+fn plural(what: &str) -> String {
+    if what.ends_with('s') { format!("{what}es") } else { format!("{what}s") }
+}
+
+/// `a`, `a and b`, `a, b and c`; of whole clauses `a, and b`.
+fn listed(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
