@@ -2,16 +2,11 @@
 
 use super::key::{carriers, events, named, named_list, process_key, source_held};
 use super::list::List;
+use super::part::{Destination, Participant, Role, Roles, Source, Told, shortened};
 use crate::alert::{Alert, Uid};
-use crate::detection::{Level, Rule};
-use crate::event::{
-    Access, Body, BootTime, Endpoints, Event, FileChange, FileId, Flow, FlowReason, Open, Process, ProcessKey, Workload,
-};
-use std::net::{IpAddr, SocketAddr};
+use crate::detection::Level;
+use crate::event::{Access, Body, BootTime, Event, FileChange, FileId, Open, Process, ProcessKey, Workload};
 use std::sync::Arc;
-
-/// Most bytes that are kept of a path or a name; attackers choose how long they are. Both ends say most.
-const TEXT_MAX: usize = 256;
 
 /// An incident as it is at one time: what a record of it tells. At most about 30 kB.
 #[derive(Clone, Debug)]
@@ -46,153 +41,6 @@ pub struct Incident {
     pub merged: List<Uid, 16>,
     /// What the latest alert added: the last words of the record's sentence.
     pub added: Box<str>,
-}
-
-/// A rule that the incident has alerts of.
-#[derive(Clone, Debug)]
-pub struct Told {
-    /// The rule.
-    pub rule: Arc<Rule>,
-    /// Its level.
-    pub level: Level,
-    /// Its alerts in the incident, told or not.
-    pub alerts: u64,
-    /// What decided its first alert.
-    pub first_event: Fingerprint,
-    /// Another event decided a later one.
-    pub independent: bool,
-    /// When an alert of it was last told.
-    pub told: Option<BootTime>,
-}
-
-/// Tells one event from another: when, who, what kind.
-pub type Fingerprint = (BootTime, Option<ProcessKey>, &'static str);
-
-/// A classified file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// Which one; `None` where only its name is known.
-    pub id: Option<FileId>,
-    /// Its path in the process's mount namespace.
-    pub path: Box<str>,
-    /// Bytes.
-    pub size: u64,
-    /// It was opened for reading, or is held; otherwise changed only.
-    pub read: bool,
-}
-
-/// What a process did in an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Role {
-    /// It opened a source for reading.
-    Reader = 1,
-    /// It wrote or renamed what others read.
-    Carrier = 2,
-    /// It sent bytes, or asked for a connection.
-    Sender = 4,
-}
-
-impl Role {
-    /// Every role, in the order in which a theft has them.
-    pub const ALL: [Role; 3] = [Role::Reader, Role::Carrier, Role::Sender];
-
-    /// The name in records.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Role::Reader => "reader",
-            Role::Carrier => "carrier",
-            Role::Sender => "sender",
-        }
-    }
-}
-
-/// A set of roles.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Roles(u8);
-
-impl Roles {
-    /// Whether `role` is in it.
-    pub const fn contains(self, role: Role) -> bool {
-        self.0 & role as u8 != 0
-    }
-
-    /// The roles in it.
-    pub fn iter(self) -> impl Iterator<Item = Role> {
-        Role::ALL.into_iter().filter(move |role| self.contains(*role))
-    }
-
-    fn add(&mut self, roles: Roles) {
-        self.0 |= roles.0;
-    }
-}
-
-impl From<Option<Role>> for Roles {
-    fn from(role: Option<Role>) -> Roles {
-        Roles(role.map_or(0, |role| role as u8))
-    }
-}
-
-/// A process that took part.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Participant {
-    /// Which one.
-    pub key: ProcessKey,
-    /// Its program when it first appeared; empty if not known.
-    pub executable: Box<str>,
-    /// What it did.
-    pub roles: Roles,
-    /// When it first appeared.
-    pub first: BootTime,
-}
-
-/// Where bytes went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Destination {
-    /// What it is judged by: a name where one is known, else the address.
-    pub name: Box<str>,
-    /// Address and port that were first used.
-    pub peer: Option<Endpoints>,
-    /// Bytes of flows that have closed.
-    settled: u64,
-    /// Flows that are open, and their bytes; at most 16.
-    open: List<(FlowKey, u64), 16>,
-    /// What the ledger told of it, where an alert was about its sums and no flow.
-    summed: u64,
-}
-
-/// A flow: its socket, and the peer where an unconnected one has several.
-type FlowKey = (u64, IpAddr, u16);
-
-impl Destination {
-    /// Payload bytes that the incident's alerts tell were sent there; at least this many.
-    pub fn bytes(&self) -> u64 {
-        let flows = self.open.items().iter().fold(self.settled, |sum, (_, bytes)| sum.saturating_add(*bytes));
-        flows.max(self.summed)
-    }
-
-    /// The name with the port, as people write it.
-    pub fn shown(&self) -> String {
-        match self.peer.filter(|peer| peer.peer_port != 0) {
-            Some(peer) if *self.name == *peer.peer_address.to_string() => {
-                SocketAddr::new(peer.peer_address, peer.peer_port).to_string()
-            }
-            Some(peer) => format!("{}:{}", self.name, peer.peer_port),
-            None => self.name.to_string(),
-        }
-    }
-
-    fn sent(&mut self, flow: &Flow) {
-        let key = (flow.socket_cookie, flow.endpoints.peer_address, flow.endpoints.peer_port);
-        // A report tells all bytes so far; after the last one of a flow there is none.
-        if let (Some((_, bytes)), _) = self.open.entry(|(known, _)| *known == key, || (key, 0)) {
-            *bytes = flow.bytes.max(*bytes);
-        }
-        if flow.reason == FlowReason::Closed {
-            let closed = self.open.take(|(known, _)| *known == key);
-            self.settled = self.settled.saturating_add(closed.map_or(0, |(_, bytes)| bytes));
-        }
-    }
 }
 
 /// What an alert added.
@@ -303,12 +151,8 @@ impl Incident {
 
     fn source(&mut self, id: Option<FileId>, path: &str, size: u64, read: bool) -> bool {
         let path = shortened(path);
-        // By inode where it is known on both sides: one file has many names, and one name has many files.
-        let is = |known: &Source| match (known.id, id) {
-            (Some(known), Some(id)) => known == id,
-            _ => known.path == path,
-        };
-        let (source, is_new) = self.sources.entry(is, || Source { id, path: path.clone(), size: 0, read });
+        let new = || Source { id, path: path.clone(), size: 0, read };
+        let (source, is_new) = self.sources.entry(|known| known.is(id, &path), new);
         if let Some(source) = source {
             source.id = source.id.or(id);
             source.size = source.size.max(size);
@@ -327,17 +171,16 @@ impl Incident {
         let name = named(event, "weir.destination.id").or_else(|| named(event, "server.address"));
         let Some(name) = name.or_else(|| peer.map(|peer| peer.peer_address.to_string())) else { return false };
         let name = shortened(&name);
-        let new = || Destination { name: name.clone(), peer, settled: 0, open: List::default(), summed: 0 };
-        let (destination, is_new) = self.destinations.entry(|known| known.name == name, new);
-        if let Some(destination) = destination {
-            match flow {
-                Some(flow) => destination.sent(flow),
-                // The ledger's own events have no flow.
-                None => {
-                    let told = named(event, "weir.destination.bytes").and_then(|bytes| bytes.parse().ok());
-                    destination.summed = destination.summed.max(told.unwrap_or(0));
-                }
+        let (destination, is_new) =
+            self.destinations.entry(|known| known.name == name, || Destination::new(name.clone(), peer));
+        match (destination, flow) {
+            (Some(destination), Some(flow)) => destination.sent(flow),
+            // The ledger's own events have no flow.
+            (Some(destination), None) => {
+                let told = named(event, "weir.destination.bytes").and_then(|bytes| bytes.parse().ok());
+                destination.told(told.unwrap_or(0));
             }
+            (None, _) => {}
         }
         is_new
     }
@@ -369,13 +212,10 @@ impl Incident {
     }
 
     fn process(&mut self, key: ProcessKey, executable: &str, roles: Roles, time: BootTime) {
-        let new = || Participant { key, executable: shortened(executable), roles, first: time };
-        if let (Some(process), _) = self.processes.entry(|known| known.key == key, new) {
-            process.first = process.first.min(time);
-            process.roles.add(roles);
-            if process.executable.is_empty() {
-                process.executable = shortened(executable);
-            }
+        let participant = Participant { key, executable: shortened(executable), roles, first: time };
+        let (process, is_new) = self.processes.entry(|known| known.key == key, || participant.clone());
+        if let (Some(process), false) = (process, is_new) {
+            process.absorb(participant);
         }
     }
 
@@ -386,61 +226,14 @@ impl Incident {
         self.time = self.time.max(other.time);
         self.alerts = self.alerts.saturating_add(other.alerts);
         self.suppressed = self.suppressed.saturating_add(other.suppressed);
-        self.rules.absorb(
-            other.rules,
-            |known, other| known.rule.id == other.rule.id,
-            |known, other| {
-                known.alerts = known.alerts.saturating_add(other.alerts);
-                known.independent |= other.independent || known.first_event != other.first_event;
-                known.told = known.told.max(other.told);
-            },
-        );
+        self.rules.absorb(other.rules, |known, other| known.rule.id == other.rule.id, Told::absorb);
         self.workloads.absorb(other.workloads, |known, other| known.id == other.id, |_, _| {});
-        let same = |known: &Source, other: &Source| match (known.id, other.id) {
-            (Some(known), Some(other)) => known == other,
-            _ => known.path == other.path,
-        };
-        self.sources.absorb(other.sources, same, |known, other| {
-            known.id = known.id.or(other.id);
-            known.size = known.size.max(other.size);
-            known.read |= other.read;
-        });
-        self.processes.absorb(
-            other.processes,
-            |known, other| known.key == other.key,
-            |known, other| {
-                known.first = known.first.min(other.first);
-                known.roles.add(other.roles);
-            },
-        );
+        self.sources.absorb(other.sources, |known, other| known.is(other.id, &other.path), Source::absorb);
+        self.processes.absorb(other.processes, |known, other| known.key == other.key, Participant::absorb);
         self.processes.sort_by_key(|process| process.first);
         self.carriers.absorb(other.carriers, |known, other| known == other, |_, _| {});
-        self.destinations.absorb(
-            other.destinations,
-            |known, other| known.name == other.name,
-            |known, other| {
-                known.settled = known.settled.saturating_add(other.settled);
-                known.summed = known.summed.max(other.summed);
-                known.open.absorb(
-                    other.open,
-                    |known, other| known.0 == other.0,
-                    |known, other| {
-                        known.1 = known.1.max(other.1);
-                    },
-                );
-            },
-        );
+        self.destinations.absorb(other.destinations, |known, other| known.name == other.name, Destination::absorb);
         self.merged.entry(|known| *known == other.uid, || other.uid);
         self.merged.absorb(other.merged, |known, other| known == other, |_, _| {});
     }
-}
-
-fn shortened(text: &str) -> Box<str> {
-    if text.len() <= TEXT_MAX {
-        return text.into();
-    }
-    let half = TEXT_MAX / 2;
-    let head = text.get(..text.floor_char_boundary(half)).unwrap_or_default();
-    let tail = text.get(text.ceil_char_boundary(text.len() - half + '\u{2026}'.len_utf8())..).unwrap_or_default();
-    [head, "\u{2026}", tail].concat().into()
 }

@@ -13,6 +13,7 @@
 mod content;
 mod key;
 mod list;
+mod part;
 mod record;
 pub mod scale;
 mod sentence;
@@ -22,9 +23,10 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use content::{Destination, Incident, Participant, Role, Roles, Source, Told};
+pub use content::Incident;
 pub use key::{Key, Links, links_of};
 pub use list::List;
+pub use part::{Destination, Participant, Role, Roles, Source, Told};
 pub use record::Record;
 pub use table::{Incidents, Limits, QUIET, REMIND, Statistics};
 

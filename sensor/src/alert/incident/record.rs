@@ -2,8 +2,9 @@
 //!
 //! `attributes` are flat and short, for a SIEM's table; `incident` has all of it, in the vocabulary of events.
 
-use super::content::{Destination, Incident, Participant, Source, Told};
+use super::content::Incident;
 use super::list::List;
+use super::part::{Destination, Participant, Source, Told};
 use super::sentence::sentence;
 use crate::alert::Severity;
 use crate::event::WallClock;

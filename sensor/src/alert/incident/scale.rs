@@ -14,7 +14,7 @@
 //! A rule counts once, however often it holds: forty opens are no worse than one. Rules that hold of one and the same event say
 //! the same thing twice, so only the highest of them counts, until one of them holds of another event too.
 
-use super::content::Told;
+use super::part::Told;
 use crate::detection::Level;
 
 /// The points that a rule of `level` counts, and that an incident of `level` takes.

@@ -2,7 +2,8 @@
 //!
 //! It says together what the alerts prove together: of several readers and several files it does not say who read which.
 
-use super::content::{Incident, Participant, Role, Source};
+use super::content::Incident;
+use super::part::{Participant, Role, Source};
 use crate::alert::escape::{VALUE_MAX, escape};
 use crate::alert::sentence::{quantity, workload};
 
