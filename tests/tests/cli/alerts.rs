@@ -4,5 +4,6 @@
 //! those of earlier ones are too.
 
 mod deeds;
+mod incidents;
 mod lookalikes;
 mod stage;
