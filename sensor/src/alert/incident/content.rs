@@ -174,7 +174,7 @@ impl Incident {
         let (destination, is_new) =
             self.destinations.entry(|known| known.name == name, || Destination::new(name.clone(), peer));
         match (destination, flow) {
-            (Some(destination), Some(flow)) => destination.sent(flow),
+            (Some(destination), Some(flow)) => destination.sent(flow, event.time),
             // The ledger's own events have no flow.
             (Some(destination), None) => {
                 let told = named(event, "weir.destination.bytes").and_then(|bytes| bytes.parse().ok());

@@ -151,11 +151,14 @@ fn of_files(event: &Event, links: &mut Links) {
 
 /// The largest source that the event's process held (`weir.source.inode`, `weir.source.device`).
 pub fn source_held(event: &Event) -> Option<FileId> {
-    let inode = named(event, "weir.source.inode")?.parse().ok()?;
-    let device = named(event, "weir.source.device")?;
+    file_id(&named(event, "weir.source.inode")?, &named(event, "weir.source.device")?)
+}
+
+/// The file of an inode's number and a device's `MAJOR:MINOR`.
+pub fn file_id(inode: &str, device: &str) -> Option<FileId> {
     let (major, minor) = device.split_once(':')?;
     let (major, minor): (u32, u32) = (major.parse().ok()?, minor.parse().ok()?);
-    Some(FileId { device: major.checked_mul(1 << 20)? | minor & 0xf_ffff, inode })
+    Some(FileId { device: major.checked_mul(1 << 20)? | minor & 0xf_ffff, inode: inode.parse().ok()? })
 }
 
 /// How it travelled (`weir.carriers`).

@@ -30,6 +30,11 @@ impl<T, const MAX: usize> List<T, MAX> {
         self.beyond.saturating_add(self.items.len() as u64)
     }
 
+    /// Whether there is no room for another one.
+    pub fn is_full(&self) -> bool {
+        self.items.len() >= MAX
+    }
+
     /// The one that `is` says yes to, or `new` put in at the end, if there is room; and whether it is new (also without room).
     pub fn entry(&mut self, is: impl Fn(&T) -> bool, new: impl FnOnce() -> T) -> (Option<&mut T>, bool) {
         match self.items.iter().position(is) {

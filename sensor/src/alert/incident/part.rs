@@ -152,21 +152,29 @@ pub struct Destination {
     pub name: Box<str>,
     /// Address and port that were first used.
     pub peer: Option<Endpoints>,
-    /// Bytes of flows that have closed.
+    /// Flows and their bytes; at most 16. A closed one stays until room is needed, because later proof tells of it again.
+    flows: List<Sent, 16>,
+    /// Bytes of flows that closed and had to make room.
     settled: u64,
-    /// Flows that are open, and their bytes; at most 16.
-    open: List<(FlowKey, u64), 16>,
+    /// When the last of these closed: an earlier report of a flow that is not known may be of one of them, and is not counted.
+    settled_until: Option<BootTime>,
     /// What the ledger told of it, where an alert was about its sums and no flow.
     summed: u64,
 }
 
-/// A flow: its socket, and the peer where an unconnected one has several.
-type FlowKey = (u64, IpAddr, u16);
+/// What was sent over a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sent {
+    /// Its socket, and the peer where an unconnected one has several.
+    flow: (u64, IpAddr, u16),
+    bytes: u64,
+    closed: Option<BootTime>,
+}
 
 impl Destination {
     /// One to which nothing was sent yet.
     pub fn new(name: Box<str>, peer: Option<Endpoints>) -> Destination {
-        Destination { name, peer, settled: 0, open: List::default(), summed: 0 }
+        Destination { name, peer, flows: List::default(), settled: 0, settled_until: None, summed: 0 }
     }
 
     /// Takes in what the ledger tells of all that was sent there.
@@ -177,14 +185,27 @@ impl Destination {
     /// Takes in the same destination of another incident.
     pub fn absorb(&mut self, other: Destination) {
         self.settled = self.settled.saturating_add(other.settled);
+        self.settled_until = self.settled_until.max(other.settled_until);
         self.summed = self.summed.max(other.summed);
-        self.open.absorb(other.open, |known, other| known.0 == other.0, |known, other| known.1 = known.1.max(other.1));
+        self.flows.absorb(
+            other.flows,
+            |known, other| known.flow == other.flow,
+            |known, other| {
+                known.bytes = known.bytes.max(other.bytes);
+                known.closed = known.closed.max(other.closed);
+            },
+        );
     }
 
     /// Payload bytes that the incident's alerts tell were sent there; at least this many.
     pub fn bytes(&self) -> u64 {
-        let flows = self.open.items().iter().fold(self.settled, |sum, (_, bytes)| sum.saturating_add(*bytes));
+        let flows = self.flows.items().iter().fold(self.settled, |sum, sent| sum.saturating_add(sent.bytes));
         flows.max(self.summed)
+    }
+
+    /// Whether all flows are counted in [`Destination::bytes`].
+    pub fn counts_all(&self) -> bool {
+        self.flows.beyond() == 0
     }
 
     /// The name with the port, as people write it.
@@ -198,16 +219,27 @@ impl Destination {
         }
     }
 
-    /// Takes in what a report of a flow tells.
-    pub fn sent(&mut self, flow: &Flow) {
+    /// Takes in what a report of a flow told at `time`.
+    pub fn sent(&mut self, flow: &Flow, time: BootTime) {
         let key = (flow.socket_cookie, flow.endpoints.peer_address, flow.endpoints.peer_port);
-        // A report tells all bytes so far; after the last one of a flow there is none.
-        if let (Some((_, bytes)), _) = self.open.entry(|(known, _)| *known == key, || (key, 0)) {
-            *bytes = flow.bytes.max(*bytes);
+        let is_known = self.flows.items().iter().any(|sent| sent.flow == key);
+        if !is_known && self.settled_until.is_some_and(|until| time <= until) {
+            return;
         }
-        if flow.reason == FlowReason::Closed {
-            let closed = self.open.take(|(known, _)| *known == key);
-            self.settled = self.settled.saturating_add(closed.map_or(0, |(_, bytes)| bytes));
+        if !is_known
+            && self.flows.is_full()
+            && let Some(Sent { bytes, closed: Some(closed), .. }) = self.flows.take(|sent| sent.closed.is_some())
+        {
+            self.settled = self.settled.saturating_add(bytes);
+            self.settled_until = self.settled_until.max(Some(closed));
+        }
+        let new = || Sent { flow: key, bytes: 0, closed: None };
+        if let (Some(sent), _) = self.flows.entry(|sent| sent.flow == key, new) {
+            // A report tells all bytes so far.
+            sent.bytes = flow.bytes.max(sent.bytes);
+            if flow.reason == FlowReason::Closed {
+                sent.closed = sent.closed.max(Some(time));
+            }
         }
     }
 }

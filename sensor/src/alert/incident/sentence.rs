@@ -3,7 +3,7 @@
 //! It says together what the alerts prove together: of several readers and several files it does not say who read which.
 
 use super::content::Incident;
-use super::part::{Participant, Role, Source};
+use super::part::{Destination, Participant, Role, Source};
 use crate::alert::escape::{VALUE_MAX, escape};
 use crate::alert::sentence::{quantity, workload};
 
@@ -63,10 +63,11 @@ fn sent(incident: &Incident) -> Option<String> {
     let largest = destinations.iter().reduce(|a, b| if b.bytes() > a.bytes() { b } else { a })?;
     let to = format!("{}{}", escape(&largest.shown(), VALUE_MAX), others(incident.destinations.total(), "destination"));
     let sender = who(incident, Role::Sender);
-    Some(match (incident.bytes(), incident.destinations.beyond()) {
+    let all = incident.destinations.beyond() == 0 && destinations.iter().all(Destination::counts_all);
+    Some(match (incident.bytes(), all) {
         (0, _) => format!("{sender} turned to {to}"),
-        (bytes, 0) => format!("{sender} sent {} to {to}", quantity(bytes)),
-        (bytes, _) => format!("{sender} sent at least {} to {to}", quantity(bytes)),
+        (bytes, true) => format!("{sender} sent {} to {to}", quantity(bytes)),
+        (bytes, false) => format!("{sender} sent at least {} to {to}", quantity(bytes)),
     })
 }
 

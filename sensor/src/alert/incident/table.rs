@@ -95,6 +95,12 @@ impl Incidents {
         }
         let number = match joined.first() {
             Some(number) => *number,
+            // Nothing could ever join it.
+            None if links.has.is_empty() => {
+                alert.incident = Some(Membership { uid: uid(&alert), level: alert.rule.level });
+                self.statistics.told += 1;
+                return vec![Notice::Alert(Box::new(alert))];
+            }
             None => self.open_one(&alert),
         };
         for other in joined.into_iter().skip(1) {

@@ -175,3 +175,27 @@ fn ids_follow_from_the_alerts_alone() {
     assert_ne!(alert.incident.unwrap().uid, alert.uid);
     assert_eq!(uid(1).to_string().get(14..15), Some("8"));
 }
+
+#[test]
+fn what_nothing_can_join_is_told_and_not_kept() {
+    let mut incidents = Incidents::default();
+    let nobodys = |time| Arc::new(Event::new(BootTime(time), None, Actor::default(), exits()));
+    for time in [1, 2] {
+        let (told, record) = push(&mut incidents, alert("tampered", High, &[nobodys(time)]));
+        assert_eq!((told.unwrap().incident.unwrap().level, record.is_some()), (High, false));
+    }
+    assert_eq!((incidents.statistics().told, incidents.statistics().opened), (2, 0));
+}
+
+#[test]
+fn ids_of_the_vocabulary_are_read_back() {
+    use crate::alert::incident::key::{file_id, process_key};
+    assert_eq!(process_key(&key(77).to_string()), Some(key(77)));
+    assert_eq!(file_id("12", "259:3"), Some(FileId { device: 259 << 20 | 3, inode: 12 }));
+    for (inode, device) in [("12", "259"), ("x", "1:1"), ("1", "-1:2"), ("1", "4096:1"), ("", "")] {
+        assert_eq!(file_id(inode, device), None, "{inode} {device}");
+    }
+    for id in ["", "77", "77-", "-1", "77-x", "77-1-2"] {
+        assert_eq!(process_key(id), None, "{id}");
+    }
+}

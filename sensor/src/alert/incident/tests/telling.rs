@@ -223,3 +223,33 @@ fn what_attackers_write_is_harmless_in_a_record() {
         "{sentence}"
     );
 }
+
+#[test]
+fn bytes_are_counted_once_however_often_proof_tells_of_them() {
+    let mut incidents = Incidents::default();
+    let flow = |time, socket, bytes, reason| event(time, LINEAGE, sends(9, socket, bytes, reason));
+    let told = |incidents: &Incidents| incidents.open().next().map_or(0, Incident::bytes);
+    let first = flow(1, 1, 700, FlowReason::First);
+    let closed = flow(3, 1, 1_000, FlowReason::Closed);
+    push(&mut incidents, alert("theft", High, &[Arc::clone(&first), Arc::clone(&closed)]));
+    push(&mut incidents, alert("theft", High, &[Arc::clone(&first), flow(4, 2, 50, FlowReason::First)]));
+    assert_eq!(told(&incidents), 1_050);
+    // Many more than are kept, then the first again.
+    for socket in 3..100 {
+        push(&mut incidents, alert("theft", High, &[flow(4 + socket, socket, 10, FlowReason::Closed)]));
+    }
+    push(&mut incidents, alert("theft", High, &[first, closed, flow(200, 2, 60, FlowReason::Closed)]));
+    assert_eq!(told(&incidents), 1_060 + 97 * 10);
+    assert!(incidents.open().all(|incident| incident.sentence().contains("sent 2.0 kB")));
+}
+
+#[test]
+fn more_open_flows_than_are_kept_make_it_a_least() {
+    let mut incidents = Incidents::default();
+    for socket in 0..17 {
+        let flow = event(socket, LINEAGE, sends(9, socket, 10, FlowReason::First));
+        push(&mut incidents, alert("theft", High, &[flow]));
+    }
+    let sentence = incidents.open().next().map(Incident::sentence).unwrap_or_default();
+    assert!(sentence.contains("sent at least 160 bytes to 203.0.113.9:443"), "{sentence}");
+}
