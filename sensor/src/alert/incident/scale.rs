@@ -1,15 +1,13 @@
 //! How bad an incident is: what its rules add up to.
 //!
-//! Every distinct rule counts as many points as its level takes: low 1, medium 2, high 3, critical 5; informational nothing. The
-//! incident has the highest level that its points suffice for. So one rule says what it says by itself; two low ones are medium,
-//! three high, five critical; two medium ones are high, two high ones critical, and a high one with a medium one.
+//! Every distinct rule counts points by its level: low 1, medium 2, high 3, critical 5; informational nothing. Three make the
+//! incident high, five critical; it is never less than the worst of its rules. So one rule says what it says by itself, and two low
+//! ones are low: two of these are soon together, three are not.
 //!
 //! | level | points | for example |
 //! |---|---|---|
-//! | low | 1 | low |
-//! | medium | 2 | medium; low + low |
-//! | high | 3 | high; medium + low; low + low + low; high + low |
-//! | critical | 5 | critical; high + medium; high + low + low; medium + medium + low; five low |
+//! | high | 3 | high; low + low + low; medium + low; medium + medium; high + low |
+//! | critical | 5 | critical; high + medium; high + high; high + low + low; medium + medium + low; five low |
 //!
 //! A rule counts once, however often it holds: forty opens are no worse than one. Rules that hold of one and the same event say
 //! the same thing twice, so only the highest of them counts, until one of them holds of another event too.
@@ -17,7 +15,7 @@
 use super::part::Told;
 use crate::detection::Level;
 
-/// The points that a rule of `level` counts, and that an incident of `level` takes.
+/// The points that a rule of `level` counts.
 pub const fn points(level: Level) -> u32 {
     match level {
         Level::Informational => 0,
@@ -28,12 +26,13 @@ pub const fn points(level: Level) -> u32 {
     }
 }
 
-/// The level that so many points suffice for.
+/// The level that so many points make, if they make any.
 pub fn level(sum: u32) -> Level {
-    [Level::Critical, Level::High, Level::Medium, Level::Low]
-        .into_iter()
-        .find(|level| sum >= points(*level))
-        .unwrap_or_default()
+    match sum {
+        0..3 => Level::Informational,
+        3..5 => Level::High,
+        5.. => Level::Critical,
+    }
 }
 
 /// What rules add up to: their points, and how many of them count.
