@@ -8,7 +8,7 @@ use crate::detection::Level;
 use crate::event::{Access, Body, BootTime, Event, FileChange, FileId, Open, Process, ProcessKey, Workload};
 use std::sync::Arc;
 
-/// An incident as it is at one time: what a record of it tells. At most about 30 kB.
+/// An incident as it is at one time: what a record of it tells. At most about 50 kB.
 #[derive(Clone, Debug)]
 pub struct Incident {
     /// Follows from its first alert's id; the same in all its records.

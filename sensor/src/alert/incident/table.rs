@@ -19,13 +19,13 @@ pub const REMIND: Duration = Duration::from_secs(24 * 3600);
 /// How much is remembered.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Open incidents. Mostly about 2 kB each, at most about 40 kB.
+    /// Open incidents. Mostly about 2 kB each, at most about 60 kB, where every name in it is as long as can be.
     pub incidents: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { incidents: 512 }
+        Limits { incidents: 256 }
     }
 }
 
