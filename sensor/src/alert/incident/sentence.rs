@@ -3,6 +3,7 @@
 //! It says together what the alerts prove together: of several readers and several files it does not say who read which.
 
 use super::content::Incident;
+use super::list::List;
 use super::part::{Destination, Participant, Role, Source};
 use crate::alert::escape::{VALUE_MAX, escape};
 use crate::alert::sentence::{quantity, workload};
@@ -13,7 +14,8 @@ pub fn sentence(incident: &Incident) -> String {
     let deeds: Vec<String> = deeds.into_iter().flatten().collect();
     let deeds = if deeds.is_empty() { took_part(incident) } else { listed(&deeds) };
     let findings = counted(incident.alerts, "finding");
-    let rules = counted(incident.rules.total(), "rule");
+    let least = if incident.rules.beyond() > 0 { "at least " } else { "" };
+    let rules = format!("{least}{}", counted(incident.rules.items().len() as u64, "rule"));
     let joined = match incident.merged.total() {
         0 => String::new(),
         others => format!(", one with {}", counted(others, "earlier incident")),
@@ -24,7 +26,7 @@ pub fn sentence(incident: &Incident) -> String {
 
 fn place(incident: &Incident) -> String {
     let first = incident.workloads.items().first().map_or_else(|| "an unknown workload".to_owned(), |w| workload(w));
-    let place = format!("In {first}{}", others(incident.workloads.total(), "workload"));
+    let place = format!("In {first}{}", others_of(&incident.workloads, "workload"));
     // Not `In the host`.
     place.replacen("In the host", "On the host", 1)
 }
@@ -44,16 +46,22 @@ fn files(incident: &Incident, is: impl Fn(&Source) -> bool) -> Option<String> {
     let files: Vec<&Source> = incident.sources.items().iter().filter(|source| is(source)).collect();
     let largest = files.iter().copied().reduce(|a, b| if b.size > a.size { b } else { a })?;
     let size = if largest.size > 0 { format!(" ({})", quantity(largest.size)) } else { String::new() };
-    Some(format!("{}{size}{}", escape(&largest.path, VALUE_MAX), others(files.len() as u64, "file")))
+    let kept = files.len() as u64;
+    let others = match incident.sources.beyond() {
+        0 => others(kept, "file"),
+        _ => format!(" and at least {} other files", kept.saturating_sub(1)),
+    };
+    Some(format!("{}{size}{others}", escape(&largest.path, VALUE_MAX)))
 }
 
 fn travelled(incident: &Incident) -> Option<String> {
     const SHOWN: usize = 3;
     let carriers = incident.carriers.items();
     let mut shown: Vec<String> = carriers.iter().take(SHOWN).map(|name| escape(name, VALUE_MAX)).collect();
-    let more = incident.carriers.total().saturating_sub(shown.len() as u64);
-    if more > 0 {
-        shown.push(format!("{more} more"));
+    match (carriers.len().saturating_sub(SHOWN), incident.carriers.beyond()) {
+        (0, _) => {}
+        (more, 0) => shown.push(format!("{more} more")),
+        (more, _) => shown.push(format!("more than {more} more")),
     }
     (!shown.is_empty()).then(|| format!("it travelled by {}", listed(&shown)))
 }
@@ -61,36 +69,60 @@ fn travelled(incident: &Incident) -> Option<String> {
 fn sent(incident: &Incident) -> Option<String> {
     let destinations = incident.destinations.items();
     let largest = destinations.iter().reduce(|a, b| if b.bytes() > a.bytes() { b } else { a })?;
-    let to = format!("{}{}", escape(&largest.shown(), VALUE_MAX), others(incident.destinations.total(), "destination"));
-    let sender = who(incident, Role::Sender);
+    let to = format!("{}{}", escape(&largest.shown(), VALUE_MAX), others_of(&incident.destinations, "destination"));
+    let sender = if names_sender(incident) { String::new() } else { who(incident, Role::Sender) + " " };
     let all = incident.destinations.beyond() == 0 && destinations.iter().all(Destination::counts_all);
     Some(match (incident.bytes(), all) {
-        (0, _) => format!("{sender} turned to {to}"),
-        (bytes, true) => format!("{sender} sent {} to {to}", quantity(bytes)),
-        (bytes, false) => format!("{sender} sent at least {} to {to}", quantity(bytes)),
+        (0, _) => format!("{sender}turned to {to}"),
+        (bytes, true) => format!("{sender}sent {} to {to}", quantity(bytes)),
+        (bytes, false) => format!("{sender}sent at least {} to {to}", quantity(bytes)),
     })
+}
+
+/// Whether the clause before has named the sender: one process opened and sent, and nothing is said in between.
+fn names_sender(incident: &Incident) -> bool {
+    let only = |role| {
+        let mut all = with(incident, role);
+        let first = all.next()?.key;
+        (all.next().is_none() && incident.processes.beyond() == 0).then_some(first)
+    };
+    let is_next = opened(incident).is_some() && changed(incident).is_none() && travelled(incident).is_none();
+    is_next && only(Role::Reader).is_some_and(|reader| only(Role::Sender) == Some(reader))
 }
 
 fn took_part(incident: &Incident) -> String {
     let processes = incident.processes.items();
     match processes.first() {
-        Some(first) => format!("{}{} took part", program(first), others(incident.processes.total(), "process")),
+        Some(first) => format!("{}{} took part", program(first), others_of(&incident.processes, "process")),
         None => "an unknown process took part".to_owned(),
     }
 }
 
 fn who(incident: &Incident, role: Role) -> String {
-    let mut with = incident.processes.items().iter().filter(|process| process.roles.contains(role));
-    match with.next() {
-        Some(first) => format!("{}{}", program(first), others(1 + with.count() as u64, "process")),
+    let mut all = with(incident, role);
+    match all.next() {
+        Some(first) => format!("{}{}", program(first), others(1 + all.count() as u64, "process")),
         None => "an unknown process".to_owned(),
     }
+}
+
+fn with(incident: &Incident, role: Role) -> impl Iterator<Item = &Participant> {
+    incident.processes.items().iter().filter(move |process| process.roles.contains(role))
 }
 
 fn program(process: &Participant) -> String {
     match &*process.executable {
         "" => format!("process {}", process.key.pid),
         executable => escape(executable, VALUE_MAX),
+    }
+}
+
+/// The same for a list. What did not fit may have come more than once, so it is not counted.
+fn others_of<T, const MAX: usize>(list: &List<T, MAX>, what: &str) -> String {
+    let kept = list.items().len() as u64;
+    match list.beyond() {
+        0 => others(kept, what),
+        _ => format!(" and at least {kept} other {}", plural(what)),
     }
 }
 

@@ -145,6 +145,7 @@ fn a_flood_of_sources_is_not_a_flood_of_alerts() {
     assert!((8..=12).contains(&records), "then one each time that it doubled: {records}");
     let incident = incidents.open().next().unwrap();
     assert_eq!((incident.sources.items().len(), incident.sources.total()), (16, 10_000));
+    assert!(incident.sentence().contains(" and at least 15 other files; "), "{}", incident.sentence());
 }
 
 #[test]
@@ -255,4 +256,17 @@ fn more_open_flows_than_are_kept_make_it_a_least() {
     }
     let sentence = incidents.open().next().map(Incident::sentence).unwrap_or_default();
     assert!(sentence.contains("sent at least 160 bytes to 203.0.113.9:443"), "{sentence}");
+}
+
+#[test]
+fn who_opened_and_sent_is_named_once() {
+    let mut incidents = Incidents::default();
+    let proof = |sender| [event(1, LINEAGE, reads(4)), event(2, sender, sends(9, 1, 10, FlowReason::Closed))];
+    push(&mut incidents, alert("theft", High, &proof(LINEAGE)));
+    let sentence = |incidents: &Incidents| incidents.open().next().map(Incident::sentence).unwrap_or_default();
+    let alone = sentence(&incidents);
+    assert!(alone.contains(": /bin/p20 opened /models/4 (4.0 kB) and sent 10 bytes to 203.0.113.9:443; "), "{alone}");
+    push(&mut incidents, alert("theft", High, &proof(CHILDREN[0])));
+    let helped = sentence(&incidents);
+    assert!(helped.contains(" and /bin/p20 and 1 other process sent 10 bytes to"), "{helped}");
 }
