@@ -24,8 +24,10 @@ pub const WATCHED: u32 = 65_536;
 pub const PROC_MEM: u32 = 1 << 31;
 /// A bit beside those of the classes, within the kernel: nothing but its size says that the file could be of interest.
 pub const CANDIDATE: u32 = 1 << 30;
-/// The bits that mean classes.
-pub const CLASSES: u32 = CANDIDATE - 1;
+/// A bit beside those of the classes, within the kernel: the file carries what somebody wrote to it who holds something.
+pub const CARRIES: u32 = 1 << 29;
+/// The bits that mean classes; [`crate::label::PERHAPS`] is the first that does not.
+pub const CLASSES: u32 = crate::label::PERHAPS - 1;
 /// Entries of the kernel's map of files that were sent for a look at their content; the least recently opened goes first.
 pub const LOOKED_AT: u32 = 65_536;
 

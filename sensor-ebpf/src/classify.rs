@@ -3,12 +3,13 @@
 //! This runs for every open on the machine and is written for speed: where the verifier knows the type of the file pointer,
 //! everything is a plain load, and filters spare nearly all look-ups of what is in no table.
 
-use crate::globals::{bounded, load, offset, read, task_load};
+use crate::globals::{bounded, get, offset, read, task_load};
+use crate::label::{self, key_of};
 use aya_ebpf::{
     btf_maps::{Array, HashMap, LruHashMap},
     macros::btf_map,
 };
-use sensor_common::classify::{self, Classifier, DIRECTORY_DEPTH, InodeKey, NAME_MAX, NameKey, SuffixKey, tail_hint};
+use sensor_common::classify::{self, CLASSES, Classifier, DIRECTORY_DEPTH, InodeKey, NAME_MAX, NameKey, SuffixKey, tail_hint};
 use sensor_common::record::File;
 
 #[btf_map]
@@ -28,13 +29,6 @@ static WATCHED: HashMap<InodeKey, u32, { classify::WATCHED as usize }> = HashMap
 /// Words of a name that lies in its dentry: `DNAME_INLINE_LEN` is 32 or more on 64-bit kernels, so that all names of up to
 /// [`NAME_MAX`] bytes and their NUL do (`__d_alloc`, fs/dcache.c).
 const INLINE_WORDS: usize = 4;
-
-/// Reads a field, through a pointer whose type the verifier knows (`TYPED`) or through any other.
-#[inline(always)]
-fn get<const TYPED: bool, T: Copy>(pointer: u64, offset: u64) -> T {
-    // SAFETY: callers set `TYPED` only for pointers of known type.
-    if TYPED { unsafe { load(pointer, offset) } } else { read(pointer + offset) }
-}
 
 /// The name of a dentry (`struct dentry *`).
 #[derive(Clone, Copy)]
@@ -125,6 +119,8 @@ fn classes(entry: Option<*const u32>) -> u32 {
 pub const PROC_MEM: u32 = sensor_common::classify::PROC_MEM;
 /// Not a class either: a file that is large enough to be of interest.
 pub const CANDIDATE: u32 = sensor_common::classify::CANDIDATE;
+/// Nor this: a file that carries what somebody wrote to it.
+pub const CARRIES: u32 = sensor_common::classify::CARRIES;
 /// Type of a file in `i_mode`, and that of a regular one (include/uapi/linux/stat.h).
 pub const S_IFMT: u32 = 0o170_000;
 pub const S_IFREG: u32 = 0o100_000;
@@ -161,18 +157,22 @@ fn of_place<const TYPED: bool>(dentry: u64, inode: u64, mount: impl FnOnce() -> 
     if name.length <= NAME_MAX as u64 && classifier.names.may_contain(tail_hint(high)) {
         found |= classes(NAMES.get_ptr(NameKey::from_words(name.words())));
     }
+    let key = key_of::<TYPED>(inode);
     if classifier.inodes != 0 {
-        found |= of_inode::<TYPED>(inode);
+        found |= classes(WATCHED.get_ptr(key));
     }
     if classifier.directory_lengths != 0 {
         found |= of_directories::<TYPED>(mount, dentry, classifier.directory_lengths);
     }
-    if found == 0
+    if found & CLASSES == 0 && label::carried(&key).is_some() {
+        found |= CARRIES;
+    }
+    if found & CLASSES == 0
         && classifier.candidate_size != 0
         && get::<TYPED, u64>(inode, offset!(inode_size)) >= classifier.candidate_size
         && u32::from(get::<TYPED, u16>(inode, offset!(inode_mode))) & S_IFMT == S_IFREG
     {
-        return CANDIDATE;
+        return found | CANDIDATE;
     }
     found
 }
@@ -229,17 +229,6 @@ pub fn of_text(text: u64, length: u64) -> u32 {
         found |= classes(NAMES.get_ptr(NameKey::from_words(words)));
     }
     found
-}
-
-#[inline(always)]
-fn of_inode<const TYPED: bool>(inode: u64) -> u32 {
-    let superblock: u64 = get::<TYPED, u64>(inode, offset!(inode_sb));
-    let key = InodeKey {
-        inode: get::<TYPED, u64>(inode, offset!(inode_ino)),
-        device: get::<TYPED, u32>(superblock, offset!(sb_dev)),
-        reserved: 0,
-    };
-    classes(WATCHED.get_ptr(key))
 }
 
 /// The classes of the directories above.

@@ -11,6 +11,7 @@
 #![feature(asm_experimental_arch)]
 
 mod bpf;
+mod budget;
 mod call;
 mod cgroup;
 mod change;
@@ -20,6 +21,7 @@ mod exec;
 mod files;
 mod globals;
 mod header;
+mod label;
 mod memory;
 mod module;
 mod mount;

@@ -3,6 +3,7 @@
 //! Everything with side effects is here or in the modules named here: it asks the system what it needs to know, loads the
 //! programs, pushes what they send through the [`Line`], and shows what comes out. Time and I/O end here.
 
+mod open_files;
 mod select;
 pub mod sniffer;
 mod system;
@@ -13,8 +14,9 @@ use crate::alert::Notice;
 use crate::delivery::{Console, Format, OutputError};
 use crate::detection::{RuleSet, RulesError};
 use crate::event::{Body, BootTime, Event};
-use crate::kernel::{self, Counters, Flows, Guard, Hooks, Ring, Tables};
+use crate::kernel::{self, Counters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
+use crate::provenance::graph::Mark;
 use crate::provenance::{ClassTable, ClassesError};
 use std::io::{self, Write};
 use std::os::fd::RawFd;
@@ -104,13 +106,16 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         flows: loaded.flows,
         guard: Some(Guard::new(&loaded.programs)),
         tables: loaded.tables,
+        labels: loaded.labels,
         programs: loaded.programs,
         malformed: 0,
         statistics: settings.statistics,
         done: false,
     };
     // Attached first, then looked around: nothing can happen between the two unseen.
-    for event in system.found() {
+    let found = system.found();
+    let open: Vec<Event> = found.iter().flat_map(|event| open_files::of(event, agent.line.classes())).collect();
+    for event in found.into_iter().chain(open) {
         agent.push(event)?;
     }
     let mut ring = Ring::new(loaded.events)?;
@@ -147,6 +152,7 @@ struct Agent {
     /// Until the agent itself takes the programs off.
     guard: Option<Guard>,
     tables: Tables,
+    labels: Labels,
     before: kernel::Totals,
     before_time: BootTime,
     malformed: u64,
@@ -174,6 +180,16 @@ impl Agent {
             }
         });
         result?;
+        for mark in self.line.take_marks() {
+            let now = system::now();
+            let told = match mark {
+                Mark::Holder(process, classes, bytes) => self.labels.holds(process, classes, bytes, now),
+                Mark::Carrier(thing, classes, bytes) => self.labels.carries(thing, classes, bytes, now),
+            };
+            if let Err(error) = told {
+                tracing::warn!(%error, "what a process passes on can go unseen");
+            }
+        }
         for pid in self.line.take_unknown() {
             if let Some(event) = system.process(pid) {
                 self.push(event)?;

@@ -6,6 +6,7 @@
 use crate::alert::{Incidents, Notice, Raiser, incident};
 use crate::detection::{Engine, RuleSet};
 use crate::event::{Ancestor, Event, Workload};
+use crate::provenance::graph::{self, Graph, Mark};
 use crate::provenance::{self, ClassTable, Declared, Ledger};
 use crate::{process, workload};
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub struct Line {
     processes: process::Table,
     workloads: workload::Table,
     ledger: Ledger,
+    graph: Graph,
     engine: Engine,
     raiser: Raiser,
     incidents: Incidents,
@@ -44,6 +46,7 @@ impl Line {
             processes: process::Table::new(limits.processes),
             workloads: workload::Table::new(limits.workloads),
             ledger: Ledger::with(classes, declared, provenance::Limits::default()),
+            graph: Graph::new(graph::Limits::default()),
             engine: Engine::new(rules),
             raiser,
             incidents: Incidents::new(incident::Limits::default()),
@@ -56,6 +59,8 @@ impl Line {
         self.processes.identify(&mut event);
         self.workloads.identify(&mut event);
         self.ledger.trace(&mut event);
+        self.graph.learn(&event);
+        event.trail = self.graph.held(&event).map(|(_, trail)| Box::new(trail));
         let event = Arc::new(event);
         let findings = self.engine.evaluate(&event);
         let workloads = &self.workloads;
@@ -65,6 +70,16 @@ impl Line {
         let alerts = findings.into_iter().filter_map(|finding| self.raiser.raise(finding));
         let notices = alerts.flat_map(|alert| self.incidents.push(alert, &within)).collect();
         (event, notices)
+    }
+
+    /// The classes that files are judged by.
+    pub fn classes(&self) -> &ClassTable {
+        self.ledger.classes()
+    }
+
+    /// What the kernel side has to be told of who holds what.
+    pub fn take_marks(&mut self) -> Vec<Mark> {
+        self.graph.take_marks()
     }
 
     /// Processes that events named and that nobody has told of: worth looking up in `/proc`.

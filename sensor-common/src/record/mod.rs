@@ -8,17 +8,19 @@ mod hook;
 mod net;
 mod process;
 mod system;
+mod transfer;
 
 pub use file::{File, FileChange, Open, Path, SIZE_UNKNOWN, file_flags, path_flags};
 pub use hook::Hook;
 pub use net::{Connect, Endpoints, Flow, FlowReason, Socket, flow_flags};
 pub use process::{Exec, Exit, Fork, exec_flags};
 pub use system::{AccessHow, Bpf, BpfObject, Cgroup, Module, Mount, MountHow, Namespace, NamespaceHow, ProcessAccess};
+pub use transfer::{Transfer, transfer_flags};
 
 use crate::plain;
 
 /// Version of every layout in this file. Raised by one with each change, additions included.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// Length of a task's `comm`, with its NUL (`TASK_COMM_LEN`, include/linux/sched.h).
 pub const COMM_LEN: usize = 16;
@@ -73,11 +75,13 @@ pub enum Kind {
     Mount = 16,
     /// A process went into other namespaces: [`Namespace`].
     Namespace = 17,
+    /// Classified content went from a process to what carries it, or from there to a process: [`Transfer`].
+    Transfer = 18,
 }
 
 impl Kind {
     /// Every kind, in wire order; `Kind::ALL[i] as usize == i + 1`.
-    pub const ALL: [Kind; 17] = [
+    pub const ALL: [Kind; 18] = [
         Kind::Exec,
         Kind::Fork,
         Kind::Exit,
@@ -95,6 +99,7 @@ impl Kind {
         Kind::Module,
         Kind::Mount,
         Kind::Namespace,
+        Kind::Transfer,
     ];
 
     /// The kind of a wire value.
@@ -125,6 +130,7 @@ impl Kind {
             Kind::Module => "module",
             Kind::Mount => "mount",
             Kind::Namespace => "namespace",
+            Kind::Transfer => "transfer",
         }
     }
 }

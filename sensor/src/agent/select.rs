@@ -3,7 +3,7 @@
 use crate::event::Event;
 
 /// The kinds by which events can be chosen ([`crate::event::Body::kind_name`]).
-pub const KINDS: [&str; 20] = [
+pub const KINDS: [&str; 21] = [
     "exec",
     "fork",
     "exit",
@@ -20,6 +20,7 @@ pub const KINDS: [&str; 20] = [
     "module",
     "mount",
     "namespace",
+    "transfer",
     "cgroup",
     "process_found",
     "tamper",

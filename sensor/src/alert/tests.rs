@@ -3,8 +3,8 @@ use super::sentence::{percent, quantity};
 use super::*;
 use crate::detection::{Engine, Finding, RuleSet};
 use crate::event::{
-    Access, Actor, Body, Class, Classes, Endpoints, File, FileId, Flow, FlowReason, Held, Open, Process, ProcessKey,
-    Transport, WallClock, WorkloadKind,
+    Access, Actor, Body, Class, Classes, Endpoints, File, FileId, Flow, FlowReason, Held, Label, Open, Process,
+    ProcessKey, Transport, WallClock, WorkloadKind,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -32,7 +32,7 @@ fn opened(time: u64, program: &str, container: &str, path: &str) -> Arc<Event> {
         classes,
         ..File::default()
     };
-    let open = Open { file, access: Access::Read, flags: 0, io_uring: false, candidate: false };
+    let open = Open { file, access: Access::Read, flags: 0, io_uring: false, candidate: false, carrier: false };
     Arc::new(by(time, program, container, Body::Open(open)))
 }
 
@@ -54,6 +54,7 @@ fn sent(time: u64, container: &str, socket: u64, bytes: u64, reason: FlowReason)
         initiated: true,
         owner_guessed: false,
         peers_merged: false,
+        label: Label::default(),
     };
     let mut event = by(time, "/usr/bin/curl", container, Body::Flow(flow));
     event.held = Some(Held { sources: 1, bytes: 16_060_556_376, sent: bytes });

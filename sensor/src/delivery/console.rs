@@ -2,7 +2,7 @@
 
 use super::json::{EventObject, TotalsObject, outcomes};
 use crate::alert::{Alert, Incident, Notice, VALUE_MAX, escape, quantity};
-use crate::event::{Body, Change, Endpoints, Event, File, FlowReason, Kind, MountHow, WallClock};
+use crate::event::{Body, Change, Direction, Endpoints, Event, File, FlowReason, Kind, MountHow, WallClock};
 use crate::kernel::Totals;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -171,7 +171,7 @@ fn kind_style(body: &Body) -> Style {
         Body::Exec(_) => AnsiColor::Green,
         Body::Open(_) => AnsiColor::Cyan,
         Body::Connect(_) | Body::Flow(_) => AnsiColor::Magenta,
-        Body::FileChange(_) => AnsiColor::Cyan,
+        Body::FileChange(_) | Body::Transfer(_) => AnsiColor::Cyan,
         Body::Socket(_) => AnsiColor::Magenta,
         Body::ProcessAccess(_) | Body::Bpf(_) | Body::Module(_) | Body::Mount(_) | Body::Namespace(_) => {
             AnsiColor::Yellow
@@ -298,6 +298,16 @@ impl fmt::Display for What<'_> {
             Body::Namespace(namespace) => {
                 let kinds: Vec<_> = namespace.kinds().collect();
                 write!(f, "{} {}", namespace.how.name(), kinds.join(" "))
+            }
+            Body::Transfer(transfer) => {
+                let (verb, towards) = match transfer.direction {
+                    Direction::In => ("took", "from"),
+                    Direction::Out => ("gave", "to"),
+                    Direction::Both => ("shares", "with"),
+                };
+                let most = if transfer.bound { "at most " } else { "" };
+                let (bytes, kind) = (quantity(transfer.bytes), transfer.carrier.name().replace('_', " "));
+                write!(f, "{verb} {most}{bytes} {towards} {kind} {}", path(&transfer.file))
             }
             Body::Tamper(tamper) => {
                 write!(

@@ -2,6 +2,7 @@
 
 use super::file::{Change, File, FileChange, Open};
 use super::system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
+use super::transfer::{Label, Transfer};
 use super::{BootTime, CgroupKey, FlowReason, Kind, ProcessKey};
 use std::fmt;
 use std::net::IpAddr;
@@ -37,6 +38,8 @@ pub enum Body {
     Mount(Mount),
     /// A process went into other namespaces.
     Namespace(Namespace),
+    /// Classified content went from a process to what carries it, or from there to a process.
+    Transfer(Transfer),
     /// Something of the sensor's own was changed by somebody else.
     Tamper(Tamper),
     /// A process that was there before the sensor, or that it missed, found in `/proc`.
@@ -68,6 +71,7 @@ impl Body {
             Body::Module(_) => Kind::Module.name(),
             Body::Mount(_) => Kind::Mount.name(),
             Body::Namespace(_) => Kind::Namespace.name(),
+            Body::Transfer(_) => Kind::Transfer.name(),
             Body::Tamper(_) => "tamper",
             Body::ProcessFound(_) => "process_found",
             Body::Lost(_) => "lost",
@@ -163,6 +167,8 @@ pub struct Connect {
     pub endpoints: Endpoints,
     /// The kernel's number of the socket.
     pub socket_cookie: u64,
+    /// What the process held then, as the kernel side knew: what it had open included.
+    pub label: Label,
 }
 
 /// Bytes left over a flow; the actor made its socket.
@@ -186,6 +192,8 @@ pub struct Flow {
     pub owner_guessed: bool,
     /// The bytes are those of several peers of one socket: the flow table was full.
     pub peers_merged: bool,
+    /// What the socket's maker, and who gave something to it, held then, as the kernel side knew.
+    pub label: Label,
 }
 
 /// A cgroup was made, or found.

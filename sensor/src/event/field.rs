@@ -61,7 +61,7 @@ macro_rules! fields {
 }
 
 fields! {
-    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, socket, process_access, bpf, module, mount, namespace, cgroup, process_found, tamper, lost.",
+    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, socket, process_access, bpf, module, mount, namespace, transfer, cgroup, process_found, tamper, lost.",
         |e| Some(e.body.kind_name().into());
     HookName, "weir.hook", Weir, "The kernel hook that saw it.",
         |e| Some(e.hook?.name().into());
@@ -168,6 +168,7 @@ fields! {
         |e| match &e.body {
             Body::Open(o) if o.io_uring => Some(Value::Flag(true)),
             Body::FileChange(c) if c.io_uring => Some(Value::Flag(true)),
+            Body::Transfer(t) if t.io_uring => Some(Value::Flag(true)),
             _ => None,
         };
     FileClass, "weir.file.class", Weir, "The classes that the file is in: weights, dataset, secret, startup_code and the like.",
@@ -202,6 +203,7 @@ fields! {
         |e| match &e.body {
             Body::Flow(f) => Some(f.socket_cookie.into()),
             Body::Connect(c) => Some(c.socket_cookie.into()),
+            Body::Transfer(t) => t.socket_cookie.map(Value::from),
             _ => None,
         };
 
@@ -213,6 +215,34 @@ fields! {
         |e| Some(e.held.as_ref()?.sent.into());
     ExfilFraction, "weir.exfil.fraction", Weir, "weir.exfil.bytes over weir.held.bytes.",
         |e| e.held.as_ref().filter(|h| h.bytes > 0).map(|h| Value::Ratio(h.sent as f64 / h.bytes as f64));
+
+    HeldBy, "weir.held.by", Weir, "How it is known: process (it opened it, or it came to it on a known way), workload (somebody in the workload opened it), kernel (the way is not known, since events were lost).",
+        |e| Some(e.trail.as_ref()?.by.name().into());
+    HeldBound, "weir.held.bound", Weir, "What is held is the most that can be, not a count.",
+        |e| Some(Value::Flag(e.trail.as_ref()?.bound));
+    SourcePath, "weir.source.path", Weir, "The path of the largest file held, when it was opened.",
+        |e| text(&source(e)?.path);
+    SourceInode, "weir.source.inode", Weir, "Its inode number.",
+        |e| Some(source(e)?.id?.inode.to_string().into());
+    SourceDevice, "weir.source.device", Weir, "Its device, MAJOR:MINOR.",
+        |e| source(e)?.id.map(|id| format!("{}:{}", id.device >> 20, id.device & 0xf_ffff).into());
+    SourceSize, "weir.source.size", Weir, "Its size in bytes, when it was opened.",
+        |e| source(e)?.id.map(|_| source(e).map_or(0, |source| source.size).into());
+    ReaderPid, "weir.reader.pid", Weir, "Who opened it: the process's id in the initial pid namespace.",
+        |e| Some(source(e)?.reader.key.pid.into());
+    ReaderId, "weir.reader.id", Weir, "Who opened it: PID-STARTTICKS.",
+        |e| Some(source(e)?.reader.key.to_string().into());
+    ReaderExecutablePath, "weir.reader.executable.path", Weir, "The program of who opened it.",
+        |e| text(&source(e)?.reader.executable);
+    SenderPid, "weir.sender.pid", Weir, "Who sends, which need not be who made the socket: the process's id in the initial pid namespace.",
+        |e| Some(e.trail.as_ref()?.sender.as_ref()?.key.pid.into());
+    SenderId, "weir.sender.id", Weir, "Who sends: PID-STARTTICKS.",
+        |e| Some(e.trail.as_ref()?.sender.as_ref()?.key.to_string().into());
+    SenderExecutablePath, "weir.sender.executable.path", Weir, "The program of who sends.",
+        |e| text(&e.trail.as_ref()?.sender.as_ref()?.executable);
+    Carriers, "weir.carriers", Weir, "How it came from who opened it to who sends, step by step: file:PATH, memory:PATH, pipe:[INODE], unix_socket:[INODE], descriptor:PATH, fork, memory.",
+        |e| Some(&e.trail.as_ref()?.carriers).filter(|all| !all.is_empty())
+            .map(|all| Value::List(all.iter().map(|name| Cow::Borrowed(&**name)).collect()));
 
     SocketFamily, "weir.socket.family", Weir, "The family of a socket that the flows do not count: packet, vsock, xdp, inet and the like.",
         |e| match &e.body {
@@ -276,6 +306,15 @@ fields! {
             _ => None,
         };
 
+    TransferCarrier, "weir.transfer.carrier", Weir, "What carries content: file, memory, pipe, unix_socket, inet_socket or device.",
+        |e| Some(transfer(e)?.carrier.name().into());
+    TransferDirection, "weir.transfer.direction", Weir, "in: the process took from it; out: it gave to it; both: it is mapped, shared and writable.",
+        |e| Some(transfer(e)?.direction.name().into());
+    TransferBytes, "weir.transfer.bytes", Weir, "Bytes between the two in this direction so far.",
+        |e| Some(transfer(e)?.bytes.into());
+    TransferBound, "weir.transfer.bound", Weir, "The bytes are the most that can have moved, not a count.",
+        |e| Some(Value::Flag(transfer(e)?.bound));
+
     TamperObject, "weir.tamper.object", Weir, "What of the sensor's own was changed: link, map or program, and its name.",
         |e| match &e.body { Body::Tamper(t) => text(&t.object), _ => None };
     TamperWhat, "weir.tamper.what", Weir, "What is wrong with it.",
@@ -312,6 +351,18 @@ fn file(event: &Event) -> Option<&File> {
         Body::Open(open) => Some(&open.file),
         Body::Exec(exec) => Some(&exec.file),
         Body::FileChange(change) => Some(&change.file),
+        Body::Transfer(transfer) => Some(&transfer.file),
+        _ => None,
+    }
+}
+
+fn source(event: &Event) -> Option<&super::Source> {
+    event.trail.as_ref()?.source.as_deref()
+}
+
+fn transfer(event: &Event) -> Option<&super::Transfer> {
+    match &event.body {
+        Body::Transfer(transfer) => Some(transfer),
         _ => None,
     }
 }

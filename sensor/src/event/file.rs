@@ -85,6 +85,8 @@ pub struct Open {
     pub io_uring: bool,
     /// By name and place it is in no class; it was sent for a look at its content, which the agent takes before it goes on.
     pub candidate: bool,
+    /// It carries what somebody wrote to it who held something, as the kernel side knew.
+    pub carrier: bool,
 }
 
 /// What was done to a file or to a name of it.

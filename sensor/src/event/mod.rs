@@ -12,6 +12,8 @@ mod process;
 mod system;
 pub mod text;
 mod time;
+mod trail;
+mod transfer;
 mod value;
 mod workload;
 
@@ -26,9 +28,12 @@ pub use file::{Access, Change, File, FileChange, FileId, Open};
 pub use process::{Ancestor, Process, ProcessKey};
 pub use system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
 pub use time::{BootTime, WallClock};
+pub use trail::{HeldBy, Party, Source, Trail};
+pub use transfer::{Label, Transfer};
 pub use value::Value;
 pub use workload::{CgroupKey, Workload, WorkloadKind};
 
+pub use sensor_common::label::{Carrier, Direction};
 pub use sensor_common::record::{AccessHow, BpfObject, FlowReason, Hook, Kind, MountHow, NamespaceHow};
 
 use std::sync::Arc;
@@ -53,12 +58,14 @@ pub struct Event {
     pub workload: Option<Arc<Workload>>,
     /// What the workload had opened of classified content before this event; on connects and flows.
     pub held: Option<Held>,
+    /// How the sender came to what it holds; on connects and flows of who holds weights.
+    pub trail: Option<Box<Trail>>,
 }
 
 impl Event {
     /// An event as it comes from the decoder: nothing added yet.
     pub fn new(time: BootTime, hook: Option<Hook>, actor: Actor, body: Body) -> Event {
-        Event { time, hook, actor, body, process: None, workload: None, held: None }
+        Event { time, hook, actor, body, process: None, workload: None, held: None, trail: None }
     }
 }
 

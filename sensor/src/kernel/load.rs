@@ -9,6 +9,7 @@ use super::concern::{Concern, Family, Hooks};
 use super::counters::Counters;
 use super::explain::{explain_object, not_permitted};
 use super::flows::Flows;
+use super::labels::Labels;
 use super::layout::{self, LayoutError, Settings};
 use super::session::{Session, Watch};
 use super::sys::{self, Plain};
@@ -103,6 +104,8 @@ pub struct Loaded {
     pub flows: Flows,
     /// What is matched.
     pub tables: Tables,
+    /// Who holds what, as the kernel side knows.
+    pub labels: Labels,
     /// What is attached.
     pub programs: Vec<Attached>,
     /// What is watched and what is not, a line a concern.
@@ -207,6 +210,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     let flows = Flows::new(map(&mut ebpf, "FLOWS")?).map_err(broken("FLOWS"))?;
     let mut tables = Tables::take(|name| ebpf.take_map(name))?;
     tables.replace(request.classification)?;
+    let labels = Labels::take(|name| ebpf.take_map(name))?;
 
     if request.log_level.is_some()
         && let Err(error) = log::start(&mut ebpf)
@@ -227,7 +231,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     // The programs' instructions, and what the loader still knows of the maps; links and maps live on by themselves.
     drop(ebpf);
     sys::release_memory();
-    Ok(Loaded { events, counters, flows, tables, programs, coverage })
+    Ok(Loaded { events, counters, flows, tables, labels, programs, coverage })
 }
 
 /// What is taken from the kernel's type information; the information itself is dropped again.

@@ -14,6 +14,7 @@ mod flows;
 mod guard;
 #[cfg(test)]
 mod kernels;
+mod labels;
 pub mod layout;
 pub mod load;
 mod log;
@@ -30,6 +31,7 @@ pub use counters::{Counters, Totals};
 pub use decode::{Malformed, decode};
 pub use flows::Flows;
 pub use guard::Guard;
+pub use labels::{Carried, Labels};
 pub use layout::{Scope, Settings};
 pub use load::{Attached, Coverage, Gap, LoadError, Loaded, Request, load, own_tgid};
 pub use object::ObjectError;

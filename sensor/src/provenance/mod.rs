@@ -9,6 +9,7 @@ mod classes;
 pub mod content;
 mod declared;
 mod definition;
+pub mod graph;
 mod ledger;
 
 #[cfg(test)]

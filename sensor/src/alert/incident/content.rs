@@ -1,6 +1,6 @@
 //! What an incident is about: it grows with every alert, within bounds.
 
-use super::key::{carriers, events, named, named_list, process_key, source_held};
+use super::key::{events, named, named_list};
 use super::list::List;
 use super::part::{Destination, Participant, Role, Roles, Source, Told, shortened};
 use crate::alert::{Alert, Uid};
@@ -98,8 +98,8 @@ impl Incident {
             growth.source |= self.event_sources(event);
             growth.destination |= self.event_destination(event);
             self.event_processes(event);
-            for carrier in carriers(event) {
-                let carrier = shortened(&carrier);
+            for carrier in event.trail.iter().flat_map(|trail| &trail.carriers) {
+                let carrier = shortened(carrier);
                 self.carriers.entry(|known| *known == carrier, || carrier.clone());
             }
         }
@@ -139,9 +139,8 @@ impl Incident {
             }
             _ => {}
         }
-        if let Some(path) = named(event, "weir.source.path") {
-            let size = named(event, "weir.source.size").and_then(|size| size.parse().ok());
-            is_new |= self.source(source_held(event), &path, size.unwrap_or(0), true);
+        if let Some(held) = event.trail.as_ref().and_then(|trail| trail.source.as_ref()) {
+            is_new |= self.source(held.id, &held.path, held.size, true);
         }
         for path in named_list(event, "weir.exfil.sources") {
             is_new |= self.source(None, &path, 0, true);
@@ -186,6 +185,8 @@ impl Incident {
     }
 
     fn event_processes(&mut self, event: &Event) {
+        let trail = event.trail.as_deref();
+        let sender = trail.and_then(|trail| trail.sender.as_ref());
         let role = match &event.body {
             Body::Open(Open { file, access, .. }) => match access {
                 Access::Write => Some(Role::Carrier),
@@ -193,20 +194,19 @@ impl Incident {
                 _ => Some(Role::Reader),
             },
             Body::FileChange(_) => Some(Role::Carrier),
-            Body::Flow(_) | Body::Connect(_) => Some(Role::Sender),
+            // Who made the socket; where provenance knows who sends over it, that is who does.
+            Body::Flow(_) | Body::Connect(_) => Some(Role::Sender).filter(|_| sender.is_none()),
+            Body::Transfer(_) => Some(Role::Carrier),
             _ => None,
         };
         if let Some(key) = event.actor.process {
             let executable = event.process.as_deref().map_or("", |process: &Process| &process.executable);
             self.process(key, executable, role.into(), event.time);
         }
-        for (id, executable, role) in [
-            ("weir.reader.id", "weir.reader.executable.path", Role::Reader),
-            ("weir.sender.id", "weir.sender.executable.path", Role::Sender),
-        ] {
-            if let Some(key) = named(event, id).and_then(|id| process_key(&id)) {
-                let executable = named(event, executable).unwrap_or_default();
-                self.process(key, &executable, Some(role).into(), event.time);
+        let reader = trail.and_then(|trail| trail.source.as_ref()).map(|source| &source.reader);
+        for (party, role) in [(reader, Role::Reader), (sender.map(|sender| &**sender), Role::Sender)] {
+            if let Some(party) = party {
+                self.process(party.key, &party.executable, Some(role).into(), event.time);
             }
         }
     }

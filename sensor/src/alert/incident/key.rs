@@ -1,6 +1,6 @@
 //! By what alerts hang together: the links of an alert.
 //!
-//! - **Processes**: who acted in the deciding event and in the evidence, readers and senders named there, and their ancestors
+//! - **Processes**: who acted in the deciding event and in the evidence, readers and senders that provenance names, and ancestors of the former
 //!   within the workload. Ancestry ends where the workload does (a runtime's shim has a hundred containers under it), and the
 //!   process that a container begins with is none: everything in it descends from that, which would join whatever happens in
 //!   it. A shell that somebody opened in the container from outside is one. Told by cgroups and pid namespaces, never by name; in
@@ -9,12 +9,12 @@
 //!   weights, and that joins no two thefts of them.
 //! - **Carriers**: a file that was opened for writing, by device and inode, whichever workload writes it: across a shared volume
 //!   the reader's alert asks for it. So a source joins two workloads if one of them wrote it and the other read it.
-//!   Carriers that provenance knows by name only join within one workload.
+//!   Carriers that provenance names (a file, a pipe, a socket on the way from reader to sender) join within one workload.
 //! - **Workload**: only where nothing else is known, as for bytes of a socket without an owner.
 
 use crate::alert::Alert;
 use crate::event::{
-    Access, Ancestor, Body, Event, Field, File, FileId, Process, ProcessKey, Value, Workload, WorkloadKind,
+    Access, Ancestor, Body, Event, Field, File, FileId, HeldBy, Process, ProcessKey, Value, Workload, WorkloadKind,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -94,8 +94,11 @@ pub fn events(alert: &Alert) -> impl Iterator<Item = &Event> {
 
 fn of_processes(event: &Event, within: &dyn Fn(&Ancestor, &Workload) -> bool, links: &mut Links) {
     event.actor.process.into_iter().for_each(|key| links.has(Key::Process(key)));
-    for name in ["weir.reader.id", "weir.sender.id"] {
-        named(event, name).and_then(|id| process_key(&id)).into_iter().for_each(|key| links.has(Key::Process(key)));
+    if let Some(trail) = &event.trail {
+        trail.sender.iter().for_each(|sender| links.has(Key::Process(sender.key)));
+        // Where somebody in the workload holds it is all that is known, who read it need not have to do with who sends.
+        let reader = trail.source.as_ref().filter(|_| trail.by != HeldBy::Workload).map(|source| source.reader.key);
+        reader.into_iter().for_each(|reader| links.has(Key::Process(reader)));
     }
     if let Body::ProcessAccess(access) = &event.body {
         access.target.into_iter().for_each(|key| links.has(Key::Process(key)));
@@ -140,30 +143,15 @@ fn of_files(event: &Event, links: &mut Links) {
         }
         _ => {}
     }
-    source_held(event).and_then(source).into_iter().for_each(|key| links.has(key));
-    for name in carriers(event) {
-        // A pipe, a socket or a fork is told by the processes at its ends.
-        if let (Some(path), Some(workload)) = (name.strip_prefix("file:"), workload) {
-            links.has(Key::NamedCarrier(workload, digest(path)));
+    let Some(trail) = &event.trail else { return };
+    let held = trail.source.as_ref().and_then(|source| source.id);
+    held.and_then(source).into_iter().for_each(|key| links.has(key));
+    for carrier in &trail.carriers {
+        // `fork` and `memory` name nothing: the processes at their ends tell.
+        if let (true, Some(workload)) = (carrier.contains(':'), workload) {
+            links.has(Key::NamedCarrier(workload, digest(carrier)));
         }
     }
-}
-
-/// The largest source that the event's process held (`weir.source.inode`, `weir.source.device`).
-pub fn source_held(event: &Event) -> Option<FileId> {
-    file_id(&named(event, "weir.source.inode")?, &named(event, "weir.source.device")?)
-}
-
-/// The file of an inode's number and a device's `MAJOR:MINOR`.
-pub fn file_id(inode: &str, device: &str) -> Option<FileId> {
-    let (major, minor) = device.split_once(':')?;
-    let (major, minor): (u32, u32) = (major.parse().ok()?, minor.parse().ok()?);
-    Some(FileId { device: major.checked_mul(1 << 20)? | minor & 0xf_ffff, inode: inode.parse().ok()? })
-}
-
-/// How it travelled (`weir.carriers`).
-pub fn carriers(event: &Event) -> Vec<String> {
-    named_list(event, "weir.carriers")
 }
 
 /// The value of a list of the vocabulary.
@@ -175,20 +163,14 @@ pub fn named_list(event: &Event, name: &str) -> Vec<String> {
     }
 }
 
-/// The value of a field of the vocabulary as text. By name, since what provenance tells is for it to say: a field that it does
-/// not know is one that no event has.
+/// The value of a field of the vocabulary as text. By name, since what the ledger tells is for it to say: a field that it does not
+/// know is one that no event has.
 pub fn named(event: &Event, name: &str) -> Option<String> {
     match Field::from_name(name)?.get(event)? {
         Value::Text(text) => Some(text.into_owned()),
         Value::Number(number) => Some(number.to_string()),
         Value::Ratio(_) | Value::Flag(_) | Value::List(_) => None,
     }
-}
-
-/// The process of a `PID-STARTTICKS`.
-pub fn process_key(id: &str) -> Option<ProcessKey> {
-    let (pid, start_ticks) = id.split_once('-')?;
-    Some(ProcessKey { pid: pid.parse().ok()?, start_ticks: start_ticks.parse().ok()? })
 }
 
 fn digest(text: &str) -> Digest {

@@ -70,7 +70,7 @@ fn file(inode: u64, class: Option<Class>, access: Access) -> Body {
         classes: class.map_or(Classes::default(), |class| Classes::default().with(class)),
         ..File::default()
     };
-    Body::Open(Open { file, access, flags: 0, io_uring: false, candidate: false })
+    Body::Open(Open { file, access, flags: 0, io_uring: false, candidate: false, carrier: false })
 }
 
 fn reads(inode: u64) -> Body {
@@ -95,6 +95,7 @@ fn sends(host: u8, socket: u64, bytes: u64, reason: FlowReason) -> Body {
         initiated: true,
         owner_guessed: false,
         peers_merged: false,
+        label: Default::default(),
     })
 }
 

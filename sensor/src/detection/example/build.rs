@@ -3,7 +3,7 @@
 use super::Category;
 use crate::event::{
     Access, Ancestor, Body, BootTime, Class, Classes, Connect, Endpoints, Event, Exec, Field, File, FileId, Flow,
-    FlowReason, Held, Open, Process, ProcessKey, Transport, Workload, WorkloadKind,
+    FlowReason, Held, Label, Open, Party, Process, ProcessKey, Source, Trail, Transport, Workload, WorkloadKind,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
@@ -43,9 +43,18 @@ pub fn full(category: Category) -> Event {
         *file = File { id: Some(FileId::default()), path: "/x.x".into(), classes: Classes(1), ..File::default() };
     }
     super::system::fill(&mut event.body);
+    let party = Party { key: ProcessKey::default(), executable: "/x".into() };
     if let Some(endpoints) = endpoints_mut(&mut event.body) {
         (endpoints.local_address, endpoints.local_port) = (Some(Ipv4Addr::LOCALHOST.into()), Some(1));
         event.held = Some(Held { sources: 1, bytes: 1, sent: 1 });
+        let source = Source { id: Some(FileId::default()), path: "/x".into(), size: 1, reader: party.clone() };
+        let carriers = ["x".into()].into();
+        event.trail = Some(Box::new(Trail {
+            source: Some(source.into()),
+            sender: Some(party.into()),
+            carriers,
+            ..Trail::default()
+        }));
     }
     event
 }
@@ -68,9 +77,16 @@ fn blank(category: Category) -> Body {
         }),
         Category::FileAccess | Category::FileEvent => {
             let access = if category == Category::FileEvent { Access::Write } else { Access::Read };
-            Body::Open(Open { file: File::default(), access, flags: 0, io_uring: false, candidate: false })
+            Body::Open(Open {
+                file: File::default(),
+                access,
+                flags: 0,
+                io_uring: false,
+                candidate: false,
+                carrier: false,
+            })
         }
-        Category::NetworkConnection => Body::Connect(Connect { endpoints, socket_cookie: 1 }),
+        Category::NetworkConnection => Body::Connect(Connect { endpoints, socket_cookie: 1, label: Label::default() }),
         Category::NetworkFlow => Body::Flow(Flow {
             endpoints,
             socket_cookie: 1,
@@ -81,6 +97,7 @@ fn blank(category: Category) -> Body {
             initiated: true,
             owner_guessed: false,
             peers_merged: false,
+            label: Label::default(),
         }),
         other => super::system::blank(other),
     }

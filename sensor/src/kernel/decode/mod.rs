@@ -8,6 +8,7 @@ mod net;
 #[doc(hidden)]
 pub mod samples;
 mod system;
+mod transfer;
 #[cfg(test)]
 mod tests;
 
@@ -124,6 +125,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event, Malformed> {
         Kind::Module => Body::Module(system::module(bytes)?),
         Kind::Mount => Body::Mount(system::mount(bytes)?),
         Kind::Namespace => Body::Namespace(system::namespace(bytes)?),
+        Kind::Transfer => Body::Transfer(transfer::transfer(bytes)?),
     };
     Ok(Event::new(BootTime(header.time), Some(hook), actor(&header), body))
 }

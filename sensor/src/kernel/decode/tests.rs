@@ -118,6 +118,15 @@ fn what_is_done_to_the_system_is_told_in_words() {
                 (Field::MountFlags, "1"),
             ],
         ),
+        (
+            samples::transfer("/tmp/copy"),
+            vec![
+                (Field::TransferCarrier, "file"),
+                (Field::TransferDirection, "out"),
+                (Field::TransferBytes, "3000000"),
+                (Field::FilePath, "/tmp/copy"),
+            ],
+        ),
         (samples::namespace(), vec![(Field::NamespaceHow, "setns"), (Field::NamespaceType, "mnt")]),
     ] {
         let event = decode(&bytes).unwrap();

@@ -1,6 +1,7 @@
 //! What is one incident and what is not.
 
 use super::*;
+use crate::event::{HeldBy, Party, Source, Trail};
 use Level::{High, Informational, Low, Medium};
 
 /// How many incidents come of a rule each by these.
@@ -187,15 +188,57 @@ fn what_nothing_can_join_is_told_and_not_kept() {
     assert_eq!((incidents.statistics().told, incidents.statistics().opened), (2, 0));
 }
 
+/// What a process sends that came to it from `reader`.
+fn came(time: u64, sender: Who, reader: u32, by: HeldBy, inode: u64, carriers: &[&str]) -> Arc<Event> {
+    let mut event = Event::clone(&event(time, sender, sends(9, time, 10, FlowReason::Closed)));
+    let party = |pid: u32| Party { key: key(pid), executable: format!("/bin/p{pid}").into() };
+    let id = Some(FileId { device: 8 << 20 | 1, inode });
+    event.trail = Some(Box::new(Trail {
+        by,
+        source: Some(Arc::new(Source { id, path: format!("/models/{inode}").into(), size: 7, reader: party(reader) })),
+        sender: Some(Arc::new(party(sender.pid))),
+        carriers: carriers.iter().map(|carrier| (*carrier).into()).collect(),
+        ..Trail::default()
+    }));
+    Arc::new(event)
+}
+
 #[test]
-fn ids_of_the_vocabulary_are_read_back() {
-    use crate::alert::incident::key::{file_id, process_key};
-    assert_eq!(process_key(&key(77).to_string()), Some(key(77)));
-    assert_eq!(file_id("12", "259:3"), Some(FileId { device: 259 << 20 | 3, inode: 12 }));
-    for (inode, device) in [("12", "259"), ("x", "1:1"), ("1", "-1:2"), ("1", "4096:1"), ("", "")] {
-        assert_eq!(file_id(inode, device), None, "{inode} {device}");
+fn the_reader_that_provenance_names_joins_if_it_is_known_to_be_the_one() {
+    let (reader, sender) = (who(20, &[1], "a"), who(30, &[1], "b"));
+    for (by, expected) in [(HeldBy::Process, 1), (HeldBy::Kernel, 1), (HeldBy::Workload, 2)] {
+        let mut incidents = Incidents::default();
+        plain(&mut incidents, "reads", Low, 1, reader);
+        push(&mut incidents, alert("theft", High, &[came(2, sender, 20, by, 5, &["pipe:[77]", "fork"])]));
+        assert_eq!(incidents.statistics().open, expected, "{by:?}");
     }
-    for id in ["", "77", "77-", "-1", "77-x", "77-1-2"] {
-        assert_eq!(process_key(id), None, "{id}");
-    }
+}
+
+#[test]
+fn a_named_carrier_joins_within_its_workload() {
+    let open = |second: &'static str, carriers: [&str; 2]| {
+        let mut incidents = Incidents::default();
+        let one = came(1, who(30, &[1], "a"), 20, HeldBy::Process, 5, &[carriers[0]]);
+        let two = came(2, who(31, &[1], second), 21, HeldBy::Process, 6, &[carriers[1]]);
+        push(&mut incidents, alert("one", High, &[one]));
+        push(&mut incidents, alert("two", High, &[two]));
+        incidents.statistics().open
+    };
+    assert_eq!(open("a", ["file:/tmp/x", "file:/tmp/x"]), 1);
+    assert_eq!(open("a", ["file:/tmp/x", "file:/tmp/y"]), 2);
+    assert_eq!(open("a", ["fork", "fork"]), 2, "not the same fork");
+    assert_eq!(open("b", ["file:/tmp/x", "file:/tmp/x"]), 2, "every container has a /tmp/x");
+}
+
+#[test]
+fn what_provenance_tells_is_in_the_record() {
+    let mut incidents = Incidents::default();
+    let sender = who(30, &[1], "a");
+    plain(&mut incidents, "odd", Low, 1, sender);
+    let theft = came(2, sender, 20, HeldBy::Process, 5, &["file:/tmp/x", "pipe:[77]"]);
+    let (_, record) = push(&mut incidents, alert("theft", High, &[theft]));
+    let sentence = record.unwrap().sentence();
+    let deeds =
+        "/bin/p20 opened /models/5 (7 bytes), it travelled by file:/tmp/x and pipe:[77] and /bin/p30 sent 10 bytes to";
+    assert!(sentence.contains(deeds), "{sentence}");
 }
