@@ -105,12 +105,7 @@ impl Category {
             Body::Mount(_) => &[Category::Mount],
             Body::Namespace(_) => &[Category::Namespace],
             Body::Tamper(_) => &[Category::SensorTampering],
-            Body::Transfer(_)
-            | Body::Fork(_)
-            | Body::Exit(_)
-            | Body::Cgroup(_)
-            | Body::ProcessFound(_)
-            | Body::Lost(_) => &[],
+            Body::Transfer(_) | Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) | Body::Lost(_) => &[],
         }
     }
 }

@@ -49,12 +49,7 @@ pub fn full(category: Category) -> Event {
         event.held = Some(Held { sources: 1, bytes: 1, sent: 1 });
         let source = Source { id: Some(FileId::default()), path: "/x".into(), size: 1, reader: party.clone() };
         let carriers = ["x".into()].into();
-        event.trail = Some(Box::new(Trail {
-            source: Some(source.into()),
-            sender: Some(party.into()),
-            carriers,
-            ..Trail::default()
-        }));
+        event.trail = Some(Box::new(Trail { source: Some(source.into()), sender: Some(party.into()), carriers, ..Trail::default() }));
     }
     event
 }
@@ -77,14 +72,7 @@ fn blank(category: Category) -> Body {
         }),
         Category::FileAccess | Category::FileEvent => {
             let access = if category == Category::FileEvent { Access::Write } else { Access::Read };
-            Body::Open(Open {
-                file: File::default(),
-                access,
-                flags: 0,
-                io_uring: false,
-                candidate: false,
-                carrier: false,
-            })
+            Body::Open(Open { file: File::default(), access, flags: 0, io_uring: false, candidate: false, carrier: false })
         }
         Category::NetworkConnection => Body::Connect(Connect { endpoints, socket_cookie: 1, label: Label::default() }),
         Category::NetworkFlow => Body::Flow(Flow {

@@ -115,10 +115,7 @@ pub fn endpoints() -> Endpoints {
 
 /// A connect to those endpoints.
 pub fn connect(endpoints: Endpoints) -> Vec<u8> {
-    record(
-        &Connect { header: header(Kind::Connect, Hook::CgroupConnect), endpoints, cookie: 31, held: Label::ZERO },
-        &[],
-    )
+    record(&Connect { header: header(Kind::Connect, Hook::CgroupConnect), endpoints, cookie: 31, held: Label::ZERO }, &[])
 }
 
 /// A report of 3 MB over those endpoints, for that reason and with those flags.
