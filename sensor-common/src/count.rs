@@ -66,7 +66,7 @@ impl Outcome {
 }
 
 /// Entries of the map `COUNTERS`.
-pub const COUNTERS: u32 = (Kind::ALL.len() * Outcome::ALL.len()) as u32;
+pub const COUNTERS: u32 = (Kind::MAX * Outcome::ALL.len()) as u32;
 
 /// The entry for a kind and an outcome; always below [`COUNTERS`].
 pub const fn index(kind: Kind, outcome: Outcome) -> u32 {

@@ -59,6 +59,10 @@ plain! {
         pub known: u32,
         /// [`crate::record::flow_flags`] that hold for all flows of the socket.
         pub flags: u32,
+        /// TCP: bytes that are still to come of the TLS record that the flow began with.
+        pub hello_bytes: u32,
+        /// TCP: packets of it that may still be sent to the agent.
+        pub hello_packets: u32,
     }
 }
 

@@ -63,14 +63,8 @@ pub enum Carrier {
 
 impl Carrier {
     /// Every carrier, in wire order.
-    pub const ALL: [Carrier; 6] = [
-        Carrier::File,
-        Carrier::Memory,
-        Carrier::Pipe,
-        Carrier::UnixSocket,
-        Carrier::InetSocket,
-        Carrier::Device,
-    ];
+    pub const ALL: [Carrier; 6] =
+        [Carrier::File, Carrier::Memory, Carrier::Pipe, Carrier::UnixSocket, Carrier::InetSocket, Carrier::Device];
 
     /// The carrier of a wire value.
     pub fn from_wire(value: u32) -> Option<Carrier> {

@@ -25,6 +25,7 @@ mod label;
 mod memory;
 mod module;
 mod mount;
+mod names;
 mod namespace;
 mod open;
 mod packet;

@@ -10,6 +10,7 @@ use crate::header::{self, admit};
 use crate::{call, classify, files, label, memory, path, ring};
 use aya_ebpf::{
     btf_maps::PerCpuArray,
+    helpers::bpf_get_current_pid_tgid,
     macros::{btf_map, fexit},
     programs::FExitContext,
 };
@@ -88,7 +89,8 @@ fn send(file: u64, classes: u32, hook: Hook) {
         open.file.size = 0;
     }
     let mut origin = self::origin(hook);
-    if classes & classify::CANDIDATE != 0 && classify::is_new(&open.file) {
+    let process = (bpf_get_current_pid_tgid() >> 32) as u32;
+    if classes & classify::CANDIDATE != 0 && classify::is_new(&open.file, process, flags & O_ACCMODE != O_WRONLY) {
         origin |= file_flags::CANDIDATE;
     }
     open.classes = classes & CLASSES;

@@ -6,7 +6,7 @@
 
 use crate::globals::config;
 use crate::header::now;
-use crate::{ring, socket};
+use crate::{names, ring, socket};
 use aya_ebpf::{
     EbpfContext,
     btf_maps::HashMap,
@@ -20,7 +20,7 @@ use sensor_common::flow::{self, Counters, FlowKey, FlowValue, Socket};
 use sensor_common::record::{Endpoints, FlowReason, Header, Hook, Kind, flow_flags};
 
 const IPPROTO_TCP: u16 = 6;
-const IPPROTO_UDP: u16 = 17;
+pub const IPPROTO_UDP: u16 = 17;
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 
@@ -29,16 +29,20 @@ const AF_INET6: u16 = 10;
 static FLOWS: HashMap<FlowKey, FlowValue, { flow::FLOWS as usize }> = HashMap::new();
 
 /// A packet's payload and its ends.
-struct Payload {
-    ends: Endpoints,
-    bytes: u64,
+pub struct Payload {
+    /// From where to where.
+    pub ends: Endpoints,
+    /// Its length.
+    pub bytes: u64,
+    /// Where in the packet it begins.
+    pub offset: u32,
     /// TCP: sequence number of the first byte.
-    sequence: u32,
+    pub sequence: u32,
 }
 
 /// The `T` at `offset` of the packet, which begins with the IP header.
 #[inline(always)]
-fn at<T>(context: &SkBuffContext, offset: u32) -> Option<T> {
+pub fn at<T>(context: &SkBuffContext, offset: u32) -> Option<T> {
     let mut value = MaybeUninit::<T>::zeroed();
     // SAFETY: the helper writes `size_of::<T>()` bytes or fails; T is plain data.
     unsafe {
@@ -87,7 +91,7 @@ fn ip6(context: &SkBuffContext) -> Option<(Endpoints, u32)> {
 
 /// `None` if the packet is not IP, or has no payload.
 #[inline(always)]
-fn payload(context: &SkBuffContext) -> Option<Payload> {
+pub fn payload(context: &SkBuffContext) -> Option<Payload> {
     let version: u8 = at(context, 0)?;
     let (mut ends, mut offset) = if version >> 4 == 4 { ip4(context)? } else { ip6(context)? };
     let mut sequence = 0;
@@ -104,7 +108,7 @@ fn payload(context: &SkBuffContext) -> Option<Payload> {
         }
     }
     let length = context.skb.len();
-    (length > offset).then(|| Payload { ends, bytes: u64::from(length - offset), sequence })
+    (length > offset).then(|| Payload { ends, bytes: u64::from(length - offset), offset, sequence })
 }
 
 /// Whether a flow has been counted or told of.
@@ -201,14 +205,18 @@ fn account(context: &SkBuffContext, payload: Payload) {
             return ring::count(Kind::Flow, Outcome::Unmatched);
         }
         socket.endpoints = payload.ends;
+        names::stream(context, socket, &payload, cookie, bytes);
         let reason = add(&mut socket.counters, bytes);
         return tell(&socket.owner, &socket.endpoints, &socket.counters, cookie, reason, flags);
     }
-    datagram(cookie, socket, &payload, flags);
+    // SAFETY: a full socket; `dst_port` has two bytes in network order, which older kernels (before 5.18) give as four.
+    let connected_to = u16::from_be(unsafe { (*sock).dst_port } as u16);
+    names::query(context, socket, &payload, cookie, connected_to);
+    datagram(context, cookie, socket, &payload, flags);
 }
 
 #[inline(always)]
-fn datagram(cookie: u64, socket: &mut Socket, payload: &Payload, flags: u32) {
+fn datagram(context: &SkBuffContext, cookie: u64, socket: &mut Socket, payload: &Payload, flags: u32) {
     let key = FlowKey {
         cookie,
         peer_address: payload.ends.peer_address,
@@ -223,6 +231,7 @@ fn datagram(cookie: u64, socket: &mut Socket, payload: &Payload, flags: u32) {
         let value = unsafe { &mut *value };
         value.endpoints = payload.ends;
         value.counters.flags = flags;
+        names::datagram(context, &value.owner, payload, cookie, value.counters.packets);
         let reason = add(&mut value.counters, payload.bytes);
         return tell(&value.owner, &value.endpoints, &value.counters, cookie, reason, flags);
     }

@@ -68,18 +68,29 @@ pub unsafe fn send(kind: Kind, record: *mut c_void, size: u64) {
 /// Sends a record of fixed size that begins with a [`Header`], made in place by `fill`, and counts it.
 #[inline(always)]
 pub fn send_with<T: 'static>(kind: Kind, fill: impl FnOnce(&mut T)) {
+    // SAFETY: the reservation is `size_of::<T>()` bytes, 8-byte aligned; records are plain data and `fill` writes all of it,
+    // so that nothing uninitialised is read.
+    send_if::<T>(kind, |place| unsafe {
+        fill(&mut *place);
+        true
+    });
+}
+
+/// The same; if `fill` says that it could not make it, nothing is sent and that is counted.
+#[inline(always)]
+pub fn send_if<T: 'static>(kind: Kind, fill: impl FnOnce(*mut T) -> bool) {
     let waiting = query(BPF_RB_AVAIL_DATA);
     let Some(mut entry) = EVENTS.reserve_untyped::<T>(0) else {
         count(kind, Outcome::RingFull);
         return;
     };
     let place: *mut MaybeUninit<T> = &raw mut *entry;
-    // SAFETY: the reservation is `size_of::<T>()` bytes, 8-byte aligned; records are plain data and `fill` writes all of it,
-    // so that nothing uninitialised is read.
-    let cgroup = unsafe {
-        fill(&mut *place.cast::<T>());
-        (*place.cast::<Header>()).cgroup
-    };
+    if !fill(place.cast()) {
+        entry.discard(BPF_RB_NO_WAKEUP.into());
+        return count(kind, Outcome::Fault);
+    }
+    // SAFETY: filled, and every record begins with a header.
+    let cgroup = unsafe { (*place.cast::<Header>()).cgroup };
     if !budget::allows(cgroup, waiting, query(BPF_RB_RING_SIZE)) {
         entry.discard(BPF_RB_NO_WAKEUP.into());
         return count(kind, Outcome::OverBudget);

@@ -3,15 +3,19 @@
 //! ```text
 //! cargo run --release -p sensor --example fuzz -- TARGET [SECONDS [SEED]]
 //! ```
-//! TARGET is `decode` (ring records), `btf` (kernel type information) or `content` (files told by their content). It prints how many inputs it tried and what became
+//! TARGET is `decode` (ring records), `btf` (kernel type information), `content` (files told by their content), `dns` (messages), `tls` (what TCP
+//! flows begin with) or `quic` (Initial packets, and what is in them). It prints how many inputs it tried and what became
 //! of them. An input that panics, or breaks a promise, is printed in hexadecimal, and the exit status is 1.
 
 use sensor::event::{Body, Event};
 use sensor::kernel::btf::Btf;
-use sensor::kernel::decode::{decode, samples};
+use sensor::kernel::decode::{decode, message, samples};
 use sensor::kernel::object;
 use sensor::provenance::ClassTable;
 use sensor::provenance::content::{self, HEAD_MAX, Sample, TAIL_MAX, sniff};
+use sensor::provenance::names::hello::{Assembly, Found, HELLO_MAX, tls};
+use sensor::provenance::names::registered_domain;
+use sensor::provenance::names::samples::{QUIC_2, client_hello, crypto, initial, records};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -27,8 +31,11 @@ fn main() -> ExitCode {
         "decode" => (samples::all(), run_decode),
         "btf" => (vec![object_types()], run_btf),
         "content" => (content::samples::all().into_iter().map(|(.., file)| file).collect(), run_content),
+        "dns" => (samples::MESSAGES.map(<[u8]>::to_vec).to_vec(), run_dns),
+        "tls" => (hellos(), run_tls),
+        "quic" => (initials(), run_quic),
         _ => {
-            eprintln!("usage: fuzz decode|btf|content [SECONDS [SEED]]");
+            eprintln!("usage: fuzz decode|btf|content|dns|tls|quic [SECONDS [SEED]]");
             return ExitCode::from(2);
         }
     };
@@ -81,6 +88,8 @@ fn text_bytes(event: &Event) -> usize {
             exec.file.path.len() + exec.working_directory.len() + args
         }
         Body::Cgroup(cgroup) => cgroup.path.len(),
+        Body::Dns(dns) => dns.message.as_ref().map_or(0, |message| message.name.len()),
+        Body::Hello(hello) => hello.bytes.len(),
         _ => 0,
     };
     body + event.actor.comm.len()
@@ -120,6 +129,63 @@ fn run_content(input: &[u8]) -> String {
     let size = input.last_chunk().map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes));
     let _ = sniff(&Sample { size, ..file });
     found.map_or("nothing", |found| found.format.name()).to_owned()
+}
+
+fn run_dns(input: &[u8]) -> String {
+    let Some(said) = message(input) else { return "no message".to_owned() };
+    assert!(said.name.len() <= 4 * 255 && said.addresses.len() <= 64, "beyond the bounds");
+    assert!(said.response || said.addresses.is_empty(), "a question answers nothing");
+    let domain = registered_domain(&said.name);
+    assert!(said.name.ends_with(domain), "{domain} is not the end of {}", said.name);
+    format!("{} addresses", said.addresses.len())
+}
+
+/// In one piece, and in two at a place that the input says.
+fn run_tls(input: &[u8]) -> String {
+    let found = tls(input);
+    let at = input.last().map_or(0, |byte| usize::from(*byte) % input.len());
+    let (first, second) = input.split_at(at);
+    let mut assembly = Assembly::new(false);
+    let early = assembly.add(0, first);
+    let offset = u32::try_from(at).unwrap_or(u32::MAX);
+    let whole = if early == Found::More { assembly.add(offset, second) } else { early };
+    assert!(whole == found || input.len() > HELLO_MAX, "{whole:?} in two pieces, {found:?} in one");
+    found_name(&found)
+}
+
+/// As a datagram, which nearly never opens; and as frames in one that does.
+fn run_quic(input: &[u8]) -> String {
+    let datagram = Assembly::new(true).add(0, input);
+    let id = input.get(..8).unwrap_or_default();
+    let frames = input.get(..1162).unwrap_or(input);
+    let version = if input.len() % 2 == 0 { 1 } else { QUIC_2 };
+    let packet = initial(version, id, id, 0, frames).expect("it fits");
+    let framed = Assembly::new(true).add(0, &packet);
+    format!("{} as a datagram, {} as frames", found_name(&datagram), found_name(&framed))
+}
+
+fn found_name(found: &Found) -> String {
+    match found {
+        Found::More => "more".to_owned(),
+        Found::Nothing => "nothing".to_owned(),
+        Found::Name(name) => {
+            assert!(!name.is_empty() && name.len() <= 4 * 255, "{name:?} is no name");
+            "a name".to_owned()
+        }
+    }
+}
+
+fn hellos() -> Vec<Vec<u8>> {
+    let hello = client_hello("models.example.org", 300);
+    [50, 16_384].into_iter().map(|size| records(&hello, size)).collect()
+}
+
+fn initials() -> Vec<Vec<u8>> {
+    let hello = client_hello("models.example.org", 100);
+    let (first, second) = hello.split_at(80);
+    let frames = [crypto(80, second), vec![1, 0, 2, 9, 5, 1, 0, 2, 3], crypto(0, first)].concat();
+    let packet = initial(1, &[8; 8], &[8; 8], 0, &frames).expect("it fits");
+    vec![frames, packet]
 }
 
 /// The type information of the embedded object: small, and of the same making as a kernel's.

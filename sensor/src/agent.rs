@@ -4,8 +4,10 @@
 //! programs, pushes what they send through the [`Line`], and shows what comes out. Time and I/O end here.
 
 mod open_files;
+mod recognition;
 mod select;
 pub mod sniffer;
+pub mod sweep;
 mod system;
 
 pub use select::{KINDS, Selection};
@@ -13,15 +15,17 @@ pub use select::{KINDS, Selection};
 use crate::alert::Notice;
 use crate::delivery::{Console, Format, OutputError};
 use crate::detection::{RuleSet, RulesError};
-use crate::event::{Body, BootTime, Event};
+use crate::event::{Body, BootTime, Event, Recognized};
 use crate::kernel::{self, Counters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
 use crate::provenance::graph::Mark;
 use crate::provenance::{ClassTable, ClassesError};
+use recognition::Recognition;
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How the sensor is to watch.
@@ -76,6 +80,9 @@ pub enum AgentError {
 /// How often counters are read, so that what was lost is said; and idle flows ended.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
+/// How long the end waits for files that are being looked into.
+const LAST_LOOKS: Duration = Duration::from_secs(1);
+
 /// Watches until SIGTERM or SIGINT, the output's end, or as many events as were asked for.
 ///
 /// # Errors
@@ -97,6 +104,7 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     let classification = classes.keys();
     let loaded = system.load(&settings, &classification)?;
     drop(classification);
+    let recognition = Recognition::new(classes.contents());
     let mut agent = Agent {
         output: Output { console: Console::new(anstream::stdout(), format, system::wall_clock()), show, shown: 0 },
         line: Line::new(rules, classes, Limits::default()),
@@ -107,7 +115,9 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         guard: Some(Guard::new(&loaded.programs)),
         tables: loaded.tables,
         labels: loaded.labels,
+        recognition,
         programs: loaded.programs,
+        found: VecDeque::new(),
         malformed: 0,
         statistics: settings.statistics,
         done: false,
@@ -134,6 +144,7 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
                 ready?;
                 agent.drain(&mut ring, &system)?;
             }
+            verdict = agent.recognition.answer() => agent.recognise(verdict)?,
             _ = housekeeping.tick() => agent.keep_house()?,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
@@ -153,8 +164,11 @@ struct Agent {
     guard: Option<Guard>,
     tables: Tables,
     labels: Labels,
+    recognition: Recognition,
     before: kernel::Totals,
     before_time: BootTime,
+    /// What was found in files and is not told to the line yet.
+    found: VecDeque<Recognized>,
     malformed: u64,
     statistics: bool,
     done: bool,
@@ -164,8 +178,49 @@ impl Agent {
     /// One event through the line.
     fn push(&mut self, event: Event) -> Result<(), OutputError> {
         let (event, notices) = self.line.push(event);
-        self.done |= self.output.show(&event, &notices)?;
+        let derived = self.line.take_derived();
+        for (event, notices) in derived.into_iter().chain([(event, notices)]) {
+            self.done |= self.output.show(&event, &notices)?;
+            for recognized in self.recognition.see(&event, &mut self.tables) {
+                self.found.push_back(recognized);
+            }
+        }
+        for look in self.line.take_unlooked() {
+            self.found.extend(self.recognition.look(look, &mut self.tables));
+        }
         Ok(())
+    }
+
+    /// What was found in files without waiting, or since the last time; through the line as well.
+    fn push_found(&mut self) -> Result<(), OutputError> {
+        while let Some(verdict) = self.recognition.try_answer() {
+            self.found.extend(self.recognition.settle(verdict, &mut self.tables));
+        }
+        while let Some(recognized) = self.found.pop_front() {
+            self.push(recognition::event(recognized, system::now()))?;
+        }
+        Ok(())
+    }
+
+    /// An answer of the threads that look into files.
+    fn recognise(&mut self, verdict: sniffer::Verdict) -> Result<(), OutputError> {
+        self.found.extend(self.recognition.settle(verdict, &mut self.tables));
+        self.push_found()?;
+        self.output.console.flush()
+    }
+
+    /// Tells the kernel side what only the line knows of who holds what.
+    fn mark(&mut self) {
+        for mark in self.line.take_marks() {
+            let now = system::now();
+            let told = match mark {
+                Mark::Holder(process, classes, bytes) => self.labels.holds(process, classes, bytes, now),
+                Mark::Carrier(thing, classes, bytes) => self.labels.carries(thing, classes, bytes, now),
+            };
+            if let Err(error) = told {
+                tracing::warn!(%error, "what a process passes on can go unseen");
+            }
+        }
     }
 
     /// What waits in the ring; returns how many records.
@@ -180,16 +235,8 @@ impl Agent {
             }
         });
         result?;
-        for mark in self.line.take_marks() {
-            let now = system::now();
-            let told = match mark {
-                Mark::Holder(process, classes, bytes) => self.labels.holds(process, classes, bytes, now),
-                Mark::Carrier(thing, classes, bytes) => self.labels.carries(thing, classes, bytes, now),
-            };
-            if let Err(error) = told {
-                tracing::warn!(%error, "what a process passes on can go unseen");
-            }
-        }
+        self.push_found()?;
+        self.mark();
         for pid in self.line.take_unknown() {
             if let Some(event) = system.process(pid) {
                 self.push(event)?;
@@ -220,9 +267,22 @@ impl Agent {
         for event in self.flows.end_idle(now) {
             self.push(event)?;
         }
+        self.found.extend(self.recognition.keep_house(Instant::now(), &mut self.tables));
+        self.push_found()?;
         self.output.console.flush()?;
         // Otherwise known at the next alert only, which may take a month.
         if system::reader_has_gone() { Err(OutputError::Closed) } else { Ok(()) }
+    }
+
+    /// What is being looked into is told before the end, if its file system answers in time.
+    fn finish_looks(&mut self) -> Result<(), OutputError> {
+        let end = Instant::now() + LAST_LOOKS;
+        self.push_found()?;
+        while self.recognition.is_busy() && Instant::now() < end && !self.done {
+            std::thread::sleep(Duration::from_millis(1));
+            self.push_found()?;
+        }
+        Ok(())
     }
 
     /// Detaches everything, then takes what still waits.
@@ -231,9 +291,11 @@ impl Agent {
         // Still there, since what the kernel left out is counted with them.
         self.programs.iter_mut().for_each(kernel::Attached::detach);
         while self.drain(ring, system)? > 0 && !self.done {}
+        self.finish_looks()?;
         self.keep_house()?;
         if self.statistics {
-            self.output.console.statistics(&self.before)?;
+            let looks = self.recognition.statistics(self.line.candidates());
+            self.output.console.statistics(&self.before, &looks)?;
         }
         Ok(())
     }

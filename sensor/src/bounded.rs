@@ -121,7 +121,9 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
                 entry.to_back();
                 &mut entry.into_mut().value
             }
-            RawEntryMut::Vacant(entry) => &mut entry.insert(key, Entry { value: make(), bytes: 0, retired: None }).1.value,
+            RawEntryMut::Vacant(entry) => {
+                &mut entry.insert(key, Entry { value: make(), bytes: 0, retired: None }).1.value
+            }
         }
     }
 

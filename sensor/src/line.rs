@@ -3,10 +3,15 @@
 //! A pure function of the events that are pushed: no clock, no I/O, no global state. What the agent learns elsewhere enters
 //! as an event, so that the same stream gives the same alerts again, in a test or years later.
 
+#[cfg(test)]
+mod tests;
+
 use crate::alert::{Incidents, Notice, Raiser, incident};
 use crate::detection::{Engine, RuleSet};
-use crate::event::{Ancestor, Event, Workload};
+use crate::event::{Ancestor, Body, Event, Workload};
+use crate::provenance::candidates::{self, Candidates, Look};
 use crate::provenance::graph::{self, Graph, Mark};
+use crate::provenance::names::{Names, Resolvers};
 use crate::provenance::{self, ClassTable, Declared, Ledger};
 use crate::{process, workload};
 use std::sync::Arc;
@@ -30,11 +35,14 @@ impl Default for Limits {
 pub struct Line {
     processes: process::Table,
     workloads: workload::Table,
+    names: Names,
+    candidates: Candidates,
     ledger: Ledger,
     graph: Graph,
     engine: Engine,
     raiser: Raiser,
     incidents: Incidents,
+    derived: Vec<(Arc<Event>, Vec<Notice>)>,
 }
 
 impl Line {
@@ -45,23 +53,45 @@ impl Line {
         Line {
             processes: process::Table::new(limits.processes),
             workloads: workload::Table::new(limits.workloads),
+            names: Names::new(Resolvers::new(rules.lists().networks("resolvers"))),
+            candidates: Candidates::new(classes.look_size(), candidates::Limits::default()),
             ledger: Ledger::with(classes, declared, provenance::Limits::default()),
             graph: Graph::new(graph::Limits::default()),
             engine: Engine::new(rules),
             raiser,
             incidents: Incidents::new(incident::Limits::default()),
+            derived: Vec::new(),
         }
     }
 
     /// Takes an event through the line. What comes out is the event with everything that is known about it, and what is to
-    /// be told: the alerts that it decided, and the incidents that these make worse.
+    /// be told: the alerts that it decided, and the incidents that these make worse. What follows from it besides is to be had
+    /// from [`Line::take_derived`].
     pub fn push(&mut self, mut event: Event) -> (Arc<Event>, Vec<Notice>) {
         self.processes.identify(&mut event);
         self.workloads.identify(&mut event);
+        if let Body::Recognized(recognized) = &event.body {
+            for open in self.candidates.recognise(recognized) {
+                let judged = self.judge(open, false);
+                self.derived.push(judged);
+            }
+        }
+        self.judge(event, true)
+    }
+
+    /// The part of the line behind identification; `first`: it was not here before.
+    fn judge(&mut self, mut event: Event, first: bool) -> (Arc<Event>, Vec<Notice>) {
+        if first {
+            self.names.trace(&mut event);
+        }
+        self.candidates.trace(&mut event);
         self.ledger.trace(&mut event);
         self.graph.learn(&event);
         event.trail = self.graph.held(&event).map(|(_, trail)| Box::new(trail));
         let event = Arc::new(event);
+        if first {
+            self.candidates.keep(&event);
+        }
         let findings = self.engine.evaluate(&event);
         let workloads = &self.workloads;
         let within = |ancestor: &Ancestor, workload: &Workload| {
@@ -80,6 +110,22 @@ impl Line {
     /// What the kernel side has to be told of who holds what.
     pub fn take_marks(&mut self) -> Vec<Mark> {
         self.graph.take_marks()
+    }
+
+    /// Events that came up again with the last ones pushed, judged anew, and their alerts: opens of files that were recognised since.
+    /// To be shown like what [`Line::push`] returns, never to be pushed; a recording leaves them out.
+    pub fn take_derived(&mut self) -> Vec<(Arc<Event>, Vec<Notice>)> {
+        std::mem::take(&mut self.derived)
+    }
+
+    /// Files whose content is worth a look. What was found is to be pushed as a [`Body::Recognized`], also that nothing was.
+    pub fn take_unlooked(&mut self) -> Vec<Look> {
+        self.candidates.take_unlooked()
+    }
+
+    /// How many files wait for a look, and what was lost on the way.
+    pub fn candidates(&self) -> candidates::Counts {
+        self.candidates.counts()
     }
 
     /// Processes that events named and that nobody has told of: worth looking up in `/proc`.

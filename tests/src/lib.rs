@@ -2,7 +2,7 @@
 //!
 //! A *scene* ([`scene`]) is a place: network namespaces, a small container. An *actor* ([`actor`], the binary `weir-actor`)
 //! does one thing in it and prints the truth about what it did, under the names that the sensor's events use. A *sink*
-//! ([`sink`]) receives and counts. The *sensor harness* ([`sensor`]) runs `weir` and collects what it reports, so that a test
+//! ([`sink`]) receives and counts; a *resolver* ([`resolver`]) answers. The *sensor harness* ([`sensor`]) runs `weir` and collects what it reports, so that a test
 //! compares the two. A *guest* ([`guest`], the binary `weir-guest`) has them run in a virtual machine, on another kernel. Nothing here
 //! decides whether the sensor is right: that is in `tests/`.
 
@@ -11,6 +11,7 @@ pub mod bpf;
 mod context;
 pub mod guest;
 pub mod locate;
+pub mod resolver;
 mod run;
 pub mod scene;
 pub mod sensor;

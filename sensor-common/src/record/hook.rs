@@ -59,11 +59,13 @@ pub enum Hook {
     Unshare = 26,
     /// `fexit/__x64_sys_setns`, `fexit/__arm64_sys_setns`
     Setns = 27,
+    /// `cgroup_skb/ingress`
+    CgroupSkbIngress = 28,
 }
 
 impl Hook {
     /// Every hook, in wire order.
-    pub const ALL: [Hook; 27] = [
+    pub const ALL: [Hook; 28] = [
         Hook::SchedProcessExec,
         Hook::SchedProcessFork,
         Hook::SchedProcessExit,
@@ -91,6 +93,7 @@ impl Hook {
         Hook::PivotRoot,
         Hook::Unshare,
         Hook::Setns,
+        Hook::CgroupSkbIngress,
     ];
 
     /// The hook of a wire value.
@@ -128,6 +131,7 @@ impl Hook {
             Hook::PivotRoot => "security_sb_pivotroot",
             Hook::Unshare => "ksys_unshare",
             Hook::Setns => "sys_setns",
+            Hook::CgroupSkbIngress => "cgroup_skb_ingress",
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod file;
 mod hook;
+mod names;
 mod net;
 mod process;
 mod system;
@@ -12,6 +13,7 @@ mod transfer;
 
 pub use file::{File, FileChange, Open, Path, SIZE_UNKNOWN, file_flags, path_flags};
 pub use hook::Hook;
+pub use names::{DNS_MAX, DNS_SHORT, Dns, DnsDirection, HELLO_MAX, HELLO_SHORT, Hello};
 pub use net::{Connect, Endpoints, Flow, FlowReason, Socket, flow_flags};
 pub use process::{Exec, Exit, Fork, exec_flags};
 pub use system::{AccessHow, Bpf, BpfObject, Cgroup, Module, Mount, MountHow, Namespace, NamespaceHow, ProcessAccess};
@@ -77,11 +79,15 @@ pub enum Kind {
     Namespace = 17,
     /// Classified content went from a process to what carries it, or from there to a process: [`Transfer`].
     Transfer = 18,
+    /// A DNS message left or arrived: [`Dns`].
+    Dns = 19,
+    /// A flow began with what looks like a ClientHello: [`Hello`].
+    Hello = 20,
 }
 
 impl Kind {
-    /// Every kind, in wire order; `Kind::ALL[i] as usize == i + 1`.
-    pub const ALL: [Kind; 18] = [
+    /// Every kind, in wire order.
+    pub const ALL: [Kind; 20] = [
         Kind::Exec,
         Kind::Fork,
         Kind::Exit,
@@ -100,14 +106,23 @@ impl Kind {
         Kind::Mount,
         Kind::Namespace,
         Kind::Transfer,
+        Kind::Dns,
+        Kind::Hello,
     ];
+
+    /// The greatest wire value.
+    pub const MAX: usize = Kind::ALL[Kind::ALL.len() - 1] as usize;
 
     /// The kind of a wire value.
     pub const fn from_wire(value: u8) -> Option<Kind> {
-        if value == 0 || value as usize > Kind::ALL.len() {
-            return None;
+        let mut index = 0;
+        while index < Kind::ALL.len() {
+            if Kind::ALL[index] as u8 == value {
+                return Some(Kind::ALL[index]);
+            }
+            index += 1;
         }
-        Some(Kind::ALL[value as usize - 1])
+        None
     }
 
     /// The name used in output, rules, metrics and on the command line.
@@ -131,6 +146,8 @@ impl Kind {
             Kind::Mount => "mount",
             Kind::Namespace => "namespace",
             Kind::Transfer => "transfer",
+            Kind::Dns => "dns",
+            Kind::Hello => "hello",
         }
     }
 }

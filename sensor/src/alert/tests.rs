@@ -3,8 +3,8 @@ use super::sentence::{percent, quantity};
 use super::*;
 use crate::detection::{Engine, Finding, RuleSet};
 use crate::event::{
-    Access, Actor, Body, Class, Classes, Endpoints, File, FileId, Flow, FlowReason, Held, Label, Open, Process, ProcessKey,
-    Transport, WallClock, WorkloadKind,
+    Access, Actor, Body, Class, Classes, Endpoints, File, FileId, Flow, FlowReason, Held, Label, Open, Process,
+    ProcessKey, Transport, WallClock, WorkloadKind,
 };
 
 const SECOND: u64 = 1_000_000_000;

@@ -2,7 +2,10 @@
 
 use super::json::{EventObject, TotalsObject, outcomes};
 use crate::alert::{Alert, Incident, Notice, VALUE_MAX, escape, quantity};
-use crate::event::{Body, Change, Direction, Endpoints, Event, File, FlowReason, Kind, MountHow, WallClock};
+use crate::event::{
+    Body, Change, ContentFinding, Direction, DnsDirection, Endpoints, Event, File, FlowReason, Kind, MountHow,
+    WallClock,
+};
 use crate::kernel::Totals;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -132,13 +135,13 @@ impl<W: Write> Console<W> {
         Ok(())
     }
 
-    /// Writes what became of every event, a line a kind in text, one object in JSON.
+    /// Writes what became of every event, and of the looks into files, a line a kind in text, one object in JSON.
     ///
     /// # Errors
     /// When the output does not take it.
-    pub fn statistics(&mut self, totals: &Totals) -> Result<(), OutputError> {
+    pub fn statistics(&mut self, totals: &Totals, looks: &[(&'static str, u64)]) -> Result<(), OutputError> {
         match self.format {
-            Format::Json => self.line(&TotalsObject(totals))?,
+            Format::Json => self.line(&TotalsObject(totals, looks))?,
             Format::Text => {
                 for kind in Kind::ALL {
                     write!(self.out, "{:<8}", kind.name())?;
@@ -147,6 +150,11 @@ impl<W: Write> Console<W> {
                     }
                     writeln!(self.out)?;
                 }
+                write!(self.out, "{:<8}", "looks")?;
+                for (name, count) in looks.iter().filter(|(_, count)| *count > 0) {
+                    write!(self.out, " {name} {count}")?;
+                }
+                writeln!(self.out)?;
             }
         }
         self.flush()
@@ -172,10 +180,11 @@ fn kind_style(body: &Body) -> Style {
         Body::Open(_) => AnsiColor::Cyan,
         Body::Connect(_) | Body::Flow(_) => AnsiColor::Magenta,
         Body::FileChange(_) | Body::Transfer(_) => AnsiColor::Cyan,
-        Body::Socket(_) => AnsiColor::Magenta,
+        Body::Socket(_) | Body::Dns(_) | Body::Hello(_) => AnsiColor::Magenta,
         Body::ProcessAccess(_) | Body::Bpf(_) | Body::Module(_) | Body::Mount(_) | Body::Namespace(_) => {
             AnsiColor::Yellow
         }
+        Body::Recognized(_) => AnsiColor::Cyan,
         Body::Lost(_) | Body::Tamper(_) => AnsiColor::Red,
         Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) => return DIM,
     };
@@ -245,7 +254,8 @@ impl fmt::Display for What<'_> {
                 Ok(())
             }
             Body::Connect(connect) => {
-                write!(f, "connects to {} ({})", peer(&connect.endpoints), connect.endpoints.transport)
+                write!(f, "connects to {} ({})", peer(&connect.endpoints), connect.endpoints.transport)?;
+                named(f, self.0)
             }
             Body::Flow(flow) => {
                 let verb = match (flow.reason, flow.initiated) {
@@ -255,7 +265,8 @@ impl fmt::Display for What<'_> {
                     (_, false) => "has answered",
                 };
                 let (ends, sent) = (&flow.endpoints, quantity(flow.bytes));
-                write!(f, "{verb} {sent} to {} ({})", peer(ends), ends.transport)
+                write!(f, "{verb} {sent} to {} ({})", peer(ends), ends.transport)?;
+                named(f, self.0)
             }
             Body::FileChange(change) => match (change.change, change.new_size) {
                 (Change::Rename, _) => {
@@ -309,6 +320,24 @@ impl fmt::Display for What<'_> {
                 let (bytes, kind) = (quantity(transfer.bytes), transfer.carrier.name().replace('_', " "));
                 write!(f, "{verb} {most}{bytes} {towards} {kind} {}", path(&transfer.file))
             }
+            Body::Dns(dns) => match (&dns.message, dns.direction) {
+                (Some(message), DnsDirection::Query) => write!(f, "asks for {}", escape(&message.name, VALUE_MAX)),
+                (Some(message), DnsDirection::Answer) => {
+                    write!(f, "is told of {}:", escape(&message.name, VALUE_MAX))?;
+                    match message.addresses.as_slice() {
+                        [] => write!(f, " nothing (code {})", message.code),
+                        addresses => addresses.iter().try_for_each(|(address, _)| write!(f, " {address}")),
+                    }
+                }
+                (None, _) => write!(f, "has {} by port 53 that are no DNS message", quantity(dns.size.into())),
+            },
+            Body::Hello(hello) => {
+                write!(f, "begins a secured flow to {}", peer(&hello.endpoints))?;
+                match &hello.server_name {
+                    Some(name) => write!(f, " for {}", escape(name, VALUE_MAX)),
+                    None => Ok(()),
+                }
+            }
             Body::Tamper(tamper) => {
                 write!(
                     f,
@@ -321,8 +350,26 @@ impl fmt::Display for What<'_> {
             Body::ProcessFound(found) => {
                 write!(f, "was already running: {}", command_line(&found.args))
             }
+            Body::Recognized(recognized) => {
+                write!(f, "looked into {}: ", path(&recognized.file))?;
+                match recognized.finding {
+                    ContentFinding::Format { name, confidence } => write!(f, "{name} ({confidence})")?,
+                    ContentFinding::Unknown => f.write_str("nothing that is known")?,
+                    ContentFinding::Unread(reason) => write!(f, "not read, {reason}")?,
+                }
+                recognized.file.classes.iter().try_for_each(|class| write!(f, ", {}", class.name()))
+            }
             Body::Lost(lost) => write!(f, "{} {} events lost: {}", lost.count, lost.kind, lost.cause),
         }
+    }
+}
+
+/// What a destination goes by, where it has a name.
+fn named(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
+    let server = event.server.as_ref();
+    match server.and_then(|server| Some((server.name.as_deref()?, server.by))) {
+        Some((name, by)) => write!(f, ", {} by {}", escape(name, VALUE_MAX), by.name()),
+        None => Ok(()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Log sources: which events a rule is held against.
 
-use crate::event::{Access, Body, Change, Event};
+use crate::event::{Access, Body, Change, DnsDirection, Event};
 
 /// A Sigma log source category of `product: linux`, as Weir fills it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,13 +33,15 @@ pub enum Category {
     Mount,
     /// Our own: a process went into other namespaces.
     Namespace,
+    /// Sigma's `dns_query`: a DNS query left.
+    DnsQuery,
     /// Our own: something of the sensor's own was changed by somebody else.
     SensorTampering,
 }
 
 impl Category {
     /// Every category; `Category::ALL[c as usize] == c`.
-    pub const ALL: [Category; 15] = [
+    pub const ALL: [Category; 16] = [
         Category::ProcessCreation,
         Category::FileAccess,
         Category::FileEvent,
@@ -54,6 +56,7 @@ impl Category {
         Category::Bpf,
         Category::Mount,
         Category::Namespace,
+        Category::DnsQuery,
         Category::SensorTampering,
     ];
 
@@ -74,6 +77,7 @@ impl Category {
             Category::Bpf => "bpf",
             Category::Mount => "mount",
             Category::Namespace => "namespace",
+            Category::DnsQuery => "dns_query",
             Category::SensorTampering => "sensor_tampering",
         }
     }
@@ -87,6 +91,8 @@ impl Category {
     pub fn of(event: &Event) -> &'static [Category] {
         match &event.body {
             Body::Exec(_) => &[Category::ProcessCreation],
+            // Nothing speaks for it yet: if its content does, it comes again.
+            Body::Open(open) if open.candidate && open.file.classes.is_empty() => &[],
             Body::Open(open) => match open.access {
                 Access::Write | Access::ReadWrite => &[Category::FileAccess, Category::FileEvent],
                 Access::Read | Access::None => &[Category::FileAccess],
@@ -104,8 +110,15 @@ impl Category {
             Body::Bpf(_) => &[Category::Bpf],
             Body::Mount(_) => &[Category::Mount],
             Body::Namespace(_) => &[Category::Namespace],
+            Body::Dns(dns) if dns.direction == DnsDirection::Query => &[Category::DnsQuery],
             Body::Tamper(_) => &[Category::SensorTampering],
-            Body::Transfer(_) | Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) | Body::Lost(_) => &[],
+            Body::Dns(_) | Body::Hello(_) | Body::Transfer(_) => &[],
+            Body::Fork(_)
+            | Body::Exit(_)
+            | Body::Cgroup(_)
+            | Body::ProcessFound(_)
+            | Body::Recognized(_)
+            | Body::Lost(_) => &[],
         }
     }
 }

@@ -8,9 +8,10 @@ macro_rules! shipped {
     };
 }
 
-const RULES: [(Role, &str, &str); 7] = shipped!(
+const RULES: [(Role, &str, &str); 8] = shipped!(
     Role::Rules,
     "credentials_read.yml",
+    "dns_tunnel.yml",
     "exec_from_memory.yml",
     "model_server_shell.yml",
     "model_theft.yml",
@@ -19,12 +20,14 @@ const RULES: [(Role, &str, &str); 7] = shipped!(
     "weights_opened.yml",
 );
 
-const LISTS: [(Role, &str, &str); 5] = shipped!(
+const LISTS: [(Role, &str, &str); 7] = shipped!(
     Role::List,
     "lists/credential_readers.txt",
     "lists/declared_destinations.txt",
+    "lists/local_domains.txt",
     "lists/model_loaders.txt",
     "lists/model_servers.txt",
+    "lists/resolvers.txt",
     "lists/shells.txt",
 );
 

@@ -1,8 +1,10 @@
 //! The kinds of event, each with what is particular to it.
 
 use super::file::{Change, File, FileChange, Open};
-use super::transfer::{Label, Transfer};
+use super::names::{Dns, Hello};
+use super::recognized::Recognized;
 use super::system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
+use super::transfer::{Label, Transfer};
 use super::{BootTime, CgroupKey, FlowReason, Kind, ProcessKey};
 use std::fmt;
 use std::net::IpAddr;
@@ -40,10 +42,16 @@ pub enum Body {
     Namespace(Namespace),
     /// Classified content went from a process to what carries it, or from there to a process.
     Transfer(Transfer),
+    /// A DNS message left or arrived.
+    Dns(Dns),
+    /// A flow began with what may be a ClientHello.
+    Hello(Hello),
     /// Something of the sensor's own was changed by somebody else.
     Tamper(Tamper),
     /// A process that was there before the sensor, or that it missed, found in `/proc`.
     ProcessFound(ProcessFound),
+    /// The agent looked into a file.
+    Recognized(Recognized),
     /// Events were lost.
     Lost(Lost),
 }
@@ -72,8 +80,11 @@ impl Body {
             Body::Mount(_) => Kind::Mount.name(),
             Body::Namespace(_) => Kind::Namespace.name(),
             Body::Transfer(_) => Kind::Transfer.name(),
+            Body::Dns(_) => Kind::Dns.name(),
+            Body::Hello(_) => Kind::Hello.name(),
             Body::Tamper(_) => "tamper",
             Body::ProcessFound(_) => "process_found",
+            Body::Recognized(_) => "recognized",
             Body::Lost(_) => "lost",
         }
     }

@@ -4,7 +4,7 @@
 //! only place where a field is named; a field that an event does not have is `None`, never empty or zero.
 
 use super::process::file_name;
-use super::{Body, Event, File, MountHow as MountKind, Process, Value};
+use super::{Body, ContentFinding, Event, File, MountHow as MountKind, Process, Value};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -61,7 +61,7 @@ macro_rules! fields {
 }
 
 fields! {
-    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, socket, process_access, bpf, module, mount, namespace, transfer, cgroup, process_found, tamper, lost.",
+    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, socket, process_access, bpf, module, mount, namespace, transfer, dns, hello, cgroup, process_found, recognized, tamper, lost.",
         |e| Some(e.body.kind_name().into());
     HookName, "weir.hook", Weir, "The kernel hook that saw it.",
         |e| Some(e.hook?.name().into());
@@ -175,6 +175,16 @@ fields! {
         |e| Some(file(e)?.classes).filter(|classes| !classes.is_empty())
             .map(|classes| Value::List(classes.iter().map(|class| Cow::Borrowed(class.name())).collect()));
 
+    FileClassByContent, "weir.file.class_by_content", Weir, "Those of the classes that its content puts it in, whatever its name.",
+        |e| Some(file(e)?.by_content).filter(|classes| !classes.is_empty())
+            .map(|classes| Value::List(classes.iter().map(|class| Cow::Borrowed(class.name())).collect()));
+    FileFormat, "weir.file.format", Weir, "Recognized: the format that its bytes tell, by the names of classes.yml.",
+        |e| match &e.body { Body::Recognized(r) => match r.finding { ContentFinding::Format { name, .. } => Some(name.into()), _ => None }, _ => None };
+    FileFormatConfidence, "weir.file.format.confidence", Weir, "Recognized: how surely: likely or certain.",
+        |e| match &e.body { Body::Recognized(r) => match r.finding { ContentFinding::Format { confidence, .. } => Some(confidence.into()), _ => None }, _ => None };
+    FileUnread, "weir.file.unread", Weir, "Recognized: why it could not be looked into: gone, changed, not_permitted, not_regular, failed, hung, refused.",
+        |e| match &e.body { Body::Recognized(r) => match r.finding { ContentFinding::Unread(reason) => Some(reason.into()), _ => None }, _ => None };
+
     NetworkTransport, "network.transport", Stable, "tcp, udp, or a protocol number.",
         |e| Some(endpoints(e)?.transport.to_string().into());
     NetworkType, "network.type", Stable, "ipv4 or ipv6.",
@@ -193,6 +203,17 @@ fields! {
             Body::Connect(_) => Some(Value::Flag(true)),
             _ => None,
         };
+    ServerAddress, "server.address", Stable, "The destination's name, where one is known.",
+        |e| text(e.server.as_ref()?.name.as_deref()?);
+    DestinationBy, "weir.destination.by", Weir, "Where that name comes from: dns (the answer of a declared resolver that the workload received), tls or quic (the flow's own ClientHello); address: it has no name.",
+        |e| Some(e.server.as_ref()?.by.name().into());
+    TlsServerName, "weir.tls.server_name", Weir, "The server's name in the ClientHello: what the client says.",
+        |e| match &e.body {
+            Body::Hello(h) => text(h.server_name.as_deref()?),
+            _ => text(e.server.as_ref()?.tls.as_deref()?),
+        };
+    TlsDisagrees, "weir.tls.disagrees", Weir, "That name is in another registered domain than what DNS says: domain fronting, or a hello that lies. True, or absent.",
+        |e| e.server.as_ref().filter(|s| s.disagrees).map(|_| Value::Flag(true));
     FlowBytes, "weir.flow.bytes", Weir, "Payload bytes sent over the flow so far.",
         |e| match &e.body { Body::Flow(f) => Some(f.bytes.into()), _ => None };
     FlowPackets, "weir.flow.packets", Weir, "Packets that carried them, before segmentation.",
@@ -204,8 +225,28 @@ fields! {
             Body::Flow(f) => Some(f.socket_cookie.into()),
             Body::Connect(c) => Some(c.socket_cookie.into()),
             Body::Transfer(t) => t.socket_cookie.map(Value::from),
+            Body::Dns(d) => Some(d.socket_cookie.into()),
+            Body::Hello(h) => Some(h.socket_cookie.into()),
             _ => None,
         };
+
+    DnsQuestionName, "dns.question.name", Development, "The name asked for, in lower case.",
+        |e| text(&dns(e)?.message.as_ref()?.name);
+    DnsQuestionType, "weir.dns.question.type", Weir, "The type asked for, a number (1 A, 28 AAAA, 16 TXT).",
+        |e| Some(dns(e)?.message.as_ref()?.kind.into());
+    DnsAnswers, "dns.answers", Development, "The addresses answered.",
+        |e| Some(&dns(e)?.message.as_ref()?.addresses).filter(|a| !a.is_empty())
+            .map(|a| Value::List(a.iter().map(|(address, _)| Cow::Owned(address.to_string())).collect()));
+    DnsResponseCode, "weir.dns.response.code", Weir, "Of an answer, its code: 0 no error, 3 no such name.",
+        |e| dns(e)?.message.as_ref().filter(|m| m.response).map(|m| u32::from(m.code).into());
+    DnsDirection, "weir.dns.direction", Weir, "query: it left; answer: it arrived.",
+        |e| Some(dns(e)?.direction.name().into());
+    DnsRegisteredDomain, "weir.dns.registered_domain", Weir, "The registered domain of the name asked for, by the public suffix list; of what is no DNS message, the address that it went to.",
+        |e| text(&dns(e)?.channel.as_ref()?.registered_domain);
+    DnsQueryBytes, "weir.dns.query_bytes", Weir, "Bytes of the names that the workload asked for below that domain in the last hour; a bound that nothing is missing from.",
+        |e| Some(dns(e)?.channel.as_ref()?.query_bytes.into());
+    DnsDistinctLabels, "weir.dns.distinct_labels", Weir, "About how many different names it asked for there in the last hour; a bound likewise.",
+        |e| Some(dns(e)?.channel.as_ref()?.distinct_labels.into());
 
     HeldBytes, "weir.held.bytes", Weir, "Sum of the sizes of the weight files that the workload opened: the most it can hold, bytes.",
         |e| Some(e.held.as_ref()?.bytes.into());
@@ -352,6 +393,7 @@ fn file(event: &Event) -> Option<&File> {
         Body::Exec(exec) => Some(&exec.file),
         Body::FileChange(change) => Some(&change.file),
         Body::Transfer(transfer) => Some(&transfer.file),
+        Body::Recognized(recognized) => Some(&recognized.file),
         _ => None,
     }
 }
@@ -381,10 +423,19 @@ fn mount(event: &Event) -> Option<&super::Mount> {
     }
 }
 
+fn dns(event: &Event) -> Option<&super::Dns> {
+    match &event.body {
+        Body::Dns(dns) => Some(dns),
+        _ => None,
+    }
+}
+
 fn endpoints(event: &Event) -> Option<&super::Endpoints> {
     match &event.body {
         Body::Connect(connect) => Some(&connect.endpoints),
         Body::Flow(flow) => Some(&flow.endpoints),
+        Body::Dns(dns) => Some(&dns.endpoints),
+        Body::Hello(hello) => Some(&hello.endpoints),
         _ => None,
     }
 }

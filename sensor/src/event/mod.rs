@@ -8,7 +8,9 @@ mod body;
 mod class;
 mod field;
 mod file;
+mod names;
 mod process;
+mod recognized;
 mod system;
 pub mod text;
 mod time;
@@ -25,7 +27,9 @@ pub use body::{Body, Cgroup, Connect, Endpoints, Exec, Exit, Flow, Fork, Lost, P
 pub use class::{Class, Classes};
 pub use field::{Field, Stability};
 pub use file::{Access, Change, File, FileChange, FileId, Open};
+pub use names::{Dns, DnsChannel, DnsDirection, DnsMessage, Hello, NamedBy, Server, host_name};
 pub use process::{Ancestor, Process, ProcessKey};
+pub use recognized::{ContentFinding, Recognized};
 pub use system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
 pub use time::{BootTime, WallClock};
 pub use trail::{HeldBy, Party, Source, Trail};
@@ -60,12 +64,14 @@ pub struct Event {
     pub held: Option<Held>,
     /// How the sender came to what it holds; on connects and flows of who holds weights.
     pub trail: Option<Box<Trail>>,
+    /// What the destination goes by; on connects and flows.
+    pub server: Option<Server>,
 }
 
 impl Event {
     /// An event as it comes from the decoder: nothing added yet.
     pub fn new(time: BootTime, hook: Option<Hook>, actor: Actor, body: Body) -> Event {
-        Event { time, hook, actor, body, process: None, workload: None, held: None, trail: None }
+        Event { time, hook, actor, body, process: None, workload: None, held: None, trail: None, server: None }
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Concern {
     Connect,
     /// Bytes that leave, and whose socket they leave by.
     Bytes,
+    /// Answers of DNS. (Questions and ClientHellos are seen with the bytes that leave.)
+    Names,
     /// Flows that end, and connections accepted.
     FlowEnd,
     /// Sockets made whose bytes are not counted.
@@ -46,13 +48,14 @@ pub enum Concern {
 
 impl Concern {
     /// Every concern, in the order in which their programs are attached: who acts before what is done.
-    pub const ALL: [Concern; 17] = [
+    pub const ALL: [Concern; 18] = [
         Concern::Cgroups,
         Concern::Fork,
         Concern::Exec,
         Concern::Exit,
         Concern::FlowEnd,
         Concern::Bytes,
+        Concern::Names,
         Concern::Connect,
         Concern::Module,
         Concern::Bpf,
@@ -77,6 +80,7 @@ impl Concern {
             Concern::FileChange => "file_change",
             Concern::Connect => "connect",
             Concern::Bytes => "bytes",
+            Concern::Names => "names",
             Concern::FlowEnd => "flow_end",
             Concern::Socket => "socket",
             Concern::ProcessAccess => "process_access",
@@ -108,6 +112,7 @@ impl Concern {
             Concern::FileChange => "renames, links, removals and truncations of files are not seen",
             Concern::Connect => "connections are not seen",
             Concern::Bytes => "bytes that leave are not counted",
+            Concern::Names => "destinations are not named by answers of DNS",
             Concern::FlowEnd => "a flow's last bytes and accepted connections are not reported",
             Concern::Socket => "raw, packet and vsock sockets are not seen",
             Concern::ProcessAccess => "who reads the memory of other processes is not seen",

@@ -10,7 +10,7 @@ use sensor_common::count::{Outcome, index};
 /// program would interrupt itself; whether such a run would have sent something is not known, so it counts as lost.
 pub const MISSED_BY_KERNEL: &str = "missed_by_kernel";
 
-const KINDS: usize = Kind::ALL.len();
+const KINDS: usize = Kind::MAX;
 const OUTCOMES: usize = Outcome::ALL.len();
 
 /// Totals over all CPUs since the programs were loaded.

@@ -46,7 +46,13 @@ impl Labels {
     ///
     /// # Errors
     /// [`TableError::Refused`], when the table is full for one.
-    pub fn holds(&mut self, process: ProcessKey, classes: Classes, bytes: u64, now: BootTime) -> Result<(), TableError> {
+    pub fn holds(
+        &mut self,
+        process: ProcessKey,
+        classes: Classes,
+        bytes: u64,
+        now: BootTime,
+    ) -> Result<(), TableError> {
         let label = joined(self.holders.get(&process.pid, 0).ok(), classes, bytes, now);
         let refused = |source| TableError::Refused { name: HOLDERS, source };
         self.holders.insert(process.pid, Plain(label), 0).map_err(refused)

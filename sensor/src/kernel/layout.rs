@@ -1,8 +1,8 @@
 //! What the programs are told before they are loaded: where the kernel's fields lie, and the settings.
 
-use crate::event::Class;
 use super::btf::{Argument, Btf, MemberError};
 use super::calls;
+use crate::event::Class;
 use sensor_common::config::{ABSENT, Config, FIELDS, Field, Offsets, uring_shape};
 use thiserror::Error;
 use zerocopy::{FromBytes, IntoBytes};

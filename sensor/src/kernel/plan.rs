@@ -34,6 +34,8 @@ pub(super) enum Place {
     Exit(&'static [Target]),
     /// A cgroup.
     Cgroup,
+    /// A cgroup, for packets that arrive.
+    Ingress,
 }
 
 /// A tracepoint or a function as a program expects it.
@@ -95,7 +97,7 @@ pub(super) static CALLS: Part = Part {
     optional: false,
 };
 
-static PARTS: [Part; 30] = [
+static PARTS: [Part; 31] = [
     tracepoint(Concern::Exec, "on_exec", Hook::SchedProcessExec, Kind::Exec, SCHED_EXEC),
     tracepoint(Concern::Fork, "on_fork", Hook::SchedProcessFork, Kind::Fork, SCHED_FORK),
     tracepoint(Concern::Exit, "on_exit", Hook::SchedProcessExit, Kind::Exit, SCHED_EXIT),
@@ -107,6 +109,7 @@ static PARTS: [Part; 30] = [
     cgroup(Concern::Connect, "on_sendmsg6", "cgroup_sendmsg6", Kind::Connect),
     cgroup(Concern::Bytes, "on_sock_create", "cgroup_sock_create", Kind::Flow),
     cgroup(Concern::Bytes, "on_egress", "cgroup_skb", Kind::Flow),
+    Part { place: Place::Ingress, ..cgroup(Concern::Names, "on_ingress", "cgroup_skb_ingress", Kind::Dns) },
     cgroup(Concern::FlowEnd, "on_sock_release", "cgroup_sock_release", Kind::Flow),
     tracepoint(Concern::FlowEnd, "on_sock_state", Hook::InetSockSetState, Kind::Flow, SOCK_STATE),
     tracepoint(Concern::Cgroups, "on_cgroup_mkdir", Hook::CgroupMkdir, Kind::Cgroup, CGROUP_MKDIR),
@@ -184,7 +187,7 @@ impl Part {
             Place::Tracepoint(targets) => ("tracepoint", targets, false),
             Place::Entry(targets) => ("function", targets, false),
             Place::Exit(targets) => ("function", targets, true),
-            Place::Cgroup => return Ok(None),
+            Place::Cgroup | Place::Ingress => return Ok(None),
         };
         let Some(best) = targets.first() else { return Ok(None) };
         let mut reason = format!("this kernel has no {what} {}", best.name);

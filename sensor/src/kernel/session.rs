@@ -205,7 +205,7 @@ impl<'a> Session<'a> {
             (Program::BtfTracePoint(program), Place::Tracepoint(_), Some(target)) => program.load(target, btf),
             (Program::FEntry(program), Place::Entry(_), Some(target)) => program.load(target, btf),
             (Program::FExit(program), Place::Exit(_), Some(target)) => program.load(target, btf),
-            (Program::CgroupSkb(program), Place::Cgroup, None) => program.load(),
+            (Program::CgroupSkb(program), Place::Cgroup | Place::Ingress, None) => program.load(),
             (Program::CgroupSockAddr(program), Place::Cgroup, None) => program.load(),
             (Program::CgroupSock(program), Place::Cgroup, None) => program.load(),
             _ => return Err(gap(part, "it is of another kind in this object".into(), REBUILD)),
@@ -217,7 +217,7 @@ impl<'a> Session<'a> {
         let cgroup = self.cgroup;
         let program = self.program(part)?;
         let fail = |error: ProgramError| explain(part, &error);
-        let link = link(program, cgroup).map_err(fail)?;
+        let link = link(program, part.place, cgroup).map_err(fail)?;
         let program = program.fd().map_err(fail)?.try_clone().map_err(|error| fail(error.into()))?;
         Ok(Attached { name: part.program, hook: part.hook, kind: part.kind, program, link: Some(link) })
     }
@@ -282,7 +282,7 @@ impl Watch {
 /// On a cgroup: `Single` is no flags, which a link needs: the kernel refuses the mode's flags there (EINVAL), and a link
 /// always shares its cgroup with other programs and links (`cgroup_bpf_link_attach`, 5.7: BPF_F_ALLOW_MULTI). So those of
 /// systemd or a network plugin stay; each program runs, and a packet passes if all of them say so. Ours always do.
-fn link(program: &mut Program, cgroup: &File) -> Result<FdLink, ProgramError> {
+fn link(program: &mut Program, place: Place, cgroup: &File) -> Result<FdLink, ProgramError> {
     let mode = CgroupAttachMode::Single;
     Ok(match program {
         Program::BtfTracePoint(program) => {
@@ -298,7 +298,11 @@ fn link(program: &mut Program, cgroup: &File) -> Result<FdLink, ProgramError> {
             program.take_link(link)?.into()
         }
         Program::CgroupSkb(program) => {
-            let link = program.attach(cgroup, CgroupSkbAttachType::Egress, mode)?;
+            let way = match place {
+                Place::Ingress => CgroupSkbAttachType::Ingress,
+                _ => CgroupSkbAttachType::Egress,
+            };
+            let link = program.attach(cgroup, way, mode)?;
             program.take_link(link)?.try_into().map_err(io::Error::other)?
         }
         Program::CgroupSockAddr(program) => {

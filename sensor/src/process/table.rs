@@ -95,7 +95,7 @@ impl Table {
                 self.exited(key, event.time);
                 Some(process)
             }
-            (Body::Lost(_) | Body::Tamper(_), _) | (_, None) => None,
+            (Body::Lost(_) | Body::Tamper(_) | Body::Recognized(_), _) | (_, None) => None,
             (_, Some(key)) => Some(self.actor(key, &event.actor, true)),
         };
     }

@@ -44,7 +44,14 @@ fn exit() -> Body {
 }
 
 fn open() -> Body {
-    Body::Open(Open { file: File::default(), access: Access::Read, flags: 0, io_uring: false, candidate: false, carrier: false })
+    Body::Open(Open {
+        file: File::default(),
+        access: Access::Read,
+        flags: 0,
+        io_uring: false,
+        candidate: false,
+        carrier: false,
+    })
 }
 
 fn found(process: ProcessKey, parent_pid: u32, path: &str) -> Body {

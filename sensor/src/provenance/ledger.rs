@@ -113,7 +113,7 @@ impl Ledger {
                 Some(workload) => self.hold(workload, &open.file),
                 None => self.counts.unattributed += 1,
             },
-            Body::Connect(_) => event.held = workload.and_then(|workload| self.held(workload)),
+            Body::Connect(_) | Body::Dns(_) => event.held = workload.and_then(|workload| self.held(workload)),
             Body::Flow(flow) => {
                 if let Some(sent) = self.increase(flow) {
                     match workload {

@@ -1,16 +1,18 @@
 //! What is worth watching, who holds it, and how much has left.
 //!
 //! [`ClassTable`] says which files are in which class: the kernel gets its keys, and every opened file is judged again on its
-//! whole path; by what is in a file, [`content`] tells whatever its name. [`Ledger`] keeps, for each workload, the weights that it opened and the bytes that it sent since. Both are pure
-//! functions of what they are given. What carries a label from one process or file to another, budgets over time, and the
-//! names of destinations do not live here yet.
+//! whole path; by what is in a file, [`content`] tells whatever its name, and [`candidates`] says which files are worth that look and
+//! who opened them meanwhile. [`graph`] follows what somebody holds to whom it comes, [`Ledger`] keeps what each workload holds and
+//! has sent, and [`names`] knows what destinations go by. All are pure functions of what they are given.
 
+pub mod candidates;
 mod classes;
 pub mod content;
 mod declared;
 mod definition;
 pub mod graph;
 mod ledger;
+pub mod names;
 
 #[cfg(test)]
 mod tests;

@@ -15,10 +15,12 @@ mod exec;
 mod observe;
 mod open;
 mod root;
+mod stage;
 mod steal;
 mod storm;
 mod upload;
 mod uring;
+mod visit;
 
 use clap::{Parser, Subcommand};
 use serde_json::Value;
@@ -47,10 +49,14 @@ enum Act {
     Bench(bench::Args),
     /// Send bytes to a sink.
     Upload(upload::Args),
+    /// Go to a server as clients do: ask for its address, connect, begin with a ClientHello.
+    Visit(visit::Args),
     /// Read a file and send it to whoever connects, once.
     Answer(answer::Args),
     /// Receive and count until standard input ends.
     Sink(crate::sink::Args),
+    /// Copy a file to where it can be sent from later, and keep it open.
+    Stage(stage::Args),
     /// Read a file and send it, in one process or in two.
     Steal(steal::Args),
     /// Read a file and write it to standard output; the truth goes to standard error.
@@ -107,8 +113,10 @@ fn act(act: Act) -> io::Result<Done> {
         Act::Storm(args) => Done::Truth(storm::storm(&args)?),
         Act::Bench(args) => Done::Truth(bench::bench(&args)?),
         Act::Upload(args) => Done::Truth(upload::upload(&args)?),
+        Act::Visit(args) => Done::Truth(visit::visit(&args)?),
         Act::Answer(args) => Done::Truth(answer::answer(&args)?),
         Act::Sink(args) => Done::Truth(crate::sink::serve(&args)?),
+        Act::Stage(args) => Done::Truth(stage::stage(&args)?),
         Act::Steal(args) => Done::Truth(steal::steal(&args)?),
         Act::Cat(args) => Done::Status(steal::cat(&args)?),
         Act::Send(args) => Done::Truth(steal::send(&args)?),

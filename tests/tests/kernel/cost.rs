@@ -32,7 +32,11 @@ fn a_system_call_that_does_nothing_of_interest_runs_the_filter_of_calls_and_noth
     let ran = |name: &str| after.get(name).zip(before.get(name)).map(|(after, before)| after - before);
     // Whichever hooks see opens: how many bytes moved is known at the exit of system calls only.
     let filter = ran("on_sys_exit").ok_or("on_sys_exit is not attached")?;
-    assert!(filter >= 2 * CALLS, "{filter} runs of on_sys_exit for {} system calls: the test sees what runs", 2 * CALLS);
+    assert!(
+        filter >= 2 * CALLS,
+        "{filter} runs of on_sys_exit for {} system calls: the test sees what runs",
+        2 * CALLS
+    );
     // The actor itself starts, opens its libraries, and ends; the machine does a little meanwhile.
     let others: u64 = after.keys().filter(|name| *name != "on_sys_exit").filter_map(|name| ran(name)).sum();
     assert!(others < CALLS / 2, "{others} runs for {} system calls: {before:?} {after:?}", 2 * CALLS);

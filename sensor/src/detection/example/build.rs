@@ -2,8 +2,9 @@
 
 use super::Category;
 use crate::event::{
-    Access, Ancestor, Body, BootTime, Class, Classes, Connect, Endpoints, Event, Exec, Field, File, FileId, Flow,
-    FlowReason, Held, Label, Open, Party, Process, ProcessKey, Source, Trail, Transport, Workload, WorkloadKind,
+    Access, Ancestor, Body, BootTime, Class, Classes, Connect, Dns, DnsChannel, DnsDirection, DnsMessage, Endpoints,
+    Event, Exec, Field, File, FileId, Flow, FlowReason, Held, Label, NamedBy, Open, Party, Process, ProcessKey, Server,
+    Source, Trail, Transport, Workload, WorkloadKind,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
@@ -49,7 +50,16 @@ pub fn full(category: Category) -> Event {
         event.held = Some(Held { sources: 1, bytes: 1, sent: 1 });
         let source = Source { id: Some(FileId::default()), path: "/x".into(), size: 1, reader: party.clone() };
         let carriers = ["x".into()].into();
-        event.trail = Some(Box::new(Trail { source: Some(source.into()), sender: Some(party.into()), carriers, ..Trail::default() }));
+        event.trail = Some(Box::new(Trail {
+            source: Some(source.into()),
+            sender: Some(party.into()),
+            carriers,
+            ..Trail::default()
+        }));
+        if !matches!(event.body, Body::Dns(_)) {
+            let name = Some(Arc::from("x"));
+            event.server = Some(Server { name: name.clone(), by: NamedBy::Dns, tls: name, disagrees: true });
+        }
     }
     event
 }
@@ -72,7 +82,14 @@ fn blank(category: Category) -> Body {
         }),
         Category::FileAccess | Category::FileEvent => {
             let access = if category == Category::FileEvent { Access::Write } else { Access::Read };
-            Body::Open(Open { file: File::default(), access, flags: 0, io_uring: false, candidate: false, carrier: false })
+            Body::Open(Open {
+                file: File::default(),
+                access,
+                flags: 0,
+                io_uring: false,
+                candidate: false,
+                carrier: false,
+            })
         }
         Category::NetworkConnection => Body::Connect(Connect { endpoints, socket_cookie: 1, label: Label::default() }),
         Category::NetworkFlow => Body::Flow(Flow {
@@ -86,6 +103,14 @@ fn blank(category: Category) -> Body {
             owner_guessed: false,
             peers_merged: false,
             label: Label::default(),
+        }),
+        Category::DnsQuery => Body::Dns(Dns {
+            endpoints: Endpoints { transport: Transport::Udp, ..endpoints },
+            socket_cookie: 1,
+            direction: DnsDirection::Query,
+            size: 0,
+            message: None,
+            channel: None,
         }),
         other => super::system::blank(other),
     }
@@ -104,6 +129,7 @@ fn endpoints_mut(body: &mut Body) -> Option<&mut Endpoints> {
     match body {
         Body::Connect(connect) => Some(&mut connect.endpoints),
         Body::Flow(flow) => Some(&mut flow.endpoints),
+        Body::Dns(dns) => Some(&mut dns.endpoints),
         _ => None,
     }
 }
@@ -114,6 +140,8 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
     let mut process = Process { key: ProcessKey { pid: 100, start_ticks: 1 }, ..Process::default() };
     let mut workload = Workload::default();
     let mut held = Held { sources: 0, bytes: 0, sent: 0 };
+    let mut server = Server { name: None, by: NamedBy::Address, tls: None, disagrees: false };
+    let mut has_server = false;
     let (mut has_process, mut has_workload, mut has_held) = (false, false, false);
     for (field, value) in fields {
         let name = field.name();
@@ -124,6 +152,8 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
             has_workload = true;
         } else if held_field(*field, value, &mut held) {
             has_held = true;
+        } else if server_field(*field, value, &mut server) {
+            has_server = true;
         } else {
             body_field(*field, value, &mut event.body);
         }
@@ -134,6 +164,7 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
     }
     event.workload = has_workload.then(|| Arc::new(workload));
     event.held = has_held.then_some(held);
+    event.server = has_server.then_some(server);
     for (field, value) in fields {
         let got = field.get(&event).map(|got| shown(&got));
         if got.as_deref() != Some(&*text(value)) {
@@ -213,6 +244,21 @@ fn held_field(field: Field, value: &Value, held: &mut Held) -> bool {
     true
 }
 
+fn server_field(field: Field, value: &Value, server: &mut Server) -> bool {
+    let name = || Some(Arc::from(text(value)));
+    match field {
+        Field::ServerAddress => server.name = name(),
+        Field::DestinationBy => {
+            let found = NamedBy::ALL.into_iter().find(|by| by.name() == text(value));
+            server.by = found.unwrap_or(server.by);
+        }
+        Field::TlsServerName => server.tls = name(),
+        Field::TlsDisagrees => server.disagrees = value.as_bool() == Some(true),
+        _ => return false,
+    }
+    true
+}
+
 fn body_field(field: Field, value: &Value, body: &mut Body) {
     if let Some(file) = file_mut(body) {
         let path = text(value);
@@ -266,6 +312,30 @@ fn body_field(field: Field, value: &Value, body: &mut Body) {
             }
             _ => {}
         }
+    }
+}
+
+/// Every field that a query can have.
+pub(super) fn fill_dns(dns: &mut Dns) {
+    let message =
+        DnsMessage { id: 1, response: false, code: 0, name: "x".into(), name_bytes: 1, kind: 1, addresses: vec![] };
+    dns.message = Some(Box::new(message));
+    dns.channel = Some(DnsChannel { registered_domain: "x".into(), query_bytes: 1, distinct_labels: 1 });
+}
+
+pub(super) fn dns_field(field: Field, value: &Value, dns: &mut Dns) {
+    let blank = DnsChannel { registered_domain: "".into(), query_bytes: 0, distinct_labels: 0 };
+    match field {
+        Field::DnsQuestionName => {
+            let channel = dns.channel.take();
+            fill_dns(dns);
+            dns.channel = channel;
+            dns.message.iter_mut().for_each(|message| message.name = text(value).into());
+        }
+        Field::DnsRegisteredDomain => dns.channel.get_or_insert(blank).registered_domain = text(value).into(),
+        Field::DnsQueryBytes => dns.channel.get_or_insert(blank).query_bytes = number(value),
+        Field::DnsDistinctLabels => dns.channel.get_or_insert(blank).distinct_labels = number(value),
+        _ => {}
     }
 }
 

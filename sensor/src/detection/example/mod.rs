@@ -91,11 +91,12 @@ impl Example {
                 Some("bpf") => Some(Category::Bpf),
                 Some("mount") => Some(Category::Mount),
                 Some("namespace") => Some(Category::Namespace),
+                Some("dns") => Some(Category::DnsQuery),
                 Some("tamper") => Some(Category::SensorTampering),
                 Some(other) => {
                     return Err(format!(
                         "`weir.event.kind: {other}` is none that rules are held against: exec, open, rename, link, unlink, \
-                         truncate, connect, flow, socket, process_access, bpf, module, mount, namespace or tamper"
+                         truncate, connect, flow, socket, process_access, bpf, module, mount, namespace, dns or tamper"
                     ));
                 }
                 None => category,

@@ -71,6 +71,7 @@ pub(super) fn fill(body: &mut Body) {
             (mount.source, mount.target, mount.filesystem) = ("/x".into(), "/x".into(), "x".into());
         }
         Body::Namespace(namespace) => namespace.flags = u32::MAX,
+        Body::Dns(dns) => super::build::fill_dns(dns),
         Body::Tamper(tamper) => (tamper.object, tamper.what) = ("x".into(), "x".into()),
         _ => {}
     }
@@ -103,6 +104,7 @@ pub(super) fn set(field: Field, value: &Value, body: &mut Body) {
             }
             _ => {}
         },
+        Body::Dns(dns) => super::build::dns_field(field, value, dns),
         Body::Module(module) => match field {
             Field::ModuleName => module.name = text(value).into(),
             Field::ModuleTaints => module.taints = number(value),

@@ -60,6 +60,7 @@ pub(super) fn file(file: &record::File, flags: u16, path: &[u8], classes: Classe
             .saturating_add(file.changed_nanoseconds.into()),
         filesystem: file.filesystem,
         classes,
+        by_content: Classes::default(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! multiple of its own length. What cannot be right is [`Malformed`], never guessed; the caller counts it.
 
 mod file;
+mod names;
 mod net;
 #[doc(hidden)]
 pub mod samples;
@@ -11,6 +12,8 @@ mod system;
 mod transfer;
 #[cfg(test)]
 mod tests;
+
+pub use names::message;
 
 use crate::event::text::{TEXT_MAX, lossless};
 use crate::event::{Actor, Body, BootTime, Cgroup, CgroupKey, Change, Event, Exit, Fork, ProcessKey};
@@ -126,6 +129,8 @@ pub fn decode(bytes: &[u8]) -> Result<Event, Malformed> {
         Kind::Mount => Body::Mount(system::mount(bytes)?),
         Kind::Namespace => Body::Namespace(system::namespace(bytes)?),
         Kind::Transfer => Body::Transfer(transfer::transfer(bytes)?),
+        Kind::Dns => Body::Dns(names::dns(bytes)?),
+        Kind::Hello => Body::Hello(names::hello(bytes)?),
     };
     Ok(Event::new(BootTime(header.time), Some(hook), actor(&header), body))
 }

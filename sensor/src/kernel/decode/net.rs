@@ -31,7 +31,7 @@ pub(super) fn flow(bytes: &[u8]) -> Result<Flow, Malformed> {
     })
 }
 
-fn endpoints(endpoints: &record::Endpoints) -> Result<Endpoints, Malformed> {
+pub(super) fn endpoints(endpoints: &record::Endpoints) -> Result<Endpoints, Malformed> {
     let address = match endpoints.family {
         AF_INET => ipv4,
         AF_INET6 => ipv6,

@@ -2,9 +2,9 @@
 
 use sensor_common::label::{Carrier, Direction, Label};
 use sensor_common::record::{
-    AccessHow, Bpf, BpfObject, Cgroup, Connect, Endpoints, Exec, Exit, File, FileChange, Flow, Fork, Header, Hook,
-    Kind, Module, Mount, MountHow, Namespace, NamespaceHow, Open, Path, Process, ProcessAccess, SIZE_UNKNOWN, Socket,
-    Transfer, VERSION, path_flags,
+    AccessHow, Bpf, BpfObject, Cgroup, Connect, DNS_SHORT, Dns, DnsDirection, Endpoints, Exec, Exit, File, FileChange,
+    Flow, Fork, HELLO_MAX, HELLO_SHORT, Header, Hello, Hook, Kind, Module, Mount, MountHow, Namespace, NamespaceHow,
+    Open, Path, Process, ProcessAccess, SIZE_UNKNOWN, Socket, Transfer, VERSION, path_flags,
 };
 use zerocopy::IntoBytes;
 
@@ -115,7 +115,10 @@ pub fn endpoints() -> Endpoints {
 
 /// A connect to those endpoints.
 pub fn connect(endpoints: Endpoints) -> Vec<u8> {
-    record(&Connect { header: header(Kind::Connect, Hook::CgroupConnect), endpoints, cookie: 31, held: Label::ZERO }, &[])
+    record(
+        &Connect { header: header(Kind::Connect, Hook::CgroupConnect), endpoints, cookie: 31, held: Label::ZERO },
+        &[],
+    )
 }
 
 /// A report of 3 MB over those endpoints, for that reason and with those flags.
@@ -214,6 +217,44 @@ pub fn transfer(path: &str) -> Vec<u8> {
     record(&fixed, &tail)
 }
 
+/// A question for `models.example.org`, and its answer: an alias, and two addresses of that.
+pub const MESSAGES: [&[u8]; 2] = [
+    b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x06models\x07example\x03org\0\0\x01\0\x01",
+    b"\x12\x34\x81\x80\0\x01\0\x03\0\0\0\0\x06models\x07example\x03org\0\0\x01\0\x01\
+      \xc0\x0c\0\x05\0\x01\0\0\x01\x2c\0\x07\x04edge\xc0\x13\
+      \xc0\x30\0\x01\0\x01\0\0\0\x3c\0\x04\xc0\0\x02\x07\xc0\x30\0\x01\0\x01\0\0\0\x3c\0\x04\xc0\0\x02\x08",
+];
+
+/// The first of the messages leaves, or the second arrives.
+pub fn dns(direction: DnsDirection) -> Vec<u8> {
+    let (hook, payload) = match direction {
+        DnsDirection::Query => (Hook::CgroupSkb, MESSAGES[0]),
+        DnsDirection::Answer => (Hook::CgroupSkbIngress, MESSAGES[1]),
+    };
+    let length = u32::from(length(payload));
+    let endpoints = Endpoints { peer_port: 53, protocol: 17, ..endpoints() };
+    let header = header(Kind::Dns, hook);
+    record(
+        &Dns { header, endpoints, cookie: 32, direction: direction as u32, size: length, length, reserved: 0 },
+        &room(payload, DNS_SHORT),
+    )
+}
+
+/// A flow begins with these bytes.
+pub fn hello(payload: &[u8]) -> Vec<u8> {
+    let length = u32::from(length(payload));
+    let header = header(Kind::Hello, Hook::CgroupSkb);
+    let room = room(payload, if payload.len() > HELLO_SHORT { HELLO_MAX } else { HELLO_SHORT });
+    record(&Hello { header, endpoints: endpoints(), cookie: 31, offset: 0, size: length, length, reserved: 0 }, &room)
+}
+
+/// `payload`, and behind it what was in the ring before.
+fn room(payload: &[u8], size: usize) -> Vec<u8> {
+    let mut bytes = payload.to_vec();
+    bytes.resize(size, 0xa5);
+    bytes
+}
+
 /// One of each kind.
 pub fn all() -> Vec<Vec<u8>> {
     vec![
@@ -235,6 +276,9 @@ pub fn all() -> Vec<Vec<u8>> {
         mount(),
         namespace(),
         transfer("/tmp/copy"),
+        dns(DnsDirection::Query),
+        dns(DnsDirection::Answer),
+        hello(b"\x16\x03\x01\0\x05\x01\0\0\x01\0"),
     ]
 }
 

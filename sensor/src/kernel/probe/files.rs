@@ -193,7 +193,7 @@ fn hooks(btf: &Btf<'_>, concern: Concern) -> Option<Finding> {
         Concern::Namespace => "hook namespace",
         Concern::Cgroups => "hook cgroups",
         // The same tracepoint as the portable family of others.
-        Concern::Connect | Concern::Bytes | Concern::Transfer => return None,
+        Concern::Connect | Concern::Bytes | Concern::Names | Concern::Transfer => return None,
     };
     let missing = |reason: String| {
         let state = if concern.required() { State::Missing } else { State::Degraded };

@@ -14,8 +14,8 @@ mod tests;
 
 use crate::bounded::{Bounded, Evictions};
 use crate::event::{
-    Access, AccessHow, Body, Carrier, Class, Classes, Direction, Event, File, FileId, HeldBy, Open, Party, ProcessKey, Source,
-    Trail, Transfer,
+    Access, AccessHow, Body, Carrier, Class, Classes, Direction, Event, File, FileId, HeldBy, Open, Party, ProcessKey,
+    Source, Trail, Transfer,
 };
 use holding::steps;
 use std::collections::VecDeque;

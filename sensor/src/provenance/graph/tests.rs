@@ -209,9 +209,8 @@ fn a_report_that_begins_anew_is_added() {
 
 #[test]
 fn memory_that_is_read_is_all_that_its_process_holds_and_is_told_to_the_kernel() {
-    let access = |how| {
-        Body::ProcessAccess(ProcessAccess { target: Some(key(1)), target_vpid: 1, target_process: None, how })
-    };
+    let access =
+        |how| Body::ProcessAccess(ProcessAccess { target: Some(key(1)), target_vpid: 1, target_process: None, how });
     let mut graph = graph(&[open(1, model()), event(2, access(AccessHow::VmRead))]);
     assert_eq!(held(&mut graph, 2), Some((GIB, way(&["memory"]))));
     assert_eq!(graph.take_marks(), [Mark::Holder(key(2), WEIGHTS, GIB)]);

@@ -50,7 +50,12 @@ fn flow(cookie: u64, peer: &str, bytes: u64) -> Flow {
 }
 
 fn connect(ledger: &mut Ledger, workload: &str) -> Option<Held> {
-    happens(ledger, workload, Body::Connect(Connect { endpoints: endpoints(FAR), socket_cookie: 1, label: Label::default() })).held
+    happens(
+        ledger,
+        workload,
+        Body::Connect(Connect { endpoints: endpoints(FAR), socket_cookie: 1, label: Label::default() }),
+    )
+    .held
 }
 
 fn held(sources: u64, bytes: u64, sent: u64) -> Option<Held> {

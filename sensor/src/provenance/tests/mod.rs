@@ -1,4 +1,5 @@
 //! What belongs to which class, and who holds and sends how much.
 
+mod candidates;
 mod classes;
 mod ledger;
