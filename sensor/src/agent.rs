@@ -13,6 +13,7 @@ mod system;
 
 pub use select::{KINDS, Selection};
 
+use crate::alert::Notice;
 use crate::delivery::{Console, Format, OutputError};
 use crate::detection::{RuleSet, RulesError};
 use crate::event::{Body, BootTime, Event, LedgerRestored, Recognized, SavedLedger};
@@ -199,10 +200,10 @@ struct Agent {
 impl Agent {
     /// One event through the line.
     fn push(&mut self, event: Event) -> Result<(), OutputError> {
-        let (event, alerts) = self.line.push(event);
+        let (event, notices) = self.line.push(event);
         let derived = self.line.take_derived();
-        for (event, alerts) in derived.into_iter().chain([(event, alerts)]) {
-            self.done |= self.output.show(&event, &alerts)?;
+        for (event, notices) in derived.into_iter().chain([(event, notices)]) {
+            self.done |= self.output.show(&event, &notices)?;
             for recognized in self.recognition.see(&event, &mut self.tables) {
                 self.found.push_back(recognized);
             }
@@ -346,11 +347,11 @@ struct Output {
 
 impl Output {
     /// True when everything that was asked for has been shown.
-    fn show(&mut self, event: &Event, alerts: &[crate::alert::Alert]) -> Result<bool, OutputError> {
+    fn show(&mut self, event: &Event, notices: &[Notice]) -> Result<bool, OutputError> {
         match &self.show {
             Show::Alerts => {
-                for alert in alerts {
-                    self.console.alert(alert)?;
+                for notice in notices {
+                    self.console.notice(notice)?;
                 }
                 Ok(false)
             }

@@ -1,4 +1,4 @@
-//! The event line: identify, trace provenance, detect, raise alerts. One page, in the order in which events pass.
+//! The event line: identify, trace provenance, detect, raise alerts, join them to incidents. One page, in the order in which events pass.
 //!
 //! A pure function of the events that are pushed: no clock, no I/O, no global state. What the agent learns elsewhere enters
 //! as an event, so that the same stream gives the same alerts again, in a test or years later.
@@ -6,9 +6,9 @@
 #[cfg(test)]
 mod tests;
 
-use crate::alert::{Alert, Raiser};
+use crate::alert::{Incidents, Notice, Raiser, incident};
 use crate::detection::{Engine, RuleSet};
-use crate::event::{Body, Event, SavedLedger};
+use crate::event::{Ancestor, Body, Event, SavedLedger, Workload};
 use crate::provenance::candidates::{self, Candidates, Look};
 use crate::provenance::graph::Mark;
 use crate::provenance::names::{Names, Resolvers};
@@ -40,7 +40,8 @@ pub struct Line {
     tracer: Tracer,
     engine: Engine,
     raiser: Raiser,
-    derived: Vec<(Arc<Event>, Vec<Alert>)>,
+    incidents: Incidents,
+    derived: Vec<(Arc<Event>, Vec<Notice>)>,
 }
 
 impl Line {
@@ -56,13 +57,15 @@ impl Line {
             tracer: Tracer::new(classes, declared, provenance::Limits::default()),
             engine: Engine::new(rules),
             raiser,
+            incidents: Incidents::new(incident::Limits::default()),
             derived: Vec::new(),
         }
     }
 
-    /// Takes an event through the line. What comes out is the event with everything that is known about it, and the alerts
-    /// that it decided. What follows from it besides is to be had from [`Line::take_derived`].
-    pub fn push(&mut self, mut event: Event) -> (Arc<Event>, Vec<Alert>) {
+    /// Takes an event through the line. What comes out is the event with everything that is known about it, and what is to
+    /// be told: the alerts that it decided, and the incidents that these make worse. What follows from it besides is to be had
+    /// from [`Line::take_derived`].
+    pub fn push(&mut self, mut event: Event) -> (Arc<Event>, Vec<Notice>) {
         self.processes.identify(&mut event);
         self.workloads.identify(&mut event);
         if let Body::Recognized(recognized) = &event.body {
@@ -75,7 +78,7 @@ impl Line {
     }
 
     /// The part of the line behind identification; `first`: it was not here before.
-    fn judge(&mut self, mut event: Event, first: bool) -> (Arc<Event>, Vec<Alert>) {
+    fn judge(&mut self, mut event: Event, first: bool) -> (Arc<Event>, Vec<Notice>) {
         if first {
             self.names.trace(&mut event);
         }
@@ -86,8 +89,13 @@ impl Line {
             self.candidates.keep(&event);
         }
         let findings = self.engine.evaluate(&event);
-        let alerts = findings.into_iter().filter_map(|finding| self.raiser.raise(finding)).collect();
-        (event, alerts)
+        let workloads = &self.workloads;
+        let within = |ancestor: &Ancestor, workload: &Workload| {
+            workloads.of(&ancestor.key, &ancestor.cgroup).is_some_and(|own| own.id == workload.id)
+        };
+        let alerts = findings.into_iter().filter_map(|finding| self.raiser.raise(finding));
+        let notices = alerts.flat_map(|alert| self.incidents.push(alert, &within)).collect();
+        (event, notices)
     }
 
     /// The classes that files are judged by.
@@ -102,7 +110,7 @@ impl Line {
 
     /// Events that came up again with the last ones pushed, judged anew, and their alerts: opens of files that were recognised since.
     /// To be shown like what [`Line::push`] returns, never to be pushed; a recording leaves them out.
-    pub fn take_derived(&mut self) -> Vec<(Arc<Event>, Vec<Alert>)> {
+    pub fn take_derived(&mut self) -> Vec<(Arc<Event>, Vec<Notice>)> {
         std::mem::take(&mut self.derived)
     }
 

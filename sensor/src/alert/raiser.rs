@@ -132,6 +132,7 @@ impl Raiser {
             group,
             suppressed,
             rule: finding.rule,
+            incident: None,
         })
     }
 }

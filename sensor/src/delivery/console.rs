@@ -1,7 +1,7 @@
 //! The console: one readable line an event or alert for people, one JSON object a line for programs.
 
 use super::json::{EventObject, TotalsObject, outcomes};
-use crate::alert::{Alert, VALUE_MAX, escape, quantity};
+use crate::alert::{Alert, Incident, Notice, VALUE_MAX, escape, quantity};
 use crate::event::{
     Body, Change, ContentFinding, Direction, DnsDirection, Endpoints, Event, File, FlowReason, Kind, MountHow,
     WallClock,
@@ -85,11 +85,19 @@ impl<W: Write> Console<W> {
         Ok(())
     }
 
-    /// Writes an alert, and makes sure that it is out.
+    /// Writes an alert or an incident, and makes sure that it is out.
     ///
     /// # Errors
     /// When the output does not take it.
-    pub fn alert(&mut self, alert: &Alert) -> Result<(), OutputError> {
+    pub fn notice(&mut self, notice: &Notice) -> Result<(), OutputError> {
+        match notice {
+            Notice::Alert(alert) => self.alert(alert)?,
+            Notice::Incident(incident) => self.incident(incident)?,
+        }
+        self.flush()
+    }
+
+    fn alert(&mut self, alert: &Alert) -> Result<(), OutputError> {
         match self.format {
             Format::Json => self.line(&alert.record(self.clock))?,
             Format::Text => {
@@ -106,7 +114,25 @@ impl<W: Write> Console<W> {
                 )?;
             }
         }
-        self.flush()
+        Ok(())
+    }
+
+    fn incident(&mut self, incident: &Incident) -> Result<(), OutputError> {
+        match self.format {
+            Format::Json => self.line(&incident.record(self.clock))?,
+            Format::Text => {
+                let time = self.clock.rfc3339(incident.time).to_string();
+                let level = incident.level.name().to_uppercase();
+                let style = level_style(&level);
+                let update = if incident.revision > 0 { " (update)" } else { "" };
+                let (sentence, uid) = (incident.sentence(), incident.uid);
+                writeln!(
+                    self.out,
+                    "{DIM}{time}{DIM:#} {style}{level:<8}{style:#} {BOLD}Incident{update}{BOLD:#}: {sentence} {DIM}[{uid}]{DIM:#}",
+                )?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes what became of every event, and of the looks into files, a line a kind in text, one object in JSON.

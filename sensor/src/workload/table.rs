@@ -111,6 +111,14 @@ impl Table {
         self.unknown.drain(..).collect()
     }
 
+    /// What a process is part of that was last told to be in `cgroup`, as far as it is known now.
+    pub fn of(&self, process: &ProcessKey, cgroup: &CgroupKey) -> Option<&Arc<Workload>> {
+        match self.cgroups.peek(cgroup) {
+            Some(known) if !is_root(&known.cgroup_path) => Some(known),
+            root => self.processes.peek(process).map(|remembered| &remembered.workload).or(root),
+        }
+    }
+
     /// State and losses.
     pub fn counts(&self) -> Counts {
         Counts {

@@ -22,7 +22,7 @@ pub fn full(category: Category) -> Event {
     event.actor.process = Some(ProcessKey { pid: 1, start_ticks: 1 });
     (event.actor.vpid, event.actor.tid, event.actor.comm) = (1, 1, "x".into());
     (event.actor.cgroup.id, event.actor.mount_namespace, event.actor.pid_namespace) = (1, 1, 1);
-    let ancestor = Ancestor { key: ProcessKey::default(), executable: "/x".into(), command_line: "x".into() };
+    let ancestor = Ancestor { executable: "/x".into(), command_line: "x".into(), ..Ancestor::default() };
     event.process = Some(Arc::new(Process {
         executable: "/x".into(),
         args: ["x".into()].into(),
@@ -195,7 +195,7 @@ fn process_field(field: Field, value: &Value, process: &mut Process, event: &mut
     let parent = |process: &mut Process, change: &dyn Fn(&mut Ancestor)| {
         let mut lineage = process.lineage.to_vec();
         if lineage.is_empty() {
-            lineage.push(Ancestor { key: ProcessKey::default(), executable: "".into(), command_line: "".into() });
+            lineage.push(Ancestor::default());
         }
         lineage.iter_mut().take(1).for_each(change);
         process.lineage = lineage.into();
@@ -212,9 +212,9 @@ fn process_field(field: Field, value: &Value, process: &mut Process, event: &mut
         Field::ProcessAncestors => {
             let first = process.lineage.first().cloned();
             let ancestor = |name: String| Ancestor {
-                key: ProcessKey::default(),
                 executable: name.into(),
                 command_line: first.as_ref().map(|f| f.command_line.clone()).unwrap_or_default(),
+                ..Ancestor::default()
             };
             process.lineage = list(value).into_iter().map(ancestor).collect();
         }
