@@ -14,9 +14,11 @@ mod enter;
 mod exec;
 mod observe;
 mod open;
+pub(crate) mod process;
 mod root;
 mod steal;
 mod storm;
+mod theft;
 mod upload;
 mod uring;
 
@@ -53,6 +55,10 @@ enum Act {
     Sink(crate::sink::Args),
     /// Read a file and send it, in one process or in two.
     Steal(steal::Args),
+    /// Read a file and send it, in one of the ways that thieves have.
+    Theft(theft::Args),
+    /// Say who this process is, and become another program.
+    Become(theft::BecomeArgs),
     /// Read a file and write it to standard output; the truth goes to standard error.
     Cat(steal::CatArgs),
     /// Send standard input.
@@ -110,6 +116,8 @@ fn act(act: Act) -> io::Result<Done> {
         Act::Answer(args) => Done::Truth(answer::answer(&args)?),
         Act::Sink(args) => Done::Truth(crate::sink::serve(&args)?),
         Act::Steal(args) => Done::Truth(steal::steal(&args)?),
+        Act::Theft(args) => Done::Status(theft::theft(&args)?),
+        Act::Become(args) => Done::Status(theft::become_program(&args)?),
         Act::Cat(args) => Done::Status(steal::cat(&args)?),
         Act::Send(args) => Done::Truth(steal::send(&args)?),
         Act::ExecMemfd => Done::Truth(exec::memfd()?),

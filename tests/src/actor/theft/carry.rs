@@ -1,0 +1,138 @@
+//! From who reads to who sends: one process; pipes, unix sockets and files between two.
+//!
+//! Of two processes the reader is forked first where both hold an end: what moves into it is closed here, so the sender sees the end.
+
+use super::{Args, send, take};
+use crate::Context;
+use crate::actor::process::Child;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+
+/// Bytes a write: what a pipe takes at once.
+const PART: usize = 1 << 16;
+
+/// One process does both.
+pub fn one(args: &Args) -> io::Result<()> {
+    if args.over.is_straight() {
+        return send::straight(args);
+    }
+    let ready = if args.connect_first { Some(send::connect(args.first_target()?)?) } else { None };
+    let Some(mut source) = take::source(args)? else { return Ok(()) };
+    match ready {
+        Some(stream) => send::send_on(args, stream, &mut source),
+        None => send::send(args, &mut source),
+    }
+}
+
+pub fn pipe(args: &Args) -> io::Result<()> {
+    let (from, to) = io::pipe()?;
+    let reader = Child::start(move || give(args, to))?;
+    let sender = Child::start(move || send::send(args, &mut { from }))?;
+    reader.join()?;
+    sender.join()
+}
+
+pub fn fifo(args: &Args) -> io::Result<()> {
+    let place = args.place()?;
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        place,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .context(|| place.display().to_string())?;
+    let reader = Child::start(|| give(args, File::options().write(true).open(place)?))?;
+    let sender = Child::start(|| send::send(args, &mut File::open(place)?))?;
+    reader.join()?;
+    sender.join()
+}
+
+pub fn socketpair(args: &Args) -> io::Result<()> {
+    let (from, to) = UnixStream::pair()?;
+    let reader = Child::start(move || give(args, to))?;
+    let sender = Child::start(move || send::send(args, &mut { from }))?;
+    reader.join()?;
+    sender.join()
+}
+
+pub fn unix_stream(args: &Args) -> io::Result<()> {
+    let place = args.place()?;
+    let listener = UnixListener::bind(place).context(|| place.display().to_string())?;
+    let reader = Child::start(|| give(args, UnixStream::connect(place)?))?;
+    let sender = Child::start(move || send::send(args, &mut listener.accept()?.0))?;
+    reader.join()?;
+    sender.join()
+}
+
+pub fn unix_datagram(args: &Args) -> io::Result<()> {
+    let place = args.place()?;
+    let receiver = UnixDatagram::bind(place).context(|| place.display().to_string())?;
+    let reader = Child::start(|| {
+        let out = UnixDatagram::unbound()?;
+        out.connect(place)?;
+        give(args, Datagrams(&out))?;
+        // An empty one is the end. (A queue that is full makes the sender wait.)
+        out.send(&[]).map(drop)
+    })?;
+    let sender = Child::start(move || send::send(args, &mut Datagrams(&receiver)))?;
+    reader.join()?;
+    sender.join()
+}
+
+/// Unix datagrams as a stream; each `read` takes one, so the buffer must have room for the largest.
+struct Datagrams<'a>(&'a UnixDatagram);
+
+impl Write for Datagrams<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.send(bytes.get(..PART / 4).unwrap_or(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for Datagrams<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.recv(buffer)
+    }
+}
+
+/// A copy, made by one process that has ended when another opens it.
+pub fn file(args: &Args) -> io::Result<()> {
+    let place = args.place()?;
+    let copy = || File::create(place).context(|| place.display().to_string());
+    if args.read.is_some() {
+        Child::start(|| give(args, copy()?))?.join()?;
+    }
+    // Without a target this is all: somebody else sends the copy.
+    if args.to.is_empty() {
+        return Ok(());
+    }
+    Child::start(|| send::send(args, &mut File::open(place).context(|| place.display().to_string())?))?.join()
+}
+
+pub fn memfd(args: &Args) -> io::Result<()> {
+    let memory = File::from(rustix::fs::memfd_create("cache", rustix::fs::MemfdFlags::CLOEXEC)?);
+    Child::start(|| give(args, &memory))?.join()?;
+    Child::start(|| {
+        let mut memory = &memory;
+        memory.seek(SeekFrom::Start(0))?;
+        send::send(args, &mut memory)
+    })?
+    .join()
+}
+
+/// The reader's part: opens the file, and writes it to `out` by plain writes.
+fn give(args: &Args, mut out: impl Write) -> io::Result<()> {
+    let Some(mut source) = take::source(args)? else { return Ok(()) };
+    let mut buffer = vec![0; PART];
+    loop {
+        match source.read(&mut buffer)? {
+            0 => return out.flush(),
+            read => out.write_all(buffer.get(..read).unwrap_or_default())?,
+        }
+    }
+}
