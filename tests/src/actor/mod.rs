@@ -59,6 +59,10 @@ enum Act {
     Theft(theft::Args),
     /// Say who this process is, and become another program.
     Become(theft::BecomeArgs),
+    /// Ask a DNS server for addresses.
+    Resolve(theft::ResolveArgs),
+    /// Connect, and become a shell on the connection.
+    ReverseShell(exec::ReverseShellArgs),
     /// Read a file and write it to standard output; the truth goes to standard error.
     Cat(steal::CatArgs),
     /// Send standard input.
@@ -118,6 +122,8 @@ fn act(act: Act) -> io::Result<Done> {
         Act::Steal(args) => Done::Truth(steal::steal(&args)?),
         Act::Theft(args) => Done::Status(theft::theft(&args)?),
         Act::Become(args) => Done::Status(theft::become_program(&args)?),
+        Act::Resolve(args) => Done::Truth(theft::resolve(&args)?),
+        Act::ReverseShell(args) => Done::Status(exec::reverse_shell(&args)?),
         Act::Cat(args) => Done::Status(steal::cat(&args)?),
         Act::Send(args) => Done::Truth(steal::send(&args)?),
         Act::ExecMemfd => Done::Truth(exec::memfd()?),

@@ -5,6 +5,7 @@
 use super::{Args, send, take};
 use crate::Context;
 use crate::actor::process::Child;
+use crate::wait::{PATIENCE, until};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
@@ -64,6 +65,17 @@ pub fn unix_stream(args: &Args) -> io::Result<()> {
     let sender = Child::start(move || send::send(args, &mut listener.accept()?.0))?;
     reader.join()?;
     sender.join()
+}
+
+pub fn unix_give(args: &Args) -> io::Result<()> {
+    let place = args.place()?;
+    give(args, until(PATIENCE, "somebody listens", || UnixStream::connect(place).ok())?)
+}
+
+pub fn unix_receive(args: &Args) -> io::Result<()> {
+    let place = args.place()?;
+    let listener = UnixListener::bind(place).context(|| place.display().to_string())?;
+    send::send(args, &mut listener.accept()?.0)
 }
 
 pub fn unix_datagram(args: &Args) -> io::Result<()> {

@@ -35,7 +35,7 @@ pub fn fetched(args: &Args) -> io::Result<()> {
         let mut ours = ours;
         move || {
             let file = open(args.source()?)?;
-            // Its number, and then nothing until whoever started this has closed its end.
+            // Its number, and then nothing until whoever started this says so.
             ours.write_all(&file.as_raw_fd().to_ne_bytes())?;
             ours.read(&mut [0]).map(drop)
         }
@@ -52,7 +52,8 @@ pub fn fetched(args: &Args) -> io::Result<()> {
         send::send(args, &mut whole.as_slice())
     })?;
     thief.join()?;
-    drop(theirs);
+    // It has a copy of our end too, so that closing it would say nothing.
+    theirs.write_all(&[0])?;
     victim.join()
 }
 

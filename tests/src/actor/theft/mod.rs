@@ -13,6 +13,7 @@ mod send;
 mod take;
 
 pub use disguise::BecomeArgs;
+pub use send::{ResolveArgs, resolve};
 
 use super::{observe, process};
 use crate::Context;
@@ -76,6 +77,10 @@ pub enum Carrier {
     Fifo,
     /// A unix stream socket with a name.
     UnixStream,
+    /// A unix stream socket with a name: this process is the reader only, and connects when the name is there.
+    UnixGive,
+    /// The same: this process is the sender only, and listens.
+    UnixReceive,
     /// A pair of unix sockets, inherited.
     Socketpair,
     /// Unix datagrams to a name.
@@ -117,6 +122,8 @@ pub fn theft(args: &Args) -> io::Result<u8> {
         Carrier::Pipe => carry::pipe(args),
         Carrier::Fifo => carry::fifo(args),
         Carrier::UnixStream => carry::unix_stream(args),
+        Carrier::UnixGive => carry::unix_give(args),
+        Carrier::UnixReceive => carry::unix_receive(args),
         Carrier::Socketpair => carry::socketpair(args),
         Carrier::UnixDatagram => carry::unix_datagram(args),
         Carrier::File => carry::file(args),

@@ -6,6 +6,7 @@ mod packet;
 mod straight;
 mod stream;
 
+pub use dns::{ResolveArgs, resolve};
 pub use straight::straight;
 pub use stream::connect;
 

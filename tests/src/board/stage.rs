@@ -1,0 +1,408 @@
+//! Where one scenario is played: containers, a network, the world outside, and weights of its own.
+
+use super::expected::{Expected, Trouble};
+use crate::actor::process::HOST_PROC;
+use crate::scene::{Bind, Container, Directory, Network, Spec};
+use crate::sink::{Heard, Received, Sink, Tap, sum};
+use crate::wait::{PATIENCE, scaled, until};
+use crate::{Place, Running, actor_in, weights};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+/// The weights file as containers see it.
+pub const MODEL: &str = "/models/llama/model.safetensors";
+/// MiB.
+const MODEL_SIZE: u64 = 5;
+/// A directory that all containers of the stage see and may write.
+const SHARED: &str = "/shared";
+/// A scenario that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+/// The directory of the service account's token, as kubelet mounts it.
+const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// A stage. It has one container, more if asked for; the model is not in the second unless it is mounted.
+pub struct Stage {
+    /// The container of the deed.
+    pub container: Container,
+    /// Further ones, in the order in which they were asked for.
+    pub others: Vec<Container>,
+    /// The network of the container, and the world outside.
+    pub network: Network,
+    /// The inode of the weights file, as text.
+    pub inode: String,
+    /// Its content. (Nobody but the scenario's own processes reads the file.)
+    pub model: Vec<u8>,
+    files: Directory,
+    watch: Watch,
+}
+
+/// Ends what hangs: when it is dropped in time nothing happens, else the first processes of all containers are killed, and with them
+/// all that was done there, so that whoever waits for it is told.
+struct Watch {
+    pids: Arc<Mutex<Vec<u32>>>,
+    _done: mpsc::Sender<()>,
+}
+
+impl Watch {
+    fn start() -> Watch {
+        let pids = Arc::new(Mutex::new(Vec::<u32>::new()));
+        let (done, end) = mpsc::channel::<()>();
+        let watched = Arc::clone(&pids);
+        std::thread::spawn(move || {
+            if end.recv_timeout(scaled(LIMIT)) != Err(mpsc::RecvTimeoutError::Timeout) {
+                return;
+            }
+            for pid in watched.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
+                    let _ = kill_process(pid, Signal::KILL);
+                }
+            }
+        });
+        Watch { pids, _done: done }
+    }
+
+    fn container(&self, container: &Container) {
+        self.pids.lock().unwrap_or_else(PoisonError::into_inner).push(container.pid);
+    }
+}
+
+/// Waits outside for one connection.
+pub struct Listener(TcpListener);
+
+impl Listener {
+    /// Says `words` to whoever connects first, and takes all that comes: how many bytes, and their sum.
+    pub fn command(self, words: &[u8]) -> Result<(u64, u64), Trouble> {
+        self.0.set_nonblocking(true)?;
+        let (mut stream, _) = until(PATIENCE, "somebody connects", || self.0.accept().ok())?;
+        stream.set_nonblocking(false)?;
+        converse(&mut stream, words)
+    }
+}
+
+/// Says `words`, and takes all that comes.
+fn converse(stream: &mut TcpStream, words: &[u8]) -> Result<(u64, u64), Trouble> {
+    stream.set_read_timeout(Some(scaled(PATIENCE)))?;
+    stream.write_all(words)?;
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all)?;
+    Ok((all.len() as u64, sum(&all)))
+}
+
+/// What receives in the world outside.
+pub struct World {
+    sink: Sink,
+    tap: Tap,
+}
+
+/// What the world outside has received.
+pub struct Truth {
+    /// Over TCP and UDP.
+    pub received: Vec<Received>,
+    /// Otherwise.
+    pub heard: Heard,
+}
+
+impl Truth {
+    /// All bytes, and their sum.
+    pub fn all(&self) -> (u64, u64) {
+        let streams = self.received.iter().map(|peer| (peer.bytes, peer.sum));
+        let rest = [self.heard.icmp, self.heard.raw, (self.heard.dns.1, 0)];
+        streams.chain(rest).fold((0, 0), |(bytes, sum), (more, its)| (bytes + more, sum.wrapping_add(its)))
+    }
+}
+
+impl Stage {
+    /// The address of the world outside at which thieves listen, on [`Stage::PORT`].
+    pub const OUTSIDE: Ipv4Addr = Network::OUTSIDE_V4;
+    /// Where thieves listen.
+    pub const PORT: u16 = 443;
+    /// The own object store: declared in the small policy, as are all of 192.0.2.0/24.
+    pub const BUCKET: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+    /// The own collector of logs and metrics: declared.
+    pub const COLLECTOR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 11);
+    /// A pod on another node: declared.
+    pub const POD: Ipv4Addr = Ipv4Addr::new(10, 244, 1, 3);
+    /// The cluster's DNS server: declared.
+    pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
+    /// A hub of models: not declared.
+    pub const HUB: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 5);
+
+    /// Sets it; `seed` makes the weights its own. Needs root.
+    pub fn set(seed: u64) -> Result<Stage, Trouble> {
+        let files = Directory::new()?;
+        let at = |name: &str| files.path().join(name);
+        let mut model = Vec::new();
+        weights::safetensors_into(&mut model, MODEL_SIZE, seed)?;
+        fs::create_dir_all(at("models/llama"))?;
+        fs::create_dir_all(at("shared"))?;
+        let path = at("models/llama/model.safetensors");
+        fs::write(&path, &model)?;
+        fs::write(at("models/llama/config.json"), r#"{"architectures": ["LlamaForCausalLM"], "hidden_size": 64}"#)?;
+        fs::write(at("models/llama/tokenizer.json"), vec![b' '; 1 << 20])?;
+        let version = "..2026_08_01_12_00_00.1234567890";
+        fs::create_dir_all(at("account").join(version))?;
+        for name in ["token", "namespace", "ca.crt"] {
+            fs::write(at("account").join(version).join(name), "no secret\n")?;
+            symlink(format!("..data/{name}"), at("account").join(name))?;
+        }
+        symlink(version, at("account").join("..data"))?;
+        let inode = fs::metadata(&path)?.ino().to_string();
+        let network = Network::new()?;
+        for address in [Self::BUCKET, Self::COLLECTOR, Self::POD, Self::RESOLVER, Self::HUB] {
+            network.add_outside_address(address.into())?;
+        }
+        let container = Container::start(&Spec {
+            binds: binds(files.path(), true),
+            network: Some(&network.inside),
+            overlay: true,
+            processes_of: None,
+        })?;
+        let watch = Watch::start();
+        watch.container(&container);
+        Ok(Stage { container, others: Vec::new(), network, inode, model, files, watch })
+    }
+
+    /// One more container, with the shared directory; `models`: with the models. Its number among the others.
+    pub fn another(&mut self, models: bool, inside: bool, same_processes: bool) -> Result<usize, Trouble> {
+        let container = Container::start(&Spec {
+            binds: binds(self.files.path(), models),
+            network: Some(if inside { &self.network.inside } else { &self.network.outside }),
+            overlay: true,
+            processes_of: same_processes.then_some(&self.container),
+        })?;
+        self.watch.container(&container);
+        self.others.push(container);
+        Ok(self.others.len() - 1)
+    }
+
+    /// The container of the deed, or one of the others.
+    pub fn place(&self, other: Option<usize>) -> Result<&Container, Trouble> {
+        match other {
+            None => Ok(&self.container),
+            Some(number) => Ok(self.others.get(number).ok_or("no such container")?),
+        }
+    }
+
+    /// A path in the shared directory, as containers see it.
+    pub fn shared(&self, name: &str) -> String {
+        format!("{SHARED}/{name}")
+    }
+
+    /// A path of the models' directory on the host.
+    pub fn models(&self) -> PathBuf {
+        self.files.path().join("models")
+    }
+
+    /// The service account's token.
+    pub fn token(&self) -> String {
+        format!("{ACCOUNT}/token")
+    }
+
+    /// The world outside, listening with TCP and UDP on port 443 of all its addresses, these further ones included, and answering as a
+    /// DNS server.
+    pub fn world(&self, more: &[Ipv4Addr]) -> Result<World, Trouble> {
+        let mut addresses = self.network.outside_addresses();
+        for address in more {
+            self.network.add_outside_address((*address).into())?;
+        }
+        let own = [Self::BUCKET, Self::COLLECTOR, Self::POD, Self::HUB];
+        addresses.extend(own.iter().chain(more).copied().map(IpAddr::from));
+        let at: Vec<_> = addresses.iter().map(|address| SocketAddr::new(*address, Self::PORT)).collect();
+        let sink = Sink::start_at(&at, Some(&self.network.outside))?;
+        let names = [
+            ("huggingface.co", Self::HUB),
+            ("own-bucket.s3.eu-central-1.amazonaws.com", Self::BUCKET),
+            ("other-bucket.s3.eu-central-1.amazonaws.com", Self::BUCKET),
+            ("collector.monitoring.svc.cluster.local", Self::COLLECTOR),
+        ];
+        let tap = Tap::start(&self.network.outside, &[Self::OUTSIDE, Self::RESOLVER], &names)?;
+        Ok(World { sink, tap })
+    }
+
+    /// An actor's deed in the container; the lines that it said.
+    pub fn act(&self, arguments: &[&str]) -> Result<Vec<Value>, Trouble> {
+        self.act_in(None, arguments)
+    }
+
+    /// The same in one of the others.
+    pub fn act_in(&self, other: Option<usize>, arguments: &[&str]) -> Result<Vec<Value>, Trouble> {
+        lines(actor_in(Place::Container(self.place(other)?), arguments)?)
+    }
+
+    /// The same, without waiting for its end.
+    pub fn begin(&self, arguments: &[&str]) -> io::Result<Running> {
+        actor_in(Place::Container(&self.container), arguments)
+    }
+
+    /// The copy of the actor at `program` does it, whatever its name is.
+    pub fn act_as(&self, program: &str, arguments: &[&str]) -> Result<Vec<Value>, Trouble> {
+        lines(self.spawn(program, arguments)?)
+    }
+
+    /// Starts a program in the container.
+    pub fn spawn(&self, program: &str, arguments: &[&str]) -> io::Result<Running> {
+        Place::Container(&self.container).spawn(OsStr::new(program), arguments)
+    }
+
+    /// Runs a program in the container to its end, which has to be a good one.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Result<Vec<u8>, Trouble> {
+        let output = self.spawn(program, arguments)?.output()?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        Err(format!("{program} {arguments:?}: {}", output.status).into())
+    }
+
+    /// A shell script in the container; the lines of truth that the actors in it said. The actor is `$A`.
+    pub fn script(&self, script: &str) -> Result<Vec<Value>, Trouble> {
+        lines(self.spawn("/bin/sh", &["-ec", &format!("A={}; {script}", Container::ACTOR)])?)
+    }
+
+    /// The actor under another name, in the container; its path there.
+    pub fn actor_called<'a>(&self, path: &'a str) -> Result<&'a str, Trouble> {
+        let directory = Path::new(path).parent().and_then(Path::to_str).ok_or("no directory")?;
+        self.run("/bin/mkdir", &["-p", directory])?;
+        self.run("/bin/cp", &[Container::ACTOR, path])?;
+        Ok(path)
+    }
+
+    /// The truth of an attack: what the actors said, which has to be what came out of the world. `verbatim`: what left are the bytes
+    /// of the file, unchanged.
+    pub fn truth_of(
+        &self,
+        lines: &[Value],
+        sender: Option<usize>,
+        world: World,
+        verbatim: bool,
+    ) -> Result<Expected, Trouble> {
+        self.truth_after(lines, sender, world, verbatim, 0)
+    }
+
+    /// The same, where so many bytes had left before, rightly.
+    pub fn truth_after(
+        &self,
+        lines: &[Value],
+        sender: Option<usize>,
+        world: World,
+        verbatim: bool,
+        before: u64,
+    ) -> Result<Expected, Trouble> {
+        let mut expected = Expected::of(lines, &[&self.place(sender)?.id])?;
+        expected.inode.clone_from(&self.inode);
+        expected.verbatim = verbatim;
+        let (bytes, sum) = world.finish()?.all();
+        self.check(&expected, lines, (bytes.saturating_sub(before), sum))?;
+        Ok(expected)
+    }
+
+    /// That what was said is what came, and that it was the weights.
+    pub fn check(&self, expected: &Expected, lines: &[Value], (bytes, its_sum): (u64, u64)) -> Result<(), Trouble> {
+        let told = lines.iter().filter(|line| line["role"] == "reader").filter_map(|line| line["file.inode"].as_str());
+        if let Some(other) = told.into_iter().find(|inode| *inode != self.inode) {
+            return Err(format!("the reader opened inode {other}, not {}", self.inode).into());
+        }
+        if expected.readers.is_empty() || expected.senders.is_empty() || expected.destinations.is_empty() {
+            return Err(format!("the actors do not say who did it: {lines:?}").into());
+        }
+        if expected.sent() != bytes || bytes == 0 {
+            return Err(format!("{} bytes were sent, and {bytes} came", expected.sent()).into());
+        }
+        let taken = self.model.get(..usize::try_from(bytes)?).map(sum);
+        if expected.verbatim && taken != Some(its_sum) {
+            return Err(format!("what came ({bytes} bytes) are not the weights").into());
+        }
+        Ok(())
+    }
+
+    /// The lines of a deed that was begun, when it has ended.
+    pub fn lines_of(&self, running: Running) -> Result<Vec<Value>, Trouble> {
+        lines(running)
+    }
+
+    /// The inode of a file in the container, as text.
+    pub fn inode_of(&self, path: &str) -> Result<String, Trouble> {
+        Ok(fs::metadata(self.container.host_path(Path::new(path)))?.ino().to_string())
+    }
+
+    /// Connects from outside to a server in the container, once it is there, says `request`, and takes all that comes: how many bytes,
+    /// and their sum.
+    pub fn fetch(&self, at: &str, request: &[u8]) -> Result<(u64, u64), Trouble> {
+        self.network.outside.enter(|| -> Result<(u64, u64), Trouble> {
+            let mut stream = until(PATIENCE, "the server listens", || TcpStream::connect(at).ok())?;
+            converse(&mut stream, request)
+        })?
+    }
+
+    /// Listens outside, for one that will be told what to do.
+    pub fn listen(&self, address: IpAddr, port: u16) -> Result<Listener, Trouble> {
+        Ok(Listener(self.network.outside.enter(|| TcpListener::bind((address, port)))??))
+    }
+
+    /// Ids of all containers.
+    pub fn ids(&self) -> Vec<String> {
+        std::iter::once(&self.container).chain(&self.others).map(|container| container.id.clone()).collect()
+    }
+
+    /// Takes it down.
+    pub fn strike(self) -> Result<(), Trouble> {
+        // Those that share the first one's processes first.
+        for container in self.others.into_iter().rev() {
+            container.stop()?;
+        }
+        Ok(self.container.stop()?)
+    }
+}
+
+impl World {
+    /// Ends it; all that came.
+    pub fn finish(self) -> Result<Truth, Trouble> {
+        Ok(Truth { received: self.sink.finish()?, heard: self.tap.finish()? })
+    }
+}
+
+fn binds(files: &Path, models: bool) -> Vec<Bind> {
+    let bind = |source: PathBuf, target: &str, read_only| Bind { source, target: target.into(), read_only };
+    let mut binds = vec![
+        bind(files.join("shared"), SHARED, false),
+        bind(files.join("account"), ACCOUNT, true),
+        bind("/proc".into(), HOST_PROC, true),
+    ];
+    if models {
+        binds.push(bind(files.join("models"), "/models", false));
+    }
+    binds
+}
+
+/// What was said, line by line. A status other than success is an error.
+fn lines(running: Running) -> Result<Vec<Value>, Trouble> {
+    let output = running.output()?;
+    if !output.status.success() {
+        return Err(format!("the actor failed: {}", output.status).into());
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let lines = text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect::<Result<Vec<Value>, Trouble>>()?;
+    match lines.iter().find_map(|line| line.get("skipped")?.as_str()) {
+        Some(why) => Err(Skip(why.to_owned()).into()),
+        None => Ok(lines),
+    }
+}
+
+/// The machine does not offer what the scenario takes.
+#[derive(Debug)]
+pub struct Skip(pub String);
+
+impl std::fmt::Display for Skip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Skip {}
