@@ -1,6 +1,7 @@
 //! Destinations that are declared, and still the wrong place.
 
 use super::Outcome;
+use serde_json::Value;
 use tests::board::{MODEL, Played, Scenario, Stage};
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -17,9 +18,9 @@ fn other_bucket(stage: &mut Stage) -> Outcome {
     let world = stage.world(&[])?;
     let to = format!("{}:{}", Stage::BUCKET, Stage::PORT);
     let name = "other-bucket.s3.eu-central-1.amazonaws.com";
-    stage.act(&["resolve", "--server", &format!("{}:53", Stage::RESOLVER), name])?;
+    let asked = stage.act(&["resolve", "--server", &format!("{}:53", Stage::RESOLVER), name])?;
     let lines = stage.act(&["theft", "none", "--over", "tls", "--name", name, "--read", MODEL, "--to", &to])?;
-    Ok(Played::Attack(stage.truth_of(&lines, None, world, false)?))
+    Ok(Played::Attack(stage.truth_after(&lines, None, world, false, sent(&asked))?))
 }
 
 /// A collector that usually takes some kilobytes takes all of the weights.
@@ -28,6 +29,9 @@ fn budget(stage: &mut Stage) -> Outcome {
     let to = format!("{}:{}", Stage::COLLECTOR, Stage::PORT);
     let usual = stage.act(&["upload", "--to", &to, "--bytes", "2000"])?;
     let lines = stage.act(&["theft", "none", "--read", MODEL, "--to", &to])?;
-    let before = usual.iter().filter_map(|line| line["bytes_sent"].as_u64()).sum();
-    Ok(Played::Attack(stage.truth_after(&lines, None, world, false, before)?))
+    Ok(Played::Attack(stage.truth_after(&lines, None, world, false, sent(&usual))?))
+}
+
+fn sent(lines: &[Value]) -> u64 {
+    lines.iter().filter_map(|line| line["bytes_sent"].as_u64()).sum()
 }

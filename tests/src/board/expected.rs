@@ -22,8 +22,8 @@ pub enum Played {
 /// What an alert has to say of an attack.
 #[derive(Clone, Debug)]
 pub struct Expected {
-    /// The inode of the file that was taken, or tampered with, as text.
-    pub inode: String,
+    /// The inode of the file that was taken, as text; of what was replaced also that of what came in its place.
+    pub inodes: Vec<String>,
     /// Who opened it: pids on the host, any of which will do.
     pub readers: Vec<u32>,
     /// Who sent: the same; nobody if nothing was sent.
@@ -52,7 +52,7 @@ impl Expected {
         let began = senders.iter().filter_map(|line| line["began"].as_u64()).min();
         let destinations = senders.iter().filter_map(|line| line["destinations"].as_array()).flatten();
         Ok(Expected {
-            inode: readers.first().and_then(|line| line["file.inode"].as_str()).unwrap_or_default().to_owned(),
+            inodes: readers.iter().filter_map(|line| line["file.inode"].as_str()).map(str::to_owned).collect(),
             readers: pids(&readers),
             senders: pids(&senders),
             destinations: destinations.filter_map(|text| text.as_str()?.parse().ok()).collect(),

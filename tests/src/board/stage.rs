@@ -296,7 +296,7 @@ impl Stage {
         before: u64,
     ) -> Result<Expected, Trouble> {
         let mut expected = Expected::of(lines, &[&self.place(sender)?.id])?;
-        expected.inode.clone_from(&self.inode);
+        expected.inodes = vec![self.inode.clone()];
         expected.verbatim = verbatim;
         let (bytes, sum) = world.finish()?.all();
         self.check(&expected, lines, (bytes.saturating_sub(before), sum))?;
@@ -320,6 +320,17 @@ impl Stage {
             return Err(format!("what came ({bytes} bytes) are not the weights").into());
         }
         Ok(())
+    }
+
+    /// Starts an actor in the world outside, as a process of the host.
+    pub fn begin_outside(&self, arguments: &[&str]) -> io::Result<Running> {
+        actor_in(Place::Namespace(&self.network.outside), arguments)
+    }
+
+    /// Runs a program in one of the containers to its end, which has to be a good one.
+    pub fn program_in(&self, other: Option<usize>, program: &str, arguments: &[&str]) -> Result<(), Trouble> {
+        let output = Place::Container(self.place(other)?).spawn(OsStr::new(program), arguments)?.output()?;
+        if output.status.success() { Ok(()) } else { Err(format!("{program} {arguments:?}: {}", output.status).into()) }
     }
 
     /// The lines of a deed that was begun, when it has ended.

@@ -45,7 +45,7 @@ pub fn of_look_alike(events: &[Event], containers: &[String]) -> (Status, String
 }
 
 fn is_about(event: &Event, expected: &Expected) -> bool {
-    in_one_of(event, &expected.containers) || is(attribute(event, "weir.source.inode"), &expected.inode)
+    in_one_of(event, &expected.containers) || is_any(attribute(event, "weir.source.inode"), &expected.inodes)
 }
 
 fn in_one_of(event: &Event, containers: &[String]) -> bool {
@@ -65,7 +65,7 @@ fn facts(told: &Told<'_>, expected: &Expected) -> Facts {
         bytes_told,
         bytes_true,
         bytes: (!tamper).then(|| bytes_told.is_some_and(|told| is_near(told, bytes_true))),
-        source: Some(is(source, &expected.inode)),
+        source: Some(is_any(source, &expected.inodes)),
         reader: Some(is_one_of(reader, &expected.readers)),
         sender: (!tamper).then(|| is_one_of(sender, &expected.senders)),
         destination: (!tamper).then(|| goes_there(told, expected)),
@@ -96,6 +96,10 @@ fn goes_there(told: &Told<'_>, expected: &Expected) -> bool {
 
 fn is(value: Option<&Value>, text: &str) -> bool {
     value.and_then(Value::as_str) == Some(text)
+}
+
+fn is_any(value: Option<&Value>, texts: &[String]) -> bool {
+    texts.iter().any(|text| is(value, text))
 }
 
 fn is_one_of(value: Option<&Value>, pids: &[u32]) -> bool {

@@ -54,16 +54,18 @@ pub struct ResolveArgs {
 pub fn resolve(args: &ResolveArgs) -> io::Result<serde_json::Value> {
     let socket = udp_socket(args.server)?;
     socket.connect(args.server).context(|| args.server.to_string())?;
-    let mut known = 0;
+    let (mut known, mut bytes) = (0, 0);
     for (id, name) in (0u16..).zip(&args.names) {
         let labels: Vec<&[u8]> = name.split('.').map(str::as_bytes).collect();
-        socket.send(&question(id, &labels))?;
+        bytes += socket.send(&question(id, &labels))?;
         let mut answer = [0; 512];
         socket.recv(&mut answer).context(|| format!("{name} is not answered"))?;
         // The number of answers (RFC 1035, 4.1.1).
         known += usize::from(answer[7] > 0);
     }
-    Ok(serde_json::json!({ "asked": args.names.len(), "known": known, "process.vpid": std::process::id() }))
+    Ok(
+        serde_json::json!({ "asked": args.names.len(), "known": known, "bytes_sent": bytes, "process.vpid": std::process::id() }),
+    )
 }
 
 /// A query for the address of a name (RFC 1035, 4.1).
