@@ -5,25 +5,21 @@ use std::net::Ipv4Addr;
 use tests::board::{MODEL, Played, Scenario, Skip, Stage};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "tcp_over_ipv6", about: "TCP, IPv6", play: |stage| over_ipv6(stage, "tcp") },
-    Scenario { name: "udp", about: "UDP", play: |stage| theft(stage, &["none", "--over", "udp"]) },
-    Scenario { name: "udp_443_over_ipv6", about: "UDP 443, IPv6", play: |stage| over_ipv6(stage, "udp") },
-    Scenario { name: "icmp", about: "ICMP echo, a fifth of it", play: |stage| without_port(stage, "icmp") },
-    Scenario { name: "raw_ip", about: "raw IP, a fifth of it", play: |stage| without_port(stage, "raw") },
-    Scenario {
-        name: "packet_socket",
-        about: "packet socket, a fifth of it",
-        play: |stage| theft(stage, &["none", "--over", "packet", "--limit", "1048576"]),
-    },
-    Scenario { name: "dns_tunnel", about: "DNS questions, 128 KiB", play: dns },
-    Scenario { name: "split_over_20_destinations", about: "20 destinations", play: split },
-    Scenario {
-        name: "slow_drip",
-        about: "120 connections of 1 KiB, 2.4 %",
-        play: |stage| theft(stage, &["none", "--over", "drip", "--drip", "120", "1024", "80", "--limit", "122880"]),
-    },
-    Scenario { name: "small_parts", about: "40 connections of 64 KiB", play: small_parts },
-    Scenario { name: "bind_shell", about: "over an accepted connection", play: accepted },
+    Scenario::new("tcp_over_ipv6", "TCP, IPv6", |stage| over_ipv6(stage, "tcp")),
+    Scenario::new("udp", "UDP", |stage| theft(stage, &["none", "--over", "udp"])),
+    Scenario::new("udp_443_over_ipv6", "UDP 443, IPv6", |stage| over_ipv6(stage, "udp")),
+    Scenario::new("icmp", "ICMP echo, a fifth of it", |stage| without_port(stage, "icmp")),
+    Scenario::new("raw_ip", "raw IP, a fifth of it", |stage| without_port(stage, "raw")),
+    Scenario::new("packet_socket", "packet socket, a fifth of it", |stage| {
+        theft(stage, &["none", "--over", "packet", "--limit", "1048576"])
+    }),
+    Scenario::new("dns_tunnel", "DNS questions, 128 KiB", dns),
+    Scenario::new("split_over_20_destinations", "20 destinations", split),
+    Scenario::new("slow_drip", "120 connections of 1 KiB, 2.4 %", |stage| {
+        theft(stage, &["none", "--over", "drip", "--drip", "120", "1024", "80", "--limit", "122880"])
+    }),
+    Scenario::new("small_parts", "40 connections of 64 KiB", small_parts),
+    Scenario::new("bind_shell", "over an accepted connection", accepted),
 ];
 
 fn over_ipv6(stage: &mut Stage, transport: &str) -> Outcome {

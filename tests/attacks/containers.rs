@@ -4,10 +4,12 @@ use super::{Outcome, outside};
 use tests::board::{MODEL, Played, Scenario, Stage};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "shared_volume", about: "shared volume, the second container sends", play: shared_volume },
-    Scenario { name: "shared_volume_renamed", about: "the same, renamed in between", play: shared_volume_renamed },
-    Scenario { name: "proc_root", about: "/proc/PID/root of the other container", play: proc_root },
-    Scenario { name: "unix_socket_between_containers", about: "unix socket in a shared volume", play: unix_socket },
+    Scenario::new("shared_volume", "shared volume, the second container sends", shared_volume),
+    Scenario::new("shared_volume_renamed", "the same, renamed in between", shared_volume_renamed),
+    Scenario::new("proc_root", "/proc/PID/root of the other container", proc_root),
+    Scenario::new("unix_socket_between_containers", "unix socket in a shared volume", unix_socket),
+    Scenario::new("in_containerd", "pipe, in containerd and runc", containerd),
+    Scenario::new("hidden_in_a_flood", "200 thousand opens next door meanwhile", flood).alone(),
 ];
 
 fn shared_volume(stage: &mut Stage) -> Outcome {
@@ -55,4 +57,25 @@ fn unix_socket(stage: &mut Stage) -> Outcome {
     });
     let lines = [given?, sent?].concat();
     Ok(Played::Attack(stage.truth_of(&lines, second, world, true)?))
+}
+
+fn containerd(stage: &mut Stage) -> Outcome {
+    let world = stage.world(&[])?;
+    let deed = ["theft", "pipe", "--read", MODEL, "--to", &outside()];
+    let (running, id) = stage.begin_in_runtime(tests::scene::Container::ACTOR, &deed)?;
+    let lines = stage.lines_of(running)?;
+    Ok(Played::Attack(stage.truth_in(&lines, &id, world, true, 0)?))
+}
+
+/// In a neighbouring container weights of its own are opened as fast as it goes, before, during and after the theft.
+fn flood(stage: &mut Stage) -> Outcome {
+    let neighbour = Some(stage.another(false, true, false)?);
+    let world = stage.world(&[])?;
+    let noise = stage.shared("noise.safetensors");
+    stage.program_in(neighbour, "/bin/sh", &["-c", &format!("head -c 100000 /dev/urandom > {noise}")])?;
+    let storm = ["storm", "--opens", "200000", "--threads", "2", "--path", &noise];
+    let running = tests::actor_in(tests::Place::Container(stage.place(neighbour)?), &storm)?;
+    let lines = stage.act(&["theft", "pipe", "--read", MODEL, "--to", &outside()])?;
+    stage.lines_of(running)?;
+    Ok(Played::Attack(stage.truth_of(&lines, None, world, true)?))
 }

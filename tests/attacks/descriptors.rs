@@ -4,20 +4,10 @@ use super::theft;
 use tests::board::Scenario;
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "descriptor_passed",
-        about: "SCM_RIGHTS, closed before connect",
-        play: |stage| theft(stage, &["descriptor"]),
-    },
-    Scenario { name: "descriptor_fetched", about: "pidfd_getfd", play: |stage| theft(stage, &["pidfd-getfd"]) },
-    Scenario {
-        name: "socket_inherited",
-        about: "the parent connects, the child sends",
-        play: |stage| theft(stage, &["inherited-socket"]),
-    },
-    Scenario {
-        name: "socket_passed",
-        about: "socket by SCM_RIGHTS to the holder",
-        play: |stage| theft(stage, &["passed-socket"]),
-    },
+    Scenario::new("descriptor_passed", "SCM_RIGHTS, closed before connect", |stage| theft(stage, &["descriptor"])),
+    Scenario::new("descriptor_fetched", "pidfd_getfd", |stage| theft(stage, &["pidfd-getfd"])),
+    Scenario::new("socket_inherited", "the parent connects, the child sends", |stage| {
+        theft(stage, &["inherited-socket"])
+    }),
+    Scenario::new("socket_passed", "socket by SCM_RIGHTS to the holder", |stage| theft(stage, &["passed-socket"])),
 ];

@@ -5,12 +5,8 @@ use serde_json::Value;
 use tests::board::{MODEL, Played, Scenario, Stage};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "other_tenants_bucket",
-        about: "allowed object store, other bucket (TLS name)",
-        play: other_bucket,
-    },
-    Scenario { name: "beyond_the_budget", about: "allowed host, far beyond what it usually gets", play: budget },
+    Scenario::new("other_tenants_bucket", "allowed object store, other bucket (TLS name)", other_bucket),
+    Scenario::new("beyond_the_budget", "allowed host, far beyond what it usually gets", budget),
 ];
 
 /// The address is declared, the name is not: the store is shared by tenants.
@@ -20,7 +16,7 @@ fn other_bucket(stage: &mut Stage) -> Outcome {
     let name = "other-bucket.s3.eu-central-1.amazonaws.com";
     let asked = stage.act(&["resolve", "--server", &format!("{}:53", Stage::RESOLVER), name])?;
     let lines = stage.act(&["theft", "none", "--over", "tls", "--name", name, "--read", MODEL, "--to", &to])?;
-    Ok(Played::Attack(stage.truth_after(&lines, None, world, false, sent(&asked))?))
+    Ok(Played::Attack(stage.truth_after(&lines, world, sent(&asked))?))
 }
 
 /// A collector that usually takes some kilobytes takes all of the weights.
@@ -29,7 +25,7 @@ fn budget(stage: &mut Stage) -> Outcome {
     let to = format!("{}:{}", Stage::COLLECTOR, Stage::PORT);
     let usual = stage.act(&["upload", "--to", &to, "--bytes", "2000"])?;
     let lines = stage.act(&["theft", "none", "--read", MODEL, "--to", &to])?;
-    Ok(Played::Attack(stage.truth_after(&lines, None, world, false, sent(&usual))?))
+    Ok(Played::Attack(stage.truth_after(&lines, world, sent(&usual))?))
 }
 
 fn sent(lines: &[Value]) -> u64 {

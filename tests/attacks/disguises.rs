@@ -5,15 +5,13 @@ use std::time::SystemTime;
 use tests::board::{Expected, MODEL, Played, Scenario, Stage};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "reverse_shell", about: "a shell on a socket, cat", play: reverse_shell },
-    Scenario {
-        name: "double_fork_false_name",
-        about: "daemon called nginx",
-        play: |stage| theft(stage, &["none", "--disguise", "nginx"]),
-    },
-    Scenario { name: "true_loader_itself", about: "the loader reads and sends (as by LD_PRELOAD)", play: loader },
-    Scenario { name: "named_like_a_loader", about: "a thief called vllm", play: named },
-    Scenario { name: "sender_execs_after_reading", about: "reads to memory file, exec, sends", play: exec },
+    Scenario::new("reverse_shell", "a shell on a socket, cat", reverse_shell),
+    Scenario::new("double_fork_false_name", "daemon called nginx", |stage| {
+        theft(stage, &["none", "--disguise", "nginx"])
+    }),
+    Scenario::new("true_loader_itself", "the loader reads and sends (as by LD_PRELOAD)", loader),
+    Scenario::new("named_like_a_loader", "a thief called vllm", named),
+    Scenario::new("sender_execs_after_reading", "reads to memory file, exec, sends", exec),
 ];
 
 fn reverse_shell(stage: &mut Stage) -> Outcome {

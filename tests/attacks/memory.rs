@@ -4,16 +4,8 @@ use super::theft;
 use tests::board::Scenario;
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "process_vm_readv", about: "process_vm_readv", play: |stage| theft(stage, &["process-vm-readv"]) },
-    Scenario { name: "proc_mem", about: "/proc/PID/mem", play: |stage| theft(stage, &["proc-mem"]) },
-    Scenario {
-        name: "ptrace",
-        about: "PTRACE_PEEKDATA, a fifth of it",
-        play: |stage| theft(stage, &["ptrace", "--limit", "1048576"]),
-    },
-    Scenario {
-        name: "clone_vm",
-        about: "a child with the same memory reads",
-        play: |stage| theft(stage, &["clone-vm"]),
-    },
+    Scenario::new("process_vm_readv", "process_vm_readv", |stage| theft(stage, &["process-vm-readv"])),
+    Scenario::new("proc_mem", "/proc/PID/mem", |stage| theft(stage, &["proc-mem"])),
+    Scenario::new("ptrace", "PTRACE_PEEKDATA, a fifth of it", |stage| theft(stage, &["ptrace", "--limit", "1048576"])),
+    Scenario::new("clone_vm", "a child with the same memory reads", |stage| theft(stage, &["clone-vm"])),
 ];

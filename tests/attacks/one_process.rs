@@ -4,37 +4,21 @@ use super::{Outcome, outside, theft};
 use tests::board::{MODEL, Scenario, Stage};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "read_and_send", about: "one process, read", play: |stage| theft(stage, &["none"]) },
-    Scenario {
-        name: "mmap_only",
-        about: "one process, mmap, nothing is read",
-        play: |stage| theft(stage, &["none", "--take", "mmap"]),
-    },
-    Scenario {
-        name: "io_uring_only",
-        about: "open, read, connect, send by io_uring",
-        play: |stage| theft(stage, &["none", "--take", "io-uring", "--over", "io-uring"]),
-    },
-    Scenario { name: "sendfile", about: "sendfile", play: |stage| theft(stage, &["none", "--over", "sendfile"]) },
-    Scenario {
-        name: "splice",
-        about: "splice through a pipe",
-        play: |stage| theft(stage, &["none", "--over", "splice"]),
-    },
-    Scenario { name: "encrypted", about: "combined with a key", play: |stage| theft(stage, &["none", "--scramble"]) },
-    Scenario {
-        name: "connect_first_read_later",
-        about: "connected before the open",
-        play: |stage| theft(stage, &["none", "--connect-first"]),
-    },
-    Scenario { name: "renamed_without_extension", about: "renamed, then read", play: renamed },
-    Scenario { name: "hard_link", about: "read by another link", play: hard_link },
-    Scenario { name: "symbolic_link", about: "read by a symbolic link", play: symbolic_link },
-    Scenario {
-        name: "a_part_only",
-        about: "a tenth of the file",
-        play: |stage| theft(stage, &["none", "--limit", "524288"]),
-    },
+    Scenario::new("read_and_send", "one process, read", |stage| theft(stage, &["none"])),
+    Scenario::new("mmap_only", "one process, mmap, nothing is read", |stage| theft(stage, &["none", "--take", "mmap"])),
+    Scenario::new("io_uring_only", "open, read, connect, send by io_uring", |stage| {
+        theft(stage, &["none", "--take", "io-uring", "--over", "io-uring"])
+    }),
+    Scenario::new("sendfile", "sendfile", |stage| theft(stage, &["none", "--over", "sendfile"])),
+    Scenario::new("splice", "splice through a pipe", |stage| theft(stage, &["none", "--over", "splice"])),
+    Scenario::new("encrypted", "combined with a key", |stage| theft(stage, &["none", "--scramble"])),
+    Scenario::new("connect_first_read_later", "connected before the open", |stage| {
+        theft(stage, &["none", "--connect-first"])
+    }),
+    Scenario::new("renamed_without_extension", "renamed, then read", renamed),
+    Scenario::new("hard_link", "read by another link", hard_link),
+    Scenario::new("symbolic_link", "read by a symbolic link", symbolic_link),
+    Scenario::new("a_part_only", "a tenth of the file", |stage| theft(stage, &["none", "--limit", "524288"])),
 ];
 
 fn renamed(stage: &mut Stage) -> Outcome {

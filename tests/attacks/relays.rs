@@ -4,46 +4,22 @@ use super::{Outcome, outside, theft};
 use tests::board::{MODEL, Played, Scenario, Stage};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "pipe", about: "pipe", play: |stage| theft(stage, &["pipe"]) },
-    Scenario { name: "fifo", about: "named pipe", play: |stage| theft(stage, &["fifo", "--place", "/tmp/f"]) },
-    Scenario {
-        name: "unix_stream",
-        about: "unix stream socket",
-        play: |stage| theft(stage, &["unix-stream", "--place", "/tmp/s"]),
-    },
-    Scenario {
-        name: "unix_socketpair",
-        about: "unix socket pair, inherited",
-        play: |stage| theft(stage, &["socketpair"]),
-    },
-    Scenario {
-        name: "unix_datagram",
-        about: "unix datagrams",
-        play: |stage| theft(stage, &["unix-datagram", "--place", "/tmp/d"]),
-    },
-    Scenario {
-        name: "copy_in_tmp",
-        about: "copy in /tmp",
-        play: |stage| theft(stage, &["file", "--place", "/tmp/.cache"]),
-    },
-    Scenario {
-        name: "copy_in_shm",
-        about: "copy in /dev/shm",
-        play: |stage| theft(stage, &["file", "--place", "/dev/shm/psm_1"]),
-    },
-    Scenario { name: "memfd", about: "memfd, inherited", play: |stage| theft(stage, &["memfd"]) },
-    Scenario {
-        name: "mapped_file",
-        about: "a file that both map",
-        play: |stage| theft(stage, &["map", "--place", "/tmp/map"]),
-    },
-    Scenario { name: "shared_memory", about: "memory that both have", play: |stage| theft(stage, &["shared-memory"]) },
-    Scenario { name: "cp_then_send", about: "cp, then another process", play: cp },
-    Scenario { name: "copied_renamed_linked", about: "cp, mv, ln, then another", play: cp_mv_ln },
-    Scenario { name: "tar_in_a_pipe", about: "tar | send", play: tar },
-    Scenario { name: "tar_gzip_file", about: "tar | gzip > file, send", play: gzip },
-    Scenario { name: "split_files", about: "split into 1 MiB files", play: split },
-    Scenario { name: "base64", about: "base64 | send", play: base64 },
+    Scenario::new("pipe", "pipe", |stage| theft(stage, &["pipe"])),
+    Scenario::new("fifo", "named pipe", |stage| theft(stage, &["fifo", "--place", "/tmp/f"])),
+    Scenario::new("unix_stream", "unix stream socket", |stage| theft(stage, &["unix-stream", "--place", "/tmp/s"])),
+    Scenario::new("unix_socketpair", "unix socket pair, inherited", |stage| theft(stage, &["socketpair"])),
+    Scenario::new("unix_datagram", "unix datagrams", |stage| theft(stage, &["unix-datagram", "--place", "/tmp/d"])),
+    Scenario::new("copy_in_tmp", "copy in /tmp", |stage| theft(stage, &["file", "--place", "/tmp/.cache"])),
+    Scenario::new("copy_in_shm", "copy in /dev/shm", |stage| theft(stage, &["file", "--place", "/dev/shm/psm_1"])),
+    Scenario::new("memfd", "memfd, inherited", |stage| theft(stage, &["memfd"])),
+    Scenario::new("mapped_file", "a file that both map", |stage| theft(stage, &["map", "--place", "/tmp/map"])),
+    Scenario::new("shared_memory", "memory that both have", |stage| theft(stage, &["shared-memory"])),
+    Scenario::new("cp_then_send", "cp, then another process", cp),
+    Scenario::new("copied_renamed_linked", "cp, mv, ln, then another", cp_mv_ln),
+    Scenario::new("tar_in_a_pipe", "tar | send", tar),
+    Scenario::new("tar_gzip_file", "tar | gzip > file, send", gzip),
+    Scenario::new("split_files", "split into 1 MiB files", split),
+    Scenario::new("base64", "base64 | send", base64),
 ];
 
 /// `program` reads the model, as itself: the words that make the actor become it.

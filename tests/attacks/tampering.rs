@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use tests::board::{Expected, MODEL, Played, Scenario, Stage, Trouble};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "weights_replaced", about: "another file renamed over the weights", play: replaced },
-    Scenario { name: "weights_overwritten", about: "written in place", play: overwritten },
-    Scenario { name: "startup_hook", about: "a .pth file in site-packages", play: startup_hook },
+    Scenario::new("weights_replaced", "another file renamed over the weights", replaced),
+    Scenario::new("weights_overwritten", "written in place", overwritten),
+    Scenario::new("startup_hook", "a .pth file in site-packages", startup_hook),
 ];
 
 /// What is to be told of a program that touched a file.

@@ -4,13 +4,13 @@ use super::{Outcome, PYTHON, arrived, at, download};
 use tests::board::{MODEL, Played, Scenario, Stage};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "a_loader_loads", about: "python reads", play: loads },
-    Scenario { name: "eight_ranks", about: "8 ranks open every file at once", play: ranks },
-    Scenario { name: "rolling_update", about: "the next container loads", play: update },
-    Scenario { name: "init_container", about: "copied to a shared volume, loaded there", play: init },
-    Scenario { name: "hub_download", about: "6 MB come from an undeclared hub", play: hub },
-    Scenario { name: "checkpoint_to_the_own_bucket", about: "5 MB to the declared store", play: checkpoint },
-    Scenario { name: "fine_tuning", about: "weights read, others written", play: tuning },
+    Scenario::new("a_loader_loads", "python reads", loads),
+    Scenario::new("eight_ranks", "8 ranks open every file at once", ranks),
+    Scenario::new("rolling_update", "the next container loads", update),
+    Scenario::new("init_container", "copied to a shared volume, loaded there", init),
+    Scenario::new("hub_download", "6 MB come from an undeclared hub", hub),
+    Scenario::new("checkpoint_to_the_own_bucket", "5 MB to the declared store", checkpoint),
+    Scenario::new("fine_tuning", "weights read, others written", tuning),
 ];
 
 fn loads(stage: &mut Stage) -> Outcome {

@@ -4,13 +4,13 @@ use super::{Outcome, PYTHON, arrived, at, download};
 use tests::board::{MODEL, Played, Scenario, Stage};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "notebook", about: "weights, a shell, a package", play: notebook },
-    Scenario { name: "package_install", about: "8 MB come, 40 requests leave", play: packages },
-    Scenario { name: "upload_without_weights", about: "4 MB leave, nothing was read", play: upload },
-    Scenario { name: "json_beside_weights", about: "the tokenizer leaves", play: json },
-    Scenario { name: "debugger", about: "memory of a process without weights", play: debugger },
-    Scenario { name: "data_in_shared_memory", about: "/dev/shm is read, not run", play: shared_memory },
-    Scenario { name: "clients_read_their_token", about: "kubectl and python", play: token },
+    Scenario::new("notebook", "weights, a shell, a package", notebook),
+    Scenario::new("package_install", "8 MB come, 40 requests leave", packages),
+    Scenario::new("upload_without_weights", "4 MB leave, nothing was read", upload),
+    Scenario::new("json_beside_weights", "the tokenizer leaves", json),
+    Scenario::new("debugger", "memory of a process without weights", debugger),
+    Scenario::new("data_in_shared_memory", "/dev/shm is read, not run", shared_memory),
+    Scenario::new("clients_read_their_token", "kubectl and python", token),
 ];
 
 fn notebook(stage: &mut Stage) -> Outcome {

@@ -5,20 +5,15 @@ use tests::board::{MODEL, Played, Scenario, Stage, Trouble};
 use tests::scene::Network;
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "start_and_long_streams",
-        about: "4 streamed answers of 100 kB",
-        play: |stage| serve(stage, 4, 100_000, &["--parts", "200"]),
-    },
-    Scenario { name: "probes", about: "30 probes", play: |stage| serve(stage, 30, 90, &[]) },
-    Scenario { name: "metrics_scraped", about: "5 scrapes of 20 kB", play: |stage| serve(stage, 5, 20_000, &[]) },
-    Scenario {
-        name: "forked_workers",
-        about: "workers with the weights answer",
-        play: |stage| serve(stage, 8, 5_000, &["--workers"]),
-    },
-    Scenario { name: "behind_a_sidecar", about: "answers through a unix socket", play: sidecar },
-    Scenario { name: "a_static_site", about: "5 MB served, no weights", play: static_site },
+    Scenario::new("start_and_long_streams", "4 streamed answers of 100 kB", |stage| {
+        serve(stage, 4, 100_000, &["--parts", "200"])
+    }),
+    Scenario::new("probes", "30 probes", |stage| serve(stage, 30, 90, &[])),
+    Scenario::new("metrics_scraped", "5 scrapes of 20 kB", |stage| serve(stage, 5, 20_000, &[])),
+    Scenario::new("forked_workers", "workers with the weights answer", |stage| serve(stage, 8, 5_000, &["--workers"])),
+    Scenario::new("behind_a_sidecar", "answers through a unix socket", sidecar),
+    Scenario::new("a_static_site", "5 MB served, no weights", static_site),
+    Scenario::new("in_containerd", "streams, in containerd and runc", containerd),
 ];
 
 const REQUEST: &[u8] = b"POST /v1/chat/completions HTTP/1.1\r\n\r\n";
@@ -64,6 +59,15 @@ fn static_site(stage: &mut Stage) -> Outcome {
     let at = listen();
     let server = stage.begin(&["serve", "--bind", &at, "--answer", "5000000"])?;
     ask(stage, &at, 1, 5_000_000)?;
+    stage.lines_of(server)?;
+    Ok(Played::Harmless)
+}
+
+fn containerd(stage: &mut Stage) -> Outcome {
+    let at = listen();
+    let deed = ["serve", "--bind", &at, "--load", MODEL, "--connections", "3", "--answer", "50000", "--parts", "50"];
+    let (server, _) = stage.begin_in_runtime(PYTHON, &deed)?;
+    ask(stage, &at, 3, 50_000)?;
     stage.lines_of(server)?;
     Ok(Played::Harmless)
 }

@@ -5,16 +5,16 @@ use tests::board::{MODEL, Played, Scenario, Stage};
 use tests::scene::Network;
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "integrity_hashing", about: "sha256sum of the weights", play: hashing },
-    Scenario { name: "find_and_ls", about: "find, ls, du, stat", play: listing },
-    Scenario { name: "declared_backup", about: "tar to the declared store", play: backup },
-    Scenario { name: "log_shipping", about: "a server's log to the declared collector", play: logs },
-    Scenario { name: "metrics_pushed", about: "UDP to the declared collector", play: metrics },
-    Scenario { name: "telemetry", about: "600 bytes to an undeclared host", play: telemetry },
-    Scenario { name: "name_lookups", about: "100 names", play: names },
-    Scenario { name: "ping", about: "an ICMP echo of 56 bytes", play: ping },
-    Scenario { name: "bulk_between_pods", about: "20 MB to a declared pod", play: bulk },
-    Scenario { name: "weights_to_itself", about: "over the loopback interface", play: itself },
+    Scenario::new("integrity_hashing", "sha256sum of the weights", hashing),
+    Scenario::new("find_and_ls", "find, ls, du, stat", listing),
+    Scenario::new("declared_backup", "tar to the declared store", backup),
+    Scenario::new("log_shipping", "a server's log to the declared collector", logs),
+    Scenario::new("metrics_pushed", "UDP to the declared collector", metrics),
+    Scenario::new("telemetry", "600 bytes to an undeclared host", telemetry),
+    Scenario::new("name_lookups", "100 names", names),
+    Scenario::new("ping", "an ICMP echo of 56 bytes", ping),
+    Scenario::new("bulk_between_pods", "20 MB to a declared pod", bulk),
+    Scenario::new("weights_to_itself", "over the loopback interface", itself),
 ];
 
 fn hashing(stage: &mut Stage) -> Outcome {

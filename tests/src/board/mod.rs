@@ -47,4 +47,22 @@ pub struct Scenario {
     pub about: &'static str,
     /// Plays it.
     pub play: fn(&mut Stage) -> Result<Played, Trouble>,
+    /// Nothing else is played meanwhile.
+    pub alone: bool,
+}
+
+impl Scenario {
+    /// One that is played while others are.
+    pub const fn new(
+        name: &'static str,
+        about: &'static str,
+        play: fn(&mut Stage) -> Result<Played, Trouble>,
+    ) -> Scenario {
+        Scenario { name, about, play, alone: false }
+    }
+
+    /// The same, played alone: it does things to the whole machine.
+    pub const fn alone(self) -> Scenario {
+        Scenario { alone: true, ..self }
+    }
 }

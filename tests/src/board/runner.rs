@@ -103,19 +103,9 @@ fn run(target: &'static str, policy: Policy, scenarios: &[Scenario]) -> Result<V
         Policy::None => Sensor::start(&["run"])?,
     };
     let sentinel = Sentinel { container: Container::start(&Spec::default())?, count: AtomicU64::new(0) };
-    let plays = Mutex::new(Vec::new());
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
-            scope.spawn(|| {
-                while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let play = play(scenario, &sensor, &sentinel);
-                    plays.lock().unwrap_or_else(PoisonError::into_inner).push(play);
-                }
-            });
-        }
-    });
-    let mut plays = plays.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (alone, together): (Vec<&Scenario>, Vec<&Scenario>) = scenarios.iter().partition(|scenario| scenario.alone);
+    let mut plays = play_all(&together, AT_A_TIME, &sensor, &sentinel);
+    plays.extend(play_all(&alone, 1, &sensor, &sentinel));
     plays.sort_by_key(|play| scenarios.iter().position(|scenario| scenario.name == play.scenario.name));
     // Alerts may come late; look-alikes have the same time to become loud, by what is done after them.
     let complete = |events: &[Event]| plays.iter().all(|play| is_told(events, play));
@@ -126,6 +116,23 @@ fn run(target: &'static str, policy: Policy, scenarios: &[Scenario]) -> Result<V
         eprintln!("the sensor says: {line}");
     }
     Ok(plays.into_iter().map(|play| judge(target, policy, play, &stopped.events)).collect())
+}
+
+/// Plays all, so many at a time.
+fn play_all(scenarios: &[&Scenario], at_a_time: usize, sensor: &Sensor, sentinel: &Sentinel) -> Vec<Play> {
+    let plays = Mutex::new(Vec::new());
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..at_a_time {
+            scope.spawn(|| {
+                while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let play = play(scenario, sensor, sentinel);
+                    plays.lock().unwrap_or_else(PoisonError::into_inner).push(play);
+                }
+            });
+        }
+    });
+    plays.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Plays one; its containers are gone when this returns, and the sensor has seen all that happened in them.

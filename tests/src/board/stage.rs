@@ -2,7 +2,7 @@
 
 use super::expected::{Expected, Trouble};
 use crate::actor::process::HOST_PROC;
-use crate::scene::{Bind, Container, Directory, Network, Spec};
+use crate::scene::{Bind, Container, Directory, Network, Runtime, Spec};
 use crate::sink::{Heard, Received, Sink, Tap, sum};
 use crate::wait::{PATIENCE, scaled, until};
 use crate::{Place, Running, actor_in, weights};
@@ -42,6 +42,9 @@ pub struct Stage {
     pub model: Vec<u8>,
     files: Directory,
     watch: Watch,
+    runtime: Option<Runtime>,
+    /// Ids of the runtime's containers.
+    foreign: Vec<String>,
 }
 
 /// Ends what hangs: when it is dropped in time nothing happens, else the first processes of all containers are killed, and with them
@@ -167,7 +170,17 @@ impl Stage {
         })?;
         let watch = Watch::start();
         watch.container(&container);
-        Ok(Stage { container, others: Vec::new(), network, inode, model, files, watch })
+        Ok(Stage {
+            container,
+            others: Vec::new(),
+            network,
+            inode,
+            model,
+            files,
+            watch,
+            runtime: None,
+            foreign: Vec::new(),
+        })
     }
 
     /// One more container, with the shared directory; `models`: with the models. Its number among the others.
@@ -283,19 +296,24 @@ impl Stage {
         world: World,
         verbatim: bool,
     ) -> Result<Expected, Trouble> {
-        self.truth_after(lines, sender, world, verbatim, 0)
+        self.truth_in(lines, &self.place(sender)?.id, world, verbatim, 0)
     }
 
     /// The same, where so many bytes had left before, rightly.
-    pub fn truth_after(
+    pub fn truth_after(&self, lines: &[Value], world: World, before: u64) -> Result<Expected, Trouble> {
+        self.truth_in(lines, &self.container.id, world, false, before)
+    }
+
+    /// The same, with the sender in the container of this id.
+    pub fn truth_in(
         &self,
         lines: &[Value],
-        sender: Option<usize>,
+        id: &str,
         world: World,
         verbatim: bool,
         before: u64,
     ) -> Result<Expected, Trouble> {
-        let mut expected = Expected::of(lines, &[&self.place(sender)?.id])?;
+        let mut expected = Expected::of(lines, &[id])?;
         expected.inodes = vec![self.inode.clone()];
         expected.verbatim = verbatim;
         let (bytes, sum) = world.finish()?.all();
@@ -320,6 +338,18 @@ impl Stage {
             return Err(format!("what came ({bytes} bytes) are not the weights").into());
         }
         Ok(())
+    }
+
+    /// Starts the actor, under the name `program`, in a container of containerd and runc; with its id.
+    pub fn begin_in_runtime(&mut self, program: &str, arguments: &[&str]) -> Result<(Running, String), Trouble> {
+        let runtime = match &mut self.runtime {
+            Some(runtime) => runtime,
+            place => place.insert(Runtime::start()?.map_err(Skip)?),
+        };
+        let binds = binds(self.files.path(), true);
+        let (running, id) = runtime.run(&self.network.inside, &binds, program, arguments)?;
+        self.foreign.push(id.clone());
+        Ok((running, id))
     }
 
     /// Starts an actor in the world outside, as a process of the host.
@@ -359,11 +389,13 @@ impl Stage {
 
     /// Ids of all containers.
     pub fn ids(&self) -> Vec<String> {
-        std::iter::once(&self.container).chain(&self.others).map(|container| container.id.clone()).collect()
+        let own = std::iter::once(&self.container).chain(&self.others).map(|container| container.id.clone());
+        own.chain(self.foreign.iter().cloned()).collect()
     }
 
     /// Takes it down.
     pub fn strike(self) -> Result<(), Trouble> {
+        drop(self.runtime);
         // Those that share the first one's processes first.
         for container in self.others.into_iter().rev() {
             container.stop()?;
