@@ -9,7 +9,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new("double_fork_false_name", "daemon called nginx", |stage| {
         theft(stage, &["none", "--disguise", "nginx"])
     }),
-    Scenario::new("true_loader_itself", "the loader reads and sends (as by LD_PRELOAD)", loader),
+    Scenario::new("true_loader_itself", "the declared loader reads and sends", loader),
     Scenario::new("named_like_a_loader", "a thief called vllm", named),
     Scenario::new("sender_execs_after_reading", "reads to memory file, exec, sends", exec),
 ];

@@ -8,6 +8,7 @@ mod destinations;
 mod disguises;
 mod memory;
 mod one_process;
+mod preload;
 mod relays;
 mod tampering;
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         containers::SCENARIOS,
         channels::SCENARIOS,
         disguises::SCENARIOS,
+        preload::SCENARIOS,
         destinations::SCENARIOS,
         tampering::SCENARIOS,
     ];

@@ -47,6 +47,8 @@ impl Status {
 pub struct Facts {
     pub seconds: Option<Duration>,
     pub rule: String,
+    /// How it travelled, as told.
+    pub carriers: Vec<String>,
     pub bytes_told: Option<u64>,
     pub bytes_true: u64,
     pub bytes: Option<bool>,
@@ -115,6 +117,7 @@ impl Row {
             "good": self.status.is_good(),
             "seconds": facts.seconds.map(|time| time.as_secs_f64()),
             "rule": facts.rule,
+            "carriers": facts.carriers,
             "bytes_told": facts.bytes_told,
             "bytes_true": facts.bytes_true,
             "bytes_ok": facts.bytes,

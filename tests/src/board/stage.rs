@@ -209,9 +209,9 @@ impl Stage {
         format!("{SHARED}/{name}")
     }
 
-    /// A path of the models' directory on the host.
-    pub fn models(&self) -> PathBuf {
-        self.files.path().join("models")
+    /// The shared directory on the host.
+    pub fn shared_on_host(&self) -> PathBuf {
+        self.files.path().join("shared")
     }
 
     /// The service account's token.

@@ -62,6 +62,7 @@ fn facts(told: &Told<'_>, expected: &Expected) -> Facts {
     Facts {
         seconds: None,
         rule: String::new(),
+        carriers: list(told.anywhere("weir.carriers")),
         bytes_told,
         bytes_true,
         bytes: (!tamper).then(|| bytes_told.is_some_and(|told| is_near(told, bytes_true))),
@@ -94,6 +95,11 @@ fn goes_there(told: &Told<'_>, expected: &Expected) -> bool {
     })
 }
 
+fn list(value: Option<&Value>) -> Vec<String> {
+    let texts = value.and_then(Value::as_array).into_iter().flatten();
+    texts.filter_map(|text| text.as_str().map(str::to_owned)).collect()
+}
+
 fn is(value: Option<&Value>, text: &str) -> bool {
     value.and_then(Value::as_str) == Some(text)
 }
@@ -105,3 +111,6 @@ fn is_any(value: Option<&Value>, texts: &[String]) -> bool {
 fn is_one_of(value: Option<&Value>, pids: &[u32]) -> bool {
     value.and_then(Value::as_u64).is_some_and(|pid| pids.iter().any(|own| u64::from(*own) == pid))
 }
+
+#[cfg(test)]
+mod tests;
