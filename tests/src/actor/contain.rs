@@ -69,9 +69,9 @@ fn start(args: &Args, claim: &Claim, cgroups: &[PathBuf]) -> io::Result<Pid> {
             let namespace = File::open(&path).context(|| path.clone())?;
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::ProcessID)).context(|| path)?;
         }
-        // SAFETY: NEWPID does not touch the table of descriptors, the one thing that the function is unsafe for.
         None => {
-            unsafe { unshare_unsafe(UnshareFlags::NEWPID) }.context(|| "making a pid namespace (needs root)".into())?
+            // SAFETY: NEWPID does not touch the table of descriptors, the one thing that the function is unsafe for.
+            unsafe { unshare_unsafe(UnshareFlags::NEWPID) }.context(|| "making a pid namespace (needs root)".into())?;
         }
     }
     let (mut said, say) = io::pipe()?;

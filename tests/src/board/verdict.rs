@@ -19,7 +19,7 @@ struct Judged<'a> {
 /// Of an attack: the facts as the best alert has them, and what is wrong with it.
 pub fn of_attack(events: &[Event], expected: &Expected) -> (Status, Facts, String) {
     let about = |event: &&Event| reaches(event, "high") && is_about(event, expected);
-    let all = Told::all(events).into_iter().filter(|told| told.revisions.iter().any(|event| about(event)));
+    let all = Told::all(events).into_iter().filter(|told| told.revisions.iter().any(&about));
     let judged = all.map(|told| Judged { facts: facts(&told, expected), told });
     let best = judged.max_by_key(|judged| judged.facts.right());
     let Some(best) = best else {
