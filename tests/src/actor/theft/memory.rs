@@ -121,6 +121,41 @@ pub fn other(args: &Args) -> io::Result<()> {
     victim.join()
 }
 
+/// A process that opens nothing waits with empty memory; another loads the file and writes it there.
+pub fn pushed(args: &Args) -> io::Result<()> {
+    let length = length(args)?;
+    let (mut theirs, ours) = UnixStream::pair()?;
+    let sender = Child::start({
+        let mut ours = ours;
+        move || {
+            let memory = vec![0u8; length];
+            ours.write_all(&memory.as_ptr().expose_provenance().to_ne_bytes())?;
+            ours.read_exact(&mut [0])?;
+            // What was written from outside is read as what it is now, not as the compiler remembers it.
+            send::send(args, &mut std::hint::black_box(&memory).as_slice())
+        }
+    })?;
+    let mut address = [0; size_of::<usize>()];
+    theirs.read_exact(&mut address)?;
+    let address = usize::from_ne_bytes(address);
+    Child::start(|| {
+        let Some(source) = take::source(args)? else { return Ok(()) };
+        let whole = super::read_whole(source, args.limit)?;
+        let local = libc::iovec { iov_base: whole.as_ptr().cast_mut().cast(), iov_len: whole.len() };
+        let remote = libc::iovec { iov_base: std::ptr::with_exposed_provenance_mut(address), iov_len: whole.len() };
+        // SAFETY: the local place is ours, of that length, and only read; the other is memory that its owner made for this.
+        let moved = unsafe { libc::process_vm_writev(sender.pid(), &raw const local, 1, &raw const remote, 1, 0) };
+        match usize::try_from(moved) {
+            Ok(moved) if moved == whole.len() => Ok(()),
+            Ok(moved) => Err(io::Error::other(format!("{moved} of {} bytes were written", whole.len()))),
+            Err(_) => Err(io::Error::last_os_error()).context(|| "process_vm_writev".into()),
+        }
+    })?
+    .join()?;
+    theirs.write_all(&[0])?;
+    sender.join()
+}
+
 /// process_vm_readv(2)
 fn by_call(pid: libc::pid_t, address: usize, length: usize) -> io::Result<Vec<u8>> {
     let mut copy = vec![0u8; length];

@@ -87,6 +87,8 @@ pub enum Carrier {
     UnixDatagram,
     /// A copy on a file system.
     File,
+    /// The same, copied within the kernel (copy_file_range).
+    CopyFileRange,
     /// A file in memory without a name, inherited.
     Memfd,
     /// A file that both have mapped.
@@ -103,6 +105,8 @@ pub enum Carrier {
     PassedSocket,
     /// process_vm_readv of a process that has loaded the file.
     ProcessVmReadv,
+    /// The same the other way round: who has loaded the file writes it into another process (process_vm_writev).
+    ProcessVmWritev,
     /// /proc/PID/mem of it.
     ProcMem,
     /// PTRACE_PEEKDATA of it.
@@ -127,6 +131,7 @@ pub fn theft(args: &Args) -> io::Result<u8> {
         Carrier::Socketpair => carry::socketpair(args),
         Carrier::UnixDatagram => carry::unix_datagram(args),
         Carrier::File => carry::file(args),
+        Carrier::CopyFileRange => carry::copied_in_the_kernel(args),
         Carrier::Memfd => carry::memfd(args),
         Carrier::Map | Carrier::SharedMemory => memory::map(args),
         Carrier::Descriptor => descriptor::passed(args),
@@ -134,6 +139,7 @@ pub fn theft(args: &Args) -> io::Result<u8> {
         Carrier::InheritedSocket => descriptor::inherited_socket(args),
         Carrier::PassedSocket => descriptor::passed_socket(args),
         Carrier::ProcessVmReadv | Carrier::ProcMem | Carrier::Ptrace => memory::other(args),
+        Carrier::ProcessVmWritev => memory::pushed(args),
         Carrier::CloneVm => memory::clone_vm(args),
     }?;
     Ok(0)

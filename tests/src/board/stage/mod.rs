@@ -1,21 +1,24 @@
 //! Where one scenario is played: containers, a network, the world outside, and weights of its own.
 
+mod watch;
+mod world;
+
+pub use world::{Listener, World};
+
+use watch::Watch;
+
 use super::expected::{Expected, Trouble};
 use crate::actor::process::HOST_PROC;
 use crate::scene::{Bind, Container, Directory, Network, Runtime, Spec};
-use crate::sink::{Heard, Received, Sink, Tap, sum};
-use crate::wait::{PATIENCE, scaled, until};
+use crate::sink::sum;
 use crate::{Place, Running, actor_in, weights};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::Duration;
 
 /// The weights file as containers see it.
 pub const MODEL: &str = "/models/llama/model.safetensors";
@@ -23,8 +26,6 @@ pub const MODEL: &str = "/models/llama/model.safetensors";
 const MODEL_SIZE: u64 = 5;
 /// A directory that all containers of the stage see and may write.
 const SHARED: &str = "/shared";
-/// A scenario that takes longer hangs.
-const LIMIT: Duration = Duration::from_secs(60);
 /// The directory of the service account's token, as kubelet mounts it.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
@@ -45,81 +46,6 @@ pub struct Stage {
     runtime: Option<Runtime>,
     /// Ids of the runtime's containers.
     foreign: Vec<String>,
-}
-
-/// Ends what hangs: when it is dropped in time nothing happens, else the first processes of all containers are killed, and with them
-/// all that was done there, so that whoever waits for it is told.
-struct Watch {
-    pids: Arc<Mutex<Vec<u32>>>,
-    _done: mpsc::Sender<()>,
-}
-
-impl Watch {
-    fn start() -> Watch {
-        let pids = Arc::new(Mutex::new(Vec::<u32>::new()));
-        let (done, end) = mpsc::channel::<()>();
-        let watched = Arc::clone(&pids);
-        std::thread::spawn(move || {
-            if end.recv_timeout(scaled(LIMIT)) != Err(mpsc::RecvTimeoutError::Timeout) {
-                return;
-            }
-            for pid in watched.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-                if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
-                    let _ = kill_process(pid, Signal::KILL);
-                }
-            }
-        });
-        Watch { pids, _done: done }
-    }
-
-    fn container(&self, container: &Container) {
-        self.pids.lock().unwrap_or_else(PoisonError::into_inner).push(container.pid);
-    }
-}
-
-/// Waits outside for one connection.
-pub struct Listener(TcpListener);
-
-impl Listener {
-    /// Says `words` to whoever connects first, and takes all that comes: how many bytes, and their sum.
-    pub fn command(self, words: &[u8]) -> Result<(u64, u64), Trouble> {
-        self.0.set_nonblocking(true)?;
-        let (mut stream, _) = until(PATIENCE, "somebody connects", || self.0.accept().ok())?;
-        stream.set_nonblocking(false)?;
-        converse(&mut stream, words)
-    }
-}
-
-/// Says `words`, and takes all that comes.
-fn converse(stream: &mut TcpStream, words: &[u8]) -> Result<(u64, u64), Trouble> {
-    stream.set_read_timeout(Some(scaled(PATIENCE)))?;
-    stream.write_all(words)?;
-    let mut all = Vec::new();
-    stream.read_to_end(&mut all)?;
-    Ok((all.len() as u64, sum(&all)))
-}
-
-/// What receives in the world outside.
-pub struct World {
-    sink: Sink,
-    tap: Tap,
-}
-
-/// What the world outside has received.
-pub struct Truth {
-    /// Over TCP and UDP.
-    pub received: Vec<Received>,
-    /// Otherwise.
-    pub heard: Heard,
-}
-
-impl Truth {
-    /// All bytes, and their sum.
-    pub fn all(&self) -> (u64, u64) {
-        let streams = self.received.iter().map(|peer| (peer.bytes, peer.sum));
-        let rest = [self.heard.icmp, self.heard.raw, (self.heard.dns.1, 0)];
-        streams.chain(rest).fold((0, 0), |(bytes, sum), (more, its)| (bytes + more, sum.wrapping_add(its)))
-    }
 }
 
 impl Stage {
@@ -228,16 +154,7 @@ impl Stage {
         }
         let own = [Self::BUCKET, Self::COLLECTOR, Self::POD, Self::HUB];
         addresses.extend(own.iter().chain(more).copied().map(IpAddr::from));
-        let at: Vec<_> = addresses.iter().map(|address| SocketAddr::new(*address, Self::PORT)).collect();
-        let sink = Sink::start_at(&at, Some(&self.network.outside))?;
-        let names = [
-            ("huggingface.co", Self::HUB),
-            ("own-bucket.s3.eu-central-1.amazonaws.com", Self::BUCKET),
-            ("other-bucket.s3.eu-central-1.amazonaws.com", Self::BUCKET),
-            ("collector.monitoring.svc.cluster.local", Self::COLLECTOR),
-        ];
-        let tap = Tap::start(&self.network.outside, &[Self::OUTSIDE, Self::RESOLVER], &names)?;
-        Ok(World { sink, tap })
+        World::open(&self.network, &addresses)
     }
 
     /// An actor's deed in the container; the lines that it said.
@@ -376,15 +293,12 @@ impl Stage {
     /// Connects from outside to a server in the container, once it is there, says `request`, and takes all that comes: how many bytes,
     /// and their sum.
     pub fn fetch(&self, at: &str, request: &[u8]) -> Result<(u64, u64), Trouble> {
-        self.network.outside.enter(|| -> Result<(u64, u64), Trouble> {
-            let mut stream = until(PATIENCE, "the server listens", || TcpStream::connect(at).ok())?;
-            converse(&mut stream, request)
-        })?
+        world::fetch(&self.network, at, request)
     }
 
     /// Listens outside, for one that will be told what to do.
     pub fn listen(&self, address: IpAddr, port: u16) -> Result<Listener, Trouble> {
-        Ok(Listener(self.network.outside.enter(|| TcpListener::bind((address, port)))??))
+        Listener::bind(&self.network, address, port)
     }
 
     /// Ids of all containers.
@@ -401,13 +315,6 @@ impl Stage {
             container.stop()?;
         }
         Ok(self.container.stop()?)
-    }
-}
-
-impl World {
-    /// Ends it; all that came.
-    pub fn finish(self) -> Result<Truth, Trouble> {
-        Ok(Truth { received: self.sink.finish()?, heard: self.tap.finish()? })
     }
 }
 
