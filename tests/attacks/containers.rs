@@ -7,7 +7,16 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new("shared_volume", "shared volume, the second container sends", shared_volume),
     Scenario::new("shared_volume_renamed", "the same, renamed in between", shared_volume_renamed),
     Scenario::new("proc_root", "/proc/PID/root of the other container", proc_root),
-    Scenario::new("unix_socket_between_containers", "unix socket in a shared volume", unix_socket),
+    Scenario::new("unix_stream_across", "unix stream, two containers", |stage| halves(stage, "unix-stream")),
+    Scenario::new("unix_datagram_across", "unix datagrams, two containers", |stage| halves(stage, "unix-datagram")),
+    Scenario::new("fifo_across", "named pipe, two containers", |stage| halves(stage, "fifo")),
+    Scenario::new("descriptor_across", "SCM_RIGHTS, two containers", |stage| halves(stage, "descriptor")),
+    Scenario::new("mapped_file_across", "a file that both map, two containers", |stage| halves(stage, "map")),
+    Scenario::new("descriptor_fetched_across", "pidfd_getfd, two containers", |stage| prey(stage, "pidfd-getfd")),
+    Scenario::new("process_vm_readv_across", "process_vm_readv, two containers", |stage| {
+        prey(stage, "process-vm-readv")
+    }),
+    Scenario::new("proc_mem_across", "/proc/PID/mem, two containers", |stage| prey(stage, "proc-mem")),
     Scenario::new("in_containerd", "pipe, in containerd and runc", containerd),
     Scenario::new("hidden_in_a_flood", "200 thousand opens next door meanwhile", flood).alone(),
 ];
@@ -45,14 +54,29 @@ fn proc_root(stage: &mut Stage) -> Outcome {
     Ok(Played::Attack(stage.truth_of(&lines, second, world, true)?))
 }
 
-fn unix_socket(stage: &mut Stage) -> Outcome {
-    let second = Some(stage.another(false, true, false)?);
+/// The reader is in the first container, the sender in the second; they share a directory.
+fn halves(stage: &mut Stage, carrier: &str) -> Outcome {
+    let second = stage.another(false, true, false)?;
+    by_halves(stage, second, carrier)
+}
+
+/// They share their processes as well, so that the thief can get at its prey.
+fn prey(stage: &mut Stage, carrier: &str) -> Outcome {
+    let second = stage.another(false, true, true)?;
+    by_halves(stage, second, carrier)
+}
+
+fn by_halves(stage: &mut Stage, second: usize, carrier: &str) -> Outcome {
+    let second = Some(second);
     let world = stage.world(&[])?;
-    let place = stage.shared("agent.sock");
-    let receive = ["theft", "unix-receive", "--place", &place, "--to", &outside()];
+    let place = stage.shared("agent");
+    // The sender cannot see the file, and has to be told how long it is.
+    let length = format!("{}", stage.model.len());
+    let to = outside();
+    let receive = ["theft", carrier, "--half", "receive", "--place", &place, "--limit", &length, "--to", &to];
     let (sent, given) = std::thread::scope(|scope| {
         let receiver = scope.spawn(|| stage.act_in(second, &receive));
-        let given = stage.act(&["theft", "unix-give", "--place", &place, "--read", MODEL]);
+        let given = stage.act(&["theft", carrier, "--half", "give", "--place", &place, "--read", MODEL]);
         (receiver.join().unwrap_or_else(|_| Err("the receiver died".into())), given)
     });
     let lines = [given?, sent?].concat();

@@ -4,7 +4,9 @@ use super::theft;
 use tests::board::Scenario;
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario::new("descriptor_passed", "SCM_RIGHTS, closed before connect", |stage| theft(stage, &["descriptor"])),
+    Scenario::new("descriptor_passed", "SCM_RIGHTS, closed before connect", |stage| {
+        theft(stage, &["descriptor", "--place", "/tmp/s"])
+    }),
     Scenario::new("descriptor_fetched", "pidfd_getfd", |stage| theft(stage, &["pidfd-getfd"])),
     Scenario::new("socket_inherited", "the parent connects, the child sends", |stage| {
         theft(stage, &["inherited-socket"])

@@ -2,13 +2,14 @@
 //!
 //! Of two processes the reader is forked first where both hold an end: what moves into it is closed here, so the sender sees the end.
 
-use super::{Args, send, take};
+use super::{Args, Half, send, take};
 use crate::Context;
 use crate::actor::process::Child;
 use crate::wait::{PATIENCE, until};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::Path;
 
 /// Bytes a write: what a pipe takes at once.
 const PART: usize = 1 << 16;
@@ -34,20 +35,39 @@ pub fn pipe(args: &Args) -> io::Result<()> {
     sender.join()
 }
 
-pub fn fifo(args: &Args) -> io::Result<()> {
+/// Two processes that meet at the place: `make` makes it, for the sender; or one of them, and the other is elsewhere.
+pub fn meet<P>(
+    args: &Args,
+    make: impl FnOnce(&Path) -> io::Result<P>,
+    give: impl FnOnce(&Path) -> io::Result<()>,
+    receive: impl FnOnce(P) -> io::Result<()>,
+) -> io::Result<()> {
     let place = args.place()?;
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        place,
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
-        0,
+    let made = || make(place).context(|| place.display().to_string());
+    match args.half {
+        Some(Half::Receive) => receive(made()?),
+        Some(Half::Give) => {
+            until(PATIENCE, "the other has made the place", || place.exists().then_some(()))?;
+            give(place)
+        }
+        None => {
+            let made = made()?;
+            let reader = Child::start(|| give(place))?;
+            let sender = Child::start(move || receive(made))?;
+            reader.join()?;
+            sender.join()
+        }
+    }
+}
+
+pub fn fifo(args: &Args) -> io::Result<()> {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    meet(
+        args,
+        |place| Ok(mknodat(CWD, place, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?),
+        |place| give(args, File::options().write(true).open(place)?),
+        |()| send::send(args, &mut File::open(args.place()?)?),
     )
-    .context(|| place.display().to_string())?;
-    let reader = Child::start(|| give(args, File::options().write(true).open(place)?))?;
-    let sender = Child::start(|| send::send(args, &mut File::open(place)?))?;
-    reader.join()?;
-    sender.join()
 }
 
 pub fn socketpair(args: &Args) -> io::Result<()> {
@@ -59,38 +79,32 @@ pub fn socketpair(args: &Args) -> io::Result<()> {
 }
 
 pub fn unix_stream(args: &Args) -> io::Result<()> {
-    let place = args.place()?;
-    let listener = UnixListener::bind(place).context(|| place.display().to_string())?;
-    let reader = Child::start(|| give(args, UnixStream::connect(place)?))?;
-    let sender = Child::start(move || send::send(args, &mut listener.accept()?.0))?;
-    reader.join()?;
-    sender.join()
+    meet(
+        args,
+        |place| UnixListener::bind(place),
+        |place| give(args, connect(place)?),
+        |listener| send::send(args, &mut listener.accept()?.0),
+    )
 }
 
-pub fn unix_give(args: &Args) -> io::Result<()> {
-    let place = args.place()?;
-    give(args, until(PATIENCE, "somebody listens", || UnixStream::connect(place).ok())?)
-}
-
-pub fn unix_receive(args: &Args) -> io::Result<()> {
-    let place = args.place()?;
-    let listener = UnixListener::bind(place).context(|| place.display().to_string())?;
-    send::send(args, &mut listener.accept()?.0)
+/// Between the making of a socket's name and the listening is a moment in which it refuses.
+pub fn connect(place: &Path) -> io::Result<UnixStream> {
+    until(PATIENCE, "somebody listens", || UnixStream::connect(place).ok())
 }
 
 pub fn unix_datagram(args: &Args) -> io::Result<()> {
-    let place = args.place()?;
-    let receiver = UnixDatagram::bind(place).context(|| place.display().to_string())?;
-    let reader = Child::start(|| {
-        let out = UnixDatagram::unbound()?;
-        out.connect(place)?;
-        give(args, Datagrams(&out))?;
-        // An empty one is the end. (A queue that is full makes the sender wait.)
-        out.send(&[]).map(drop)
-    })?;
-    let sender = Child::start(move || send::send(args, &mut Datagrams(&receiver)))?;
-    reader.join()?;
-    sender.join()
+    meet(
+        args,
+        |place| UnixDatagram::bind(place),
+        |place| {
+            let out = UnixDatagram::unbound()?;
+            out.connect(place)?;
+            give(args, Datagrams(&out))?;
+            // An empty one is the end. (A queue that is full makes the sender wait.)
+            out.send(&[]).map(drop)
+        },
+        |receiver| send::send(args, &mut Datagrams(&receiver)),
+    )
 }
 
 /// Unix datagrams as a stream; each `read` takes one, so the buffer must have room for the largest.

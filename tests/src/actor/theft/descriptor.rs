@@ -1,6 +1,6 @@
 //! Descriptors that change hands: the file's, and the socket's.
 
-use super::{Args, open, read_whole, send, take};
+use super::{Args, carry, memory, open, read_whole, send, take};
 use crate::Context;
 use crate::actor::open::owned;
 use crate::actor::process::Child;
@@ -9,52 +9,45 @@ use rustix::net::{
     recvmsg, sendmsg,
 };
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 
 /// One opens and passes the descriptor; the other reads, closes it, and connects after that.
 pub fn passed(args: &Args) -> io::Result<()> {
-    let (from, to) = UnixStream::pair()?;
-    let reader = Child::start(move || pass(&to, open(args.source()?)?.as_fd()))?;
-    let sender = Child::start(move || {
-        let whole = read_whole(File::from(receive(&from)?), args.limit)?;
-        drop(from);
-        send::send(args, &mut whole.as_slice())
-    })?;
-    reader.join()?;
-    sender.join()
+    carry::meet(
+        args,
+        |place| UnixListener::bind(place),
+        |place| pass(&carry::connect(place)?, open(args.source()?)?.as_fd()),
+        |listener| {
+            let (from, _) = listener.accept()?;
+            let whole = read_whole(File::from(receive(&from)?), args.limit)?;
+            drop((from, listener));
+            send::send(args, &mut whole.as_slice())
+        },
+    )
 }
 
 /// One opens and waits; the other takes the descriptor without being asked.
 pub fn fetched(args: &Args) -> io::Result<()> {
-    let (mut theirs, ours) = UnixStream::pair()?;
-    let victim = Child::start({
-        let mut ours = ours;
-        move || {
+    memory::prey(
+        args,
+        || {
             let file = open(args.source()?)?;
-            // Its number, and then nothing until whoever started this says so.
-            ours.write_all(&file.as_raw_fd().to_ne_bytes())?;
-            ours.read(&mut [0]).map(drop)
-        }
-    })?;
-    let mut number = [0; 4];
-    theirs.read_exact(&mut number)?;
-    let thief = Child::start(|| {
-        // SAFETY: numbers only.
-        let process = owned(unsafe { libc::syscall(libc::SYS_pidfd_open, victim.pid(), 0) })?;
-        let number = i32::from_ne_bytes(number);
-        // SAFETY: numbers only.
-        let file = owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) });
-        let whole = read_whole(File::from(file.context(|| "pidfd_getfd".into())?), args.limit)?;
-        send::send(args, &mut whole.as_slice())
-    })?;
-    thief.join()?;
-    // It has a copy of our end too, so that closing it would say nothing.
-    theirs.write_all(&[0])?;
-    victim.join()
+            let number = file.as_raw_fd();
+            Ok(Some((file, number as usize)))
+        },
+        |pid, number| {
+            // SAFETY: numbers only.
+            let process = owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+            // SAFETY: numbers only.
+            let file = owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) });
+            let whole = read_whole(File::from(file.context(|| "pidfd_getfd".into())?), args.limit)?;
+            send::send(args, &mut whole.as_slice())
+        },
+    )
 }
 
 /// The parent connects and never reads; the child, forked after that, reads and sends.

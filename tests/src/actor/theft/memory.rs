@@ -1,8 +1,9 @@
 //! Memory that two have, or that one takes from the other.
 
-use super::{Args, Carrier, send, take};
+use super::{Args, Carrier, Half, send, take};
 use crate::Context;
 use crate::actor::process::Child;
+use crate::wait::{PATIENCE, until};
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -53,13 +54,35 @@ impl Drop for Shared {
 
 /// How much is stolen: the file, or the limit.
 fn length(args: &Args) -> io::Result<usize> {
-    let size = std::fs::metadata(args.source()?)?.len();
+    // Who only receives may not see the file.
+    let size = match &args.read {
+        Some(path) => std::fs::metadata(path)?.len(),
+        None => u64::MAX,
+    };
     Ok(usize::try_from(size.min(args.limit)).unwrap_or(usize::MAX))
 }
 
 /// The reader fills memory that the sender has too, mapped by each (a file) or before both were forked (none).
 pub fn map(args: &Args) -> io::Result<()> {
     let length = length(args)?;
+    match args.half {
+        // The file is made by who reads, filled, and then known under its name; who sends maps it when it is there.
+        Some(Half::Give) => {
+            let place = args.place()?;
+            let draft = place.with_extension("draft");
+            let file = File::options().read(true).write(true).create_new(true).open(&draft)?;
+            file.set_len(length as u64)?;
+            fill(args, &mut Shared::new(Some(&file), length)?)?;
+            return std::fs::rename(&draft, place);
+        }
+        Some(Half::Receive) => {
+            let file = until(PATIENCE, "the file is there", || {
+                File::options().read(true).write(true).open(args.place().ok()?).ok()
+            })?;
+            return send::send(args, &mut Shared::new(Some(&file), length)?.bytes());
+        }
+        None => {}
+    }
     let file = match args.carrier {
         Carrier::Map => {
             let place = args.place()?;
@@ -94,31 +117,67 @@ fn fill(args: &Args, memory: &mut Shared) -> io::Result<()> {
 /// A process loads the file, as a server does; another, which never opens it, copies the memory.
 pub fn other(args: &Args) -> io::Result<()> {
     let length = length(args)?;
-    let (mut theirs, ours) = UnixStream::pair()?;
-    let victim = Child::start({
-        let mut ours = ours;
-        move || {
-            let Some(source) = take::source(args)? else { return Ok(()) };
+    prey(
+        args,
+        || {
+            let Some(source) = take::source(args)? else { return Ok(None) };
             let whole = super::read_whole(source, args.limit)?;
-            ours.write_all(&whole.as_ptr().expose_provenance().to_ne_bytes())?;
-            ours.read(&mut [0]).map(drop)
+            let address = whole.as_ptr().expose_provenance();
+            Ok(Some((whole, address)))
+        },
+        |pid, address| {
+            let whole = match args.carrier {
+                Carrier::ProcessVmReadv => by_call(pid, address, length)?,
+                Carrier::ProcMem => by_file(pid, address, length)?,
+                _ => by_words(pid, address, length)?,
+            };
+            send::send(args, &mut whole.as_slice())
+        },
+    )
+}
+
+/// The prey `load`s and waits; the thief `take`s from it, given its pid and the number that says where to look. By halves the
+/// number is in the file `--place`, which the thief removes when it has what it wants.
+pub fn prey<T>(
+    args: &Args,
+    load: impl FnOnce() -> io::Result<Option<(T, usize)>>,
+    take: impl FnOnce(libc::pid_t, usize) -> io::Result<()>,
+) -> io::Result<()> {
+    match args.half {
+        None => {
+            let (mut theirs, ours) = UnixStream::pair()?;
+            let prey = Child::start({
+                let mut ours = ours;
+                move || {
+                    let Some((_loaded, number)) = load()? else { return Ok(()) };
+                    ours.write_all(&number.to_ne_bytes())?;
+                    ours.read(&mut [0]).map(drop)
+                }
+            })?;
+            let mut number = [0; size_of::<usize>()];
+            theirs.read_exact(&mut number)?;
+            Child::start(|| take(prey.pid(), usize::from_ne_bytes(number)))?.join()?;
+            // It has a copy of our end too, so that closing it would say nothing.
+            theirs.write_all(&[0])?;
+            prey.join()
         }
-    })?;
-    let mut address = [0; size_of::<usize>()];
-    theirs.read_exact(&mut address)?;
-    let address = usize::from_ne_bytes(address);
-    let thief = Child::start(|| {
-        let whole = match args.carrier {
-            Carrier::ProcessVmReadv => by_call(victim.pid(), address, length)?,
-            Carrier::ProcMem => by_file(victim.pid(), address, length)?,
-            _ => by_words(victim.pid(), address, length)?,
-        };
-        send::send(args, &mut whole.as_slice())
-    })?;
-    thief.join()?;
-    // It has a copy of our end too, so that closing it would say nothing.
-    theirs.write_all(&[0])?;
-    victim.join()
+        Some(Half::Give) => {
+            let place = args.place()?;
+            let Some((_loaded, number)) = load()? else { return Ok(()) };
+            let draft = place.with_extension("draft");
+            std::fs::write(&draft, format!("{} {number}", std::process::id()))?;
+            std::fs::rename(&draft, place)?;
+            until(PATIENCE, "the thief has what it wants", || (!place.exists()).then_some(()))
+        }
+        Some(Half::Receive) => {
+            let place = args.place()?;
+            let text = until(PATIENCE, "the prey is there", || std::fs::read_to_string(place).ok())?;
+            let (pid, number) = text.split_once(' ').ok_or_else(|| io::Error::other("no pid and number"))?;
+            let parse = |_| io::Error::other("no numbers");
+            take(pid.parse().map_err(parse)?, number.parse().map_err(parse)?)?;
+            std::fs::remove_file(place)
+        }
+    }
 }
 
 /// A process that opens nothing waits with empty memory; another loads the file and writes it there.

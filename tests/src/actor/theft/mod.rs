@@ -59,6 +59,9 @@ pub struct Args {
     /// Over so many connections, each of so many bytes, with so many milliseconds between (`--over drip`).
     #[arg(long, num_args = 3, default_values_t = [40, 8192, 50])]
     drip: Vec<u64>,
+    /// Do only one half of it; the other is done elsewhere (carriers with a `--place`).
+    #[arg(long)]
+    half: Option<Half>,
     /// Have a daemon of this name do it: forked twice, under another command line.
     #[arg(long)]
     disguise: Option<String>,
@@ -77,10 +80,6 @@ pub enum Carrier {
     Fifo,
     /// A unix stream socket with a name.
     UnixStream,
-    /// A unix stream socket with a name: this process is the reader only, and connects when the name is there.
-    UnixGive,
-    /// The same: this process is the sender only, and listens.
-    UnixReceive,
     /// A pair of unix sockets, inherited.
     Socketpair,
     /// Unix datagrams to a name.
@@ -115,6 +114,15 @@ pub enum Carrier {
     CloneVm,
 }
 
+/// A half of a theft by two processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Half {
+    /// Read, and give to the other, once its place is there.
+    Give,
+    /// Make the place, take from the other, and send.
+    Receive,
+}
+
 /// Carries it out. The truth is said line by line as it becomes true.
 pub fn theft(args: &Args) -> io::Result<u8> {
     if let Some(name) = &args.disguise {
@@ -126,8 +134,6 @@ pub fn theft(args: &Args) -> io::Result<u8> {
         Carrier::Pipe => carry::pipe(args),
         Carrier::Fifo => carry::fifo(args),
         Carrier::UnixStream => carry::unix_stream(args),
-        Carrier::UnixGive => carry::unix_give(args),
-        Carrier::UnixReceive => carry::unix_receive(args),
         Carrier::Socketpair => carry::socketpair(args),
         Carrier::UnixDatagram => carry::unix_datagram(args),
         Carrier::File => carry::file(args),
