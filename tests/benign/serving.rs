@@ -12,6 +12,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new("metrics_scraped", "5 scrapes of 20 kB", |stage| serve(stage, 5, 20_000, &[])),
     Scenario::new("forked_workers", "workers with the weights answer", |stage| serve(stage, 8, 5_000, &["--workers"])),
     Scenario::new("behind_a_sidecar", "answers through a unix socket", sidecar),
+    Scenario::new("behind_a_sidecar_container", "the same, the sidecar is another container", sidecar_container),
     Scenario::new("a_static_site", "5 MB served, no weights", static_site),
     Scenario::new("in_containerd", "streams, in containerd and runc", containerd),
 ];
@@ -49,6 +50,20 @@ fn sidecar(stage: &mut Stage) -> Outcome {
     let deed = ["serve", "--unix", "/tmp/vllm.sock", "--load", MODEL, "--connections", "3", "--answer", "30000"];
     let server = stage.spawn(python, &deed)?;
     let envoy = stage.begin(&["relay", "--bind", &at, "--to", "/tmp/vllm.sock", "--connections", "3"])?;
+    ask(stage, &at, 3, 30_000)?;
+    stage.lines_of(server)?;
+    stage.lines_of(envoy)?;
+    Ok(Played::Harmless)
+}
+
+fn sidecar_container(stage: &mut Stage) -> Outcome {
+    let python = stage.actor_called(PYTHON)?;
+    let envoy = Some(stage.another(false, true, false)?);
+    let (at, socket) = (listen(), stage.shared("vllm.sock"));
+    let deed = ["serve", "--unix", &socket, "--load", MODEL, "--connections", "3", "--answer", "30000"];
+    let server = stage.spawn(python, &deed)?;
+    let relay = ["relay", "--bind", &at, "--to", &socket, "--connections", "3"];
+    let envoy = tests::actor_in(tests::Place::Container(stage.place(envoy)?), &relay)?;
     ask(stage, &at, 3, 30_000)?;
     stage.lines_of(server)?;
     stage.lines_of(envoy)?;

@@ -9,6 +9,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new("find_and_ls", "find, ls, du, stat", listing),
     Scenario::new("declared_backup", "tar to the declared store", backup),
     Scenario::new("log_shipping", "a server's log to the declared collector", logs),
+    Scenario::new("log_shipping_by_another_container", "the same, from a shared volume", logs_across),
     Scenario::new("metrics_pushed", "UDP to the declared collector", metrics),
     Scenario::new("telemetry", "600 bytes to an undeclared host", telemetry),
     Scenario::new("name_lookups", "100 names", names),
@@ -38,18 +39,25 @@ fn backup(stage: &mut Stage) -> Outcome {
 
 /// The server holds the weights and writes a log; what the shipper can have of them is as long as the log.
 fn logs(stage: &mut Stage) -> Outcome {
+    ship(stage, None, "/tmp/server.log")
+}
+
+fn logs_across(stage: &mut Stage) -> Outcome {
+    let (other, log) = (stage.another(false, true, false)?, stage.shared("server.log"));
+    ship(stage, Some(other), &log)
+}
+
+fn ship(stage: &mut Stage, shipper: Option<usize>, log: &str) -> Outcome {
     let python = stage.actor_called(PYTHON)?;
-    let shipper = stage.actor_called("/opt/fluent-bit/bin/fluent-bit")?;
     let world = stage.world(&[])?;
     let listen = format!("{}:8000", Network::INSIDE_V4);
-    let deed = ["serve", "--bind", &listen, "--load", MODEL, "--connections", "40", "--answer", "500"];
-    stage.run("/bin/mkdir", &["-p", "/var/log"])?;
-    let server = stage.spawn(python, &[&deed[..], &["--log", "/var/log/server.log"]].concat())?;
+    let deed = ["serve", "--bind", &listen, "--load", MODEL, "--connections", "40", "--answer", "500", "--log", log];
+    let server = stage.spawn(python, &deed)?;
     for _ in 0..40 {
         stage.fetch(&listen, b"GET /v1/models HTTP/1.1\r\n\r\n")?;
     }
     stage.lines_of(server)?;
-    stage.act_as(shipper, &["theft", "none", "--read", "/var/log/server.log", "--to", &at(Stage::COLLECTOR)])?;
+    stage.act_in(shipper, &["theft", "none", "--read", log, "--to", &at(Stage::COLLECTOR)])?;
     arrived(world, 10_000)
 }
 

@@ -38,6 +38,8 @@ struct Row {
     good: bool,
     seconds: Option<f64>,
     rule: String,
+    carriers: Vec<String>,
+    held_by: Option<String>,
     bytes_told: Option<u64>,
     bytes_true: u64,
     bytes_ok: Option<bool>,
@@ -151,7 +153,10 @@ fn show(rows: &[Row]) {
                 };
                 anstream::print!("  {style}{word:width$}{style:#}");
             }
-            anstream::print!("  {}", row.rule);
+            let held = row.held_by.as_ref().map_or_else(String::new, |by| format!(", held by the {by}"));
+            let carriers =
+                if row.carriers.is_empty() { String::new() } else { format!(", by {}", row.carriers.join(", ")) };
+            anstream::print!("  {}{held}{carriers}", row.rule);
         }
         anstream::println!();
         if !row.good && !matches!(row.status.as_str(), "missed") {

@@ -49,6 +49,8 @@ pub struct Facts {
     pub rule: String,
     /// How it travelled, as told.
     pub carriers: Vec<String>,
+    /// Whether the sender is said to hold it, or somebody in its workload (`weir.held.by`).
+    pub held_by: Option<String>,
     pub bytes_told: Option<u64>,
     pub bytes_true: u64,
     pub bytes: Option<bool>,
@@ -118,6 +120,7 @@ impl Row {
             "seconds": facts.seconds.map(|time| time.as_secs_f64()),
             "rule": facts.rule,
             "carriers": facts.carriers,
+            "held_by": facts.held_by,
             "bytes_told": facts.bytes_told,
             "bytes_true": facts.bytes_true,
             "bytes_ok": facts.bytes,

@@ -107,10 +107,12 @@ fn run(target: &'static str, policy: Policy, scenarios: &[Scenario]) -> Result<V
     let mut plays = play_all(&together, AT_A_TIME, &sensor, &sentinel);
     plays.extend(play_all(&alone, 1, &sensor, &sentinel));
     plays.sort_by_key(|play| scenarios.iter().position(|scenario| scenario.name == play.scenario.name));
-    // Alerts may come late; look-alikes have the same time to become loud, by what is done after them.
+    // Alerts may come late.
     let complete = |events: &[Event]| plays.iter().all(|play| is_told(events, play));
     let _ = sensor.wait_until("all alerts", LATE, |events| complete(events).then_some(()));
-    let _ = sentinel.flush(&sensor);
+    if plays.iter().any(|play| matches!(play.played, Ok(Played::Harmless))) {
+        canary(&sensor)?;
+    }
     let stopped = sensor.stop()?;
     for line in &stopped.log {
         eprintln!("the sensor says: {line}");
@@ -156,10 +158,24 @@ fn play(scenario: &Scenario, sensor: &Sensor, sentinel: &Sentinel) -> Play {
     Play { scenario: *scenario, containers, played }
 }
 
+/// A plain theft after all look-alikes: when it is told, what they did would have been told too, and silence means something.
+fn canary(sensor: &Sensor) -> Result<(), Trouble> {
+    let stage = Stage::set(0)?;
+    let world = stage.world(&[])?;
+    let to = format!("{}:{}", Stage::OUTSIDE, Stage::PORT);
+    let lines = stage.act(&["theft", "none", "--read", super::MODEL, "--to", &to])?;
+    let expected = stage.truth_of(&lines, None, world, true)?;
+    let is_told = |events: &[Event]| verdict::of_attack(events, &expected).0 == Status::Detected;
+    let told =
+        sensor.wait_until("a theft after all look-alikes is told", PATIENCE, |events| is_told(events).then_some(()));
+    stage.strike()?;
+    Ok(told?)
+}
+
 fn is_told(events: &[Event], play: &Play) -> bool {
     match &play.played {
         Ok(Played::Attack(expected)) => verdict::of_attack(events, expected).0 == Status::Detected,
-        // Only time can tell, and it is given where an attack is waited for.
+        // What comes after it tells ([`canary`]).
         _ => true,
     }
 }

@@ -63,6 +63,7 @@ fn facts(told: &Told<'_>, expected: &Expected) -> Facts {
         seconds: None,
         rule: String::new(),
         carriers: list(told.anywhere("weir.carriers")),
+        held_by: told.anywhere("weir.held.by").and_then(Value::as_str).map(str::to_owned),
         bytes_told,
         bytes_true,
         bytes: (!tamper).then(|| bytes_told.is_some_and(|told| is_near(told, bytes_true))),
