@@ -8,6 +8,12 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new("tcp_over_ipv6", "TCP, IPv6", |stage| over_ipv6(stage, "tcp")),
     Scenario::new("udp", "UDP", |stage| theft(stage, &["none", "--over", "udp"])),
     Scenario::new("udp_443_over_ipv6", "UDP 443, IPv6", |stage| over_ipv6(stage, "udp")),
+    Scenario::new("udp_unconnected", "UDP, the destination at each datagram", |stage| {
+        theft(stage, &["none", "--over", "udp-unconnected"])
+    }),
+    Scenario::new("tcp_fast_open", "TCP without connect", |stage| theft(stage, &["none", "--over", "fast-open"])),
+    Scenario::new("multipath_tcp", "multipath TCP", |stage| theft(stage, &["none", "--over", "mptcp"])),
+    Scenario::new("icmp_without_privilege", "ICMP echo by a datagram socket, a fifth of it", ping),
     Scenario::new("icmp", "ICMP echo, a fifth of it", |stage| without_port(stage, "icmp")),
     Scenario::new("raw_ip", "raw IP, a fifth of it", |stage| without_port(stage, "raw")),
     Scenario::new("packet_socket", "packet socket, a fifth of it", |stage| {
@@ -34,6 +40,13 @@ fn without_port(stage: &mut Stage, over: &str) -> Outcome {
     theft_checked(stage, &["none", "--over", over, "--limit", "1048576"], |expected| {
         expected.destinations.iter_mut().for_each(|to| to.set_port(0));
     })
+}
+
+fn ping(stage: &mut Stage) -> Outcome {
+    // As containerd sets it for containers.
+    let file = "/proc/sys/net/ipv4/ping_group_range";
+    stage.network.inside.enter(|| std::fs::write(file, "0 2147483647"))??;
+    without_port(stage, "ping")
 }
 
 fn dns(stage: &mut Stage) -> Outcome {

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 /// Bytes of payload a datagram: with all headers within an Ethernet frame.
-pub const PAYLOAD: usize = 1_400;
+pub const PAYLOAD: usize = 1_440;
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// A UDP socket of the destination's family that gives up on a peer that is silent.
@@ -31,9 +31,29 @@ pub fn udp(to: SocketAddr, from: &mut dyn Read) -> io::Result<Sent> {
     Ok(sent)
 }
 
+/// The same without a connect.
+pub fn udp_unconnected(to: SocketAddr, from: &mut dyn Read) -> io::Result<Sent> {
+    let socket = udp_socket(to)?;
+    let mut sent = Sent::begin(vec![to])?;
+    each(&mut sent, from, |part, _| {
+        socket.send_to(part, to)?;
+        socket.recv(&mut [0; 8]).context(|| "the sink does not confirm".into()).map(drop)
+    })?;
+    Ok(sent)
+}
+
 /// The payload of echo requests (RFC 792); the peer's kernel answers each.
 pub fn icmp(to: SocketAddr, from: &mut dyn Read) -> io::Result<Sent> {
-    let socket = raw_socket(libc::IPPROTO_ICMP, to)?;
+    echo(&socket(libc::SOCK_RAW, libc::IPPROTO_ICMP, to)?, true, to, from)
+}
+
+/// The same by a socket that sysctl net.ipv4.ping_group_range allows; the kernel fills in identifier and checksum.
+pub fn ping(to: SocketAddr, from: &mut dyn Read) -> io::Result<Sent> {
+    echo(&socket(libc::SOCK_DGRAM, libc::IPPROTO_ICMP, to)?, false, to, from)
+}
+
+/// `headers`: what is received begins with the IP header, and the identifier is ours.
+fn echo(socket: &OwnedFd, headers: bool, to: SocketAddr, from: &mut dyn Read) -> io::Result<Sent> {
     let identifier = std::process::id() as u16;
     let mut sent = Sent::begin(vec![to])?;
     each(&mut sent, from, |part, number| {
@@ -45,15 +65,16 @@ pub fn icmp(to: SocketAddr, from: &mut dyn Read) -> io::Result<Sent> {
         if let Some(place) = message.get_mut(2..4) {
             place.copy_from_slice(&sum);
         }
-        rustix::net::send(&socket, &message, rustix::net::SendFlags::empty())?;
+        rustix::net::send(socket, &message, rustix::net::SendFlags::empty())?;
         let mut answer = [0; 2_048];
         // Echo replies (type 0) with our identifier and number, behind the IP header; whatever else comes is not for us.
         loop {
-            let (length, _) = rustix::net::recv(&socket, &mut answer, rustix::net::RecvFlags::empty())
+            let (length, _) = rustix::net::recv(socket, &mut answer, rustix::net::RecvFlags::empty())
                 .context(|| "no echo comes back".into())?;
-            let header = usize::from(answer[0] & 15) * 4;
+            let header = if headers { usize::from(answer[0] & 15) * 4 } else { 0 };
+            let own = if headers { 4..8 } else { 6..8 };
             let answer = answer.get(header..length).unwrap_or_default();
-            if answer.first() == Some(&0) && answer.get(4..8) == message.get(4..8) {
+            if answer.first() == Some(&0) && answer.get(own.clone()) == message.get(own) {
                 return Ok(());
             }
         }
@@ -66,7 +87,7 @@ pub const EXPERIMENTAL: i32 = 253;
 
 /// Payloads of a protocol of our own.
 pub fn raw(to: SocketAddr, from: &mut dyn Read) -> io::Result<Sent> {
-    let socket = raw_socket(EXPERIMENTAL, to)?;
+    let socket = socket(libc::SOCK_RAW, EXPERIMENTAL, to)?;
     let mut sent = Sent::begin(vec![to])?;
     each(&mut sent, from, |part, _| {
         rustix::net::send(&socket, part, rustix::net::SendFlags::empty())?;
@@ -93,12 +114,12 @@ pub fn each(
     Ok(())
 }
 
-/// A raw IPv4 socket, connected.
-fn raw_socket(protocol: i32, to: SocketAddr) -> io::Result<OwnedFd> {
+/// An IPv4 socket, connected.
+fn socket(kind: i32, protocol: i32, to: SocketAddr) -> io::Result<OwnedFd> {
     // SAFETY: numbers only.
-    let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, protocol) };
+    let socket = unsafe { libc::socket(libc::AF_INET, kind | libc::SOCK_CLOEXEC, protocol) };
     if socket < 0 {
-        return Err(io::Error::last_os_error()).context(|| "a raw socket".into());
+        return Err(io::Error::last_os_error()).context(|| format!("a socket of protocol {protocol}"));
     }
     // SAFETY: the kernel just gave it to us, and nobody else knows it.
     let socket = unsafe { OwnedFd::from_raw_fd(socket) };

@@ -32,14 +32,22 @@ pub enum Over {
     Tls,
     /// An equal part over a TCP connection to each destination.
     Split,
+    /// TCP whose first data leave with the connect (MSG_FASTOPEN): connect(2) is never called.
+    FastOpen,
+    /// Multipath TCP: the packets are those of sockets that the kernel makes.
+    Mptcp,
     /// Little by little, each part over a TCP connection of its own.
     Drip,
     /// A TCP connection that somebody outside asks for.
     Accepted,
     /// UDP datagrams.
     Udp,
+    /// UDP datagrams, the destination named at each.
+    UdpUnconnected,
     /// The payload of ICMP echo requests (raw socket).
     Icmp,
+    /// The same by a socket that needs no privilege (a datagram socket of ICMP).
+    Ping,
     /// A protocol of IP that nobody uses (raw socket).
     Raw,
     /// UDP packets made by hand (packet socket).
@@ -80,6 +88,11 @@ pub fn send(args: &Args, source: &mut dyn Read) -> io::Result<()> {
     let mut source = Source { from: source, key: args.scramble.then_some(0x5a) };
     let sent = match args.over {
         Over::Tcp => stream::tcp(connect(args.first_target()?)?, &mut source)?,
+        Over::FastOpen => stream::fast_open(args.first_target()?, &mut source)?,
+        Over::Mptcp => match stream::mptcp(args.first_target()?)? {
+            Ok(stream) => stream::tcp(stream, &mut source)?,
+            Err(why) => return super::say_skipped(why),
+        },
         Over::Tls => stream::tls(connect(args.first_target()?)?, &args.name, &mut source)?,
         Over::Split => stream::split(args, &mut source)?,
         Over::Drip => stream::drip(args, &mut source)?,
@@ -89,7 +102,9 @@ pub fn send(args: &Args, source: &mut dyn Read) -> io::Result<()> {
             Err(why) => return super::say_skipped(why),
         },
         Over::Udp => datagram::udp(args.first_target()?, &mut source)?,
+        Over::UdpUnconnected => datagram::udp_unconnected(args.first_target()?, &mut source)?,
         Over::Icmp => datagram::icmp(args.first_target()?, &mut source)?,
+        Over::Ping => datagram::ping(args.first_target()?, &mut source)?,
         Over::Raw => datagram::raw(args.first_target()?, &mut source)?,
         Over::Packet => packet::packet(args.first_target()?, &mut source)?,
         Over::Dns => dns::dns(args.first_target()?, &args.name, &mut source)?,

@@ -9,7 +9,7 @@ use io_uring::opcode;
 use io_uring::types::Fd;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 const PART: usize = 1 << 16;
@@ -38,6 +38,50 @@ fn pour(stream: &mut TcpStream, from: &mut dyn Read) -> io::Result<u64> {
                 bytes += read as u64;
             }
         }
+    }
+}
+
+/// Connected by its first data.
+pub fn fast_open(to: SocketAddr, from: &mut dyn Read) -> io::Result<Sent> {
+    let SocketAddr::V4(address) = to else { return Err(io::Error::other("fast open: IPv4 only here")) };
+    let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None)?;
+    let name = sockaddr(address);
+    let mut first = vec![0; 1_000];
+    let filled = fill(from, &mut first)?;
+    let mut sent = Sent::begin(vec![to])?;
+    // SAFETY: the data and the address live through the call, which only reads them.
+    let taken = unsafe {
+        let name = (&raw const name).cast();
+        let length = size_of::<libc::sockaddr_in>() as u32;
+        libc::sendto(socket.as_raw_fd(), first.as_ptr().cast(), filled, libc::MSG_FASTOPEN, name, length)
+    };
+    let taken = usize::try_from(taken).map_err(|_| io::Error::last_os_error()).context(|| "MSG_FASTOPEN".into())?;
+    let mut stream = TcpStream::from(socket);
+    stream.write_all(first.get(taken..filled).unwrap_or_default())?;
+    sent.bytes = filled as u64 + pour(&mut stream, from)?;
+    close_orderly(&mut stream)?;
+    Ok(sent)
+}
+
+/// A connection of multipath TCP; the inner error says so if the kernel has none.
+pub fn mptcp(to: SocketAddr) -> io::Result<Result<TcpStream, String>> {
+    // SAFETY: numbers only.
+    let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, libc::IPPROTO_MPTCP) };
+    if socket < 0 {
+        return Ok(Err(format!("the kernel has no multipath TCP: {}", io::Error::last_os_error())));
+    }
+    // SAFETY: the kernel just gave it to us, and nobody else knows it.
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    rustix::net::connect(&socket, &to).context(|| to.to_string())?;
+    Ok(Ok(socket.into()))
+}
+
+fn sockaddr(address: std::net::SocketAddrV4) -> libc::sockaddr_in {
+    libc::sockaddr_in {
+        sin_family: libc::AF_INET as u16,
+        sin_port: address.port().to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
+        sin_zero: [0; 8],
     }
 }
 
@@ -136,12 +180,7 @@ pub fn io_uring(to: SocketAddr, from: &mut dyn Read) -> io::Result<Result<Sent, 
     };
     let SocketAddr::V4(address) = to else { return Err(io::Error::other("io_uring: IPv4 only here")) };
     let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None)?;
-    let name = libc::sockaddr_in {
-        sin_family: libc::AF_INET as u16,
-        sin_port: address.port().to_be(),
-        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
-        sin_zero: [0; 8],
-    };
+    let name = sockaddr(address);
     let length = size_of_val(&name) as u32;
     let entry = opcode::Connect::new(Fd(socket.as_raw_fd()), (&raw const name).cast(), length).build();
     // SAFETY: the address lives through the request and is only read.
