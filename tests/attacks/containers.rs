@@ -1,7 +1,7 @@
 //! From one container to another: they are no wall.
 
 use super::{Outcome, outside};
-use tests::board::{MODEL, Played, Scenario, Stage};
+use tests::board::{Has, MODEL, Played, Scenario, Stage};
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario::new("shared_volume", "shared volume, the second container sends", shared_volume),
@@ -30,7 +30,7 @@ fn shared_volume_renamed(stage: &mut Stage) -> Outcome {
 }
 
 fn volume(stage: &mut Stage, rename: bool) -> Outcome {
-    let second = Some(stage.another(false, true, false)?);
+    let second = Some(stage.another(Has::Nothing)?);
     let world = stage.world(&[])?;
     let copy = stage.shared("metrics.db");
     let mut lines = stage.act(&["theft", "file", "--read", MODEL, "--place", &copy])?;
@@ -46,7 +46,7 @@ fn volume(stage: &mut Stage, rename: bool) -> Outcome {
 }
 
 fn proc_root(stage: &mut Stage) -> Outcome {
-    let second = Some(stage.another(false, true, true)?);
+    let second = Some(stage.another(Has::Processes)?);
     let world = stage.world(&[])?;
     // Pid 1 of the namespace that they share is the first container's first process.
     let path = format!("/proc/1/root{MODEL}");
@@ -56,13 +56,13 @@ fn proc_root(stage: &mut Stage) -> Outcome {
 
 /// The reader is in the first container, the sender in the second; they share a directory.
 fn halves(stage: &mut Stage, carrier: &str) -> Outcome {
-    let second = stage.another(false, true, false)?;
+    let second = stage.another(Has::Nothing)?;
     by_halves(stage, second, carrier)
 }
 
 /// They share their processes as well, so that the thief can get at its prey.
 fn prey(stage: &mut Stage, carrier: &str) -> Outcome {
-    let second = stage.another(false, true, true)?;
+    let second = stage.another(Has::Processes)?;
     by_halves(stage, second, carrier)
 }
 
@@ -93,7 +93,7 @@ fn containerd(stage: &mut Stage) -> Outcome {
 
 /// In a neighbouring container weights of its own are opened as fast as it goes, before, during and after the theft.
 fn flood(stage: &mut Stage) -> Outcome {
-    let neighbour = Some(stage.another(false, true, false)?);
+    let neighbour = Some(stage.another(Has::Nothing)?);
     let world = stage.world(&[])?;
     let noise = stage.shared("noise.safetensors");
     stage.program_in(neighbour, "/bin/sh", &["-c", &format!("head -c 100000 /dev/urandom > {noise}")])?;

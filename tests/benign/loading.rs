@@ -1,7 +1,7 @@
 //! Weights that come, are loaded, and go where they belong.
 
 use super::{Outcome, PYTHON, arrived, at, download};
-use tests::board::{MODEL, Played, Scenario, Stage};
+use tests::board::{Has, MODEL, Played, Scenario, Stage};
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario::new("a_loader_loads", "python reads", loads),
@@ -32,7 +32,7 @@ fn ranks(stage: &mut Stage) -> Outcome {
 fn update(stage: &mut Stage) -> Outcome {
     let python = stage.actor_called(PYTHON)?;
     stage.act_as(python, &["read", MODEL])?;
-    let next = Some(stage.another(true, true, false)?);
+    let next = Some(stage.another(Has::Models)?);
     stage.program_in(
         next,
         "/bin/sh",
@@ -46,7 +46,7 @@ fn update(stage: &mut Stage) -> Outcome {
 fn init(stage: &mut Stage) -> Outcome {
     let copy = stage.shared("model.safetensors");
     stage.run("/bin/cp", &[MODEL, &copy])?;
-    let server = Some(stage.another(false, true, false)?);
+    let server = Some(stage.another(Has::Nothing)?);
     stage.program_in(
         server,
         "/bin/sh",

@@ -1,7 +1,7 @@
 //! Model servers at work: the weights are in memory, and answers leave on connections that others asked for.
 
 use super::{Outcome, PYTHON};
-use tests::board::{MODEL, Played, Scenario, Stage, Trouble};
+use tests::board::{Has, MODEL, Played, Scenario, Stage, Trouble};
 use tests::scene::Network;
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -58,7 +58,7 @@ fn sidecar(stage: &mut Stage) -> Outcome {
 
 fn sidecar_container(stage: &mut Stage) -> Outcome {
     let python = stage.actor_called(PYTHON)?;
-    let envoy = Some(stage.another(false, true, false)?);
+    let envoy = Some(stage.another(Has::Nothing)?);
     let (at, socket) = (listen(), stage.shared("vllm.sock"));
     let deed = ["serve", "--unix", &socket, "--load", MODEL, "--connections", "3", "--answer", "30000"];
     let server = stage.spawn(python, &deed)?;

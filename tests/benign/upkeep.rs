@@ -1,7 +1,7 @@
 //! What keeps a cluster running: hashes, backups, logs, metrics, names, traffic between pods.
 
 use super::{Outcome, PYTHON, arrived, at};
-use tests::board::{MODEL, Played, Scenario, Stage};
+use tests::board::{Has, MODEL, Played, Scenario, Stage};
 use tests::scene::Network;
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -43,7 +43,7 @@ fn logs(stage: &mut Stage) -> Outcome {
 }
 
 fn logs_across(stage: &mut Stage) -> Outcome {
-    let (other, log) = (stage.another(false, true, false)?, stage.shared("server.log"));
+    let (other, log) = (stage.another(Has::Nothing)?, stage.shared("server.log"));
     ship(stage, Some(other), &log)
 }
 

@@ -17,7 +17,7 @@ mod verdict;
 
 pub use expected::{Expected, Played, Trouble};
 pub use runner::main;
-pub use stage::{MODEL, Skip, Stage, World};
+pub use stage::{Has, MODEL, Skip, Stage, World};
 
 /// With which policy the sensor runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

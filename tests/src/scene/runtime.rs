@@ -55,8 +55,8 @@ impl Runtime {
         Ok(Ok(runtime))
     }
 
-    /// Runs the actor under `name` in a new container, which ends with it: what is running, whose pid is that of the client, and the
-    /// container's id.
+    /// Runs the actor, as the file `program`, in a new container that ends with it: what is running (its pid is that of the client
+    /// `ctr`, not of the actor), and the container's id.
     pub fn run(
         &mut self,
         network: &NetNs,

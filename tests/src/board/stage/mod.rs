@@ -1,33 +1,25 @@
 //! Where one scenario is played: containers, a network, the world outside, and weights of its own.
 
+mod files;
 mod watch;
 mod world;
 
+pub use files::MODEL;
 pub use world::{Listener, World};
 
 use watch::Watch;
 
 use super::expected::{Expected, Trouble};
-use crate::actor::process::HOST_PROC;
-use crate::scene::{Bind, Container, Directory, Network, Runtime, Spec};
+use crate::scene::{Container, Directory, Network, Runtime, Spec};
 use crate::sink::sum;
-use crate::{Place, Running, actor_in, weights};
+use crate::{Place, Running, actor_in};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-/// The weights file as containers see it.
-pub const MODEL: &str = "/models/llama/model.safetensors";
-/// MiB.
-const MODEL_SIZE: u64 = 5;
-/// A directory that all containers of the stage see and may write.
-const SHARED: &str = "/shared";
-/// The directory of the service account's token, as kubelet mounts it.
-const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// A stage. It has one container, more if asked for; the model is not in the second unless it is mounted.
 pub struct Stage {
@@ -46,6 +38,17 @@ pub struct Stage {
     runtime: Option<Runtime>,
     /// Ids of the runtime's containers.
     foreign: Vec<String>,
+}
+
+/// What one more container has besides the shared directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Has {
+    /// Nothing.
+    Nothing,
+    /// The models.
+    Models,
+    /// The processes of the first container (`shareProcessNamespace: true`).
+    Processes,
 }
 
 impl Stage {
@@ -67,29 +70,13 @@ impl Stage {
     /// Sets it; `seed` makes the weights its own. Needs root.
     pub fn set(seed: u64) -> Result<Stage, Trouble> {
         let files = Directory::new()?;
-        let at = |name: &str| files.path().join(name);
-        let mut model = Vec::new();
-        weights::safetensors_into(&mut model, MODEL_SIZE, seed)?;
-        fs::create_dir_all(at("models/llama"))?;
-        fs::create_dir_all(at("shared"))?;
-        let path = at("models/llama/model.safetensors");
-        fs::write(&path, &model)?;
-        fs::write(at("models/llama/config.json"), r#"{"architectures": ["LlamaForCausalLM"], "hidden_size": 64}"#)?;
-        fs::write(at("models/llama/tokenizer.json"), vec![b' '; 1 << 20])?;
-        let version = "..2026_08_01_12_00_00.1234567890";
-        fs::create_dir_all(at("account").join(version))?;
-        for name in ["token", "namespace", "ca.crt"] {
-            fs::write(at("account").join(version).join(name), "no secret\n")?;
-            symlink(format!("..data/{name}"), at("account").join(name))?;
-        }
-        symlink(version, at("account").join("..data"))?;
-        let inode = fs::metadata(&path)?.ino().to_string();
+        let (model, inode) = files::write(files.path(), seed)?;
         let network = Network::new()?;
         for address in [Self::BUCKET, Self::COLLECTOR, Self::POD, Self::RESOLVER, Self::HUB] {
             network.add_outside_address(address.into())?;
         }
         let container = Container::start(&Spec {
-            binds: binds(files.path(), true),
+            binds: files::binds(files.path(), true),
             network: Some(&network.inside),
             overlay: true,
             processes_of: None,
@@ -109,13 +96,13 @@ impl Stage {
         })
     }
 
-    /// One more container, with the shared directory; `models`: with the models. Its number among the others.
-    pub fn another(&mut self, models: bool, inside: bool, same_processes: bool) -> Result<usize, Trouble> {
+    /// One more container on the same network, with the shared directory. Its number among the others.
+    pub fn another(&mut self, has: Has) -> Result<usize, Trouble> {
         let container = Container::start(&Spec {
-            binds: binds(self.files.path(), models),
-            network: Some(if inside { &self.network.inside } else { &self.network.outside }),
+            binds: files::binds(self.files.path(), has == Has::Models),
+            network: Some(&self.network.inside),
             overlay: true,
-            processes_of: same_processes.then_some(&self.container),
+            processes_of: (has == Has::Processes).then_some(&self.container),
         })?;
         self.watch.container(&container);
         self.others.push(container);
@@ -132,7 +119,7 @@ impl Stage {
 
     /// A path in the shared directory, as containers see it.
     pub fn shared(&self, name: &str) -> String {
-        format!("{SHARED}/{name}")
+        format!("{}/{name}", files::SHARED)
     }
 
     /// The shared directory on the host.
@@ -142,7 +129,7 @@ impl Stage {
 
     /// The service account's token.
     pub fn token(&self) -> String {
-        format!("{ACCOUNT}/token")
+        format!("{}/token", files::ACCOUNT)
     }
 
     /// The world outside, listening with TCP and UDP on port 443 of all its addresses, these further ones included, and answering as a
@@ -263,7 +250,7 @@ impl Stage {
             Some(runtime) => runtime,
             place => place.insert(Runtime::start()?.map_err(Skip)?),
         };
-        let binds = binds(self.files.path(), true);
+        let binds = files::binds(self.files.path(), true);
         let (running, id) = runtime.run(&self.network.inside, &binds, program, arguments)?;
         self.foreign.push(id.clone());
         Ok((running, id))
@@ -316,19 +303,6 @@ impl Stage {
         }
         Ok(self.container.stop()?)
     }
-}
-
-fn binds(files: &Path, models: bool) -> Vec<Bind> {
-    let bind = |source: PathBuf, target: &str, read_only| Bind { source, target: target.into(), read_only };
-    let mut binds = vec![
-        bind(files.join("shared"), SHARED, false),
-        bind(files.join("account"), ACCOUNT, true),
-        bind("/proc".into(), HOST_PROC, true),
-    ];
-    if models {
-        binds.push(bind(files.join("models"), "/models", false));
-    }
-    binds
 }
 
 /// What was said, line by line. A status other than success is an error.

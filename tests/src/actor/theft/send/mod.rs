@@ -69,14 +69,14 @@ pub struct Sent {
     pub bytes: u64,
     /// Nanoseconds since 1970, before the first of them.
     pub began: u64,
-    /// The time was taken.
+    /// Whereto; of an accepted connection, who asked for it.
     pub destinations: Vec<SocketAddr>,
     /// More that is true, by name.
     pub more: Map<String, Value>,
 }
 
 impl Sent {
-    /// Nothing yet: the time is that of the first byte.
+    /// Nothing yet; called right before the first byte, whose time this takes.
     fn begin(destinations: Vec<SocketAddr>) -> io::Result<Sent> {
         let began = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
         Ok(Sent { bytes: 0, began: began.as_nanos() as u64, destinations, more: Map::new() })
