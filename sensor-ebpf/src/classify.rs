@@ -9,7 +9,9 @@ use aya_ebpf::{
     btf_maps::{Array, HashMap, LruHashMap},
     macros::btf_map,
 };
-use sensor_common::classify::{self, Classifier, DIRECTORY_DEPTH, InodeKey, LookKey, NAME_MAX, NameKey, SuffixKey, tail_hint};
+use sensor_common::classify::{
+    self, Classifier, DIRECTORY_DEPTH, InodeKey, LookKey, NAME_MAX, NameKey, SuffixKey, tail_hint,
+};
 use sensor_common::record::File;
 
 #[btf_map]
