@@ -142,7 +142,7 @@ impl Recognition {
         for (look, attempts) in std::mem::take(&mut self.again) {
             told.extend(self.ask(look, false, attempts, tables));
         }
-        told.extend(self.told_late.drain(..));
+        told.append(&mut self.told_late);
         told
     }
 
