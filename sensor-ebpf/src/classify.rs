@@ -3,13 +3,16 @@
 //! This runs for every open on the machine and is written for speed: where the verifier knows the type of the file pointer,
 //! everything is a plain load, and filters spare nearly all look-ups of what is in no table.
 
+use crate::files::I_CTIME_QUERIED;
 use crate::globals::{bounded, get, offset, read, task_load};
 use crate::label::{self, key_of};
 use aya_ebpf::{
     btf_maps::{Array, HashMap, LruHashMap},
     macros::btf_map,
 };
-use sensor_common::classify::{self, CLASSES, Classifier, DIRECTORY_DEPTH, InodeKey, LookKey, NAME_MAX, NameKey, SuffixKey, tail_hint};
+use sensor_common::classify::{
+    self, CLASSES, Classifier, DIRECTORY_DEPTH, InodeKey, LookKey, NAME_MAX, NameKey, SuffixKey, tail_hint,
+};
 use sensor_common::record::File;
 
 #[btf_map]
@@ -177,22 +180,35 @@ fn of_place<const TYPED: bool>(dentry: u64, inode: u64, mount: impl FnOnce() -> 
         && classifier.candidate_size != 0
         && get::<TYPED, u64>(inode, offset!(inode_size)) >= classifier.candidate_size
         && u32::from(get::<TYPED, u16>(inode, offset!(inode_mode))) & S_IFMT == S_IFREG
+        && !is_settled::<TYPED>(inode)
     {
         return found | CANDIDATE;
     }
     found
 }
 
-/// Whether a file of these facts, as it is now, is to be sent for a look at its content: nobody has looked, and this process has
-/// not asked. From now on it has. The agent keeps the answer for all; until then each process counts, for any may be the thief.
+/// Whether somebody has looked into the file, as it is now, and found nothing. Asked before anything else is read of it: most
+/// opens of large files end here.
+#[inline(always)]
+fn is_settled<const TYPED: bool>(inode: u64) -> bool {
+    let superblock: u64 = get::<TYPED, u64>(inode, offset!(inode_sb));
+    let key = LookKey {
+        inode: get::<TYPED, u64>(inode, offset!(inode_ino)),
+        device: get::<TYPED, u32>(superblock, offset!(sb_dev)),
+        asker: 0,
+    };
+    // Not by type: before 6.11 the nanoseconds are half of a larger field.
+    let seconds: u64 = read(inode + offset!(inode_ctime_seconds));
+    let nanoseconds = read::<u32>(inode + offset!(inode_ctime_nanoseconds)) & !I_CTIME_QUERIED;
+    is_that(LOOKED_AT.get_ptr(key), seconds * 1_000_000_000 + u64::from(nanoseconds))
+}
+
+/// Whether a file of these facts, as it is now, is to be sent for a look at its content: this process has not asked. From now on
+/// it has. The agent keeps the answer for all; until then each process counts, for any may be the thief.
 #[inline(always)]
 pub fn is_new(file: &File, process: u32, reads: bool) -> bool {
-    let mut key = LookKey { inode: file.inode, device: file.device, asker: 0 };
+    let key = LookKey { inode: file.inode, device: file.device, asker: LookKey::asker(process, reads) };
     let changed = file.changed_seconds as u64 * 1_000_000_000 + u64::from(file.changed_nanoseconds);
-    if is_that(LOOKED_AT.get_ptr(key), changed) {
-        return false;
-    }
-    key.asker = LookKey::asker(process, reads);
     if is_that(LOOKED_AT.get_ptr(key), changed) {
         return false;
     }

@@ -67,7 +67,7 @@ unsafe fn element(array: u64, index: u64) -> u64 {
 
 /// A mark in `i_ctime_nsec` that somebody asked for the time (include/linux/fs.h, 6.13: multigrain timestamps), which
 /// `inode_get_ctime_nsec` takes away as well. Nanoseconds never have that bit.
-const I_CTIME_QUERIED: u32 = 1 << 31;
+pub const I_CTIME_QUERIED: u32 = 1 << 31;
 
 /// What `struct inode` says.
 #[inline(always)]

@@ -24,8 +24,8 @@ const WATCHED_MAX: usize = WATCHED as usize - 64;
 /// Files that are looked into again while they may grow. About 300 bytes each.
 const GROWING_MAX: usize = 1024;
 /// Looks that were refused and are tried again.
-const AGAIN_MAX: usize = 4096;
-/// How often one is tried again, once a second.
+const AGAIN_MAX: usize = 16_384;
+/// How often one is tried again, once a second, besides whenever there is room.
 const ATTEMPTS: u8 = 5;
 /// A file that may grow is looked into again after this time, then after twice as long, and so on.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -42,6 +42,8 @@ pub struct Recognition {
     watched: LinkedHashMap<FileId, (), ahash::RandomState>,
     growing: LinkedHashMap<FileId, Growing, ahash::RandomState>,
     again: VecDeque<(Look, u8)>,
+    /// Answers that were there at once when something was tried again; to be told with the next.
+    told_late: Vec<Recognized>,
     counts: Counts,
 }
 
@@ -77,6 +79,7 @@ impl Recognition {
             watched: LinkedHashMap::default(),
             growing: LinkedHashMap::default(),
             again: VecDeque::new(),
+            told_late: Vec::new(),
             counts: Counts::default(),
         }
     }
@@ -124,8 +127,12 @@ impl Recognition {
 
     /// What an answer means: told to the kernel here, to be told to the line by the caller.
     pub fn settle(&mut self, verdict: Verdict, tables: &mut Tables) -> Option<Recognized> {
-        let look = self.asked.remove(&verdict.request.key())?;
-        Some(self.told(look, verdict.content, tables))
+        let look = self.asked.remove(&verdict.request.key());
+        // There is room for one more.
+        if let Some((look, attempts)) = self.again.pop_front() {
+            self.retry(look, attempts, tables);
+        }
+        Some(self.told(look?, verdict.content, tables))
     }
 
     /// Looks into what is due, and tries again what was refused. To be called about once a second. What is to be told at once.
@@ -135,6 +142,7 @@ impl Recognition {
         for (look, attempts) in std::mem::take(&mut self.again) {
             told.extend(self.ask(look, false, attempts, tables));
         }
+        told.append(&mut self.told_late);
         told
     }
 
@@ -173,6 +181,12 @@ impl Recognition {
             ("files_forgotten", line.forgotten.live),
             ("unasked", line.unasked),
         ]
+    }
+
+    /// Tries again what was refused; it does not count as an attempt if there is no room after all.
+    fn retry(&mut self, look: Look, attempts: u8, tables: &mut Tables) {
+        let told = self.ask(look, false, attempts.saturating_sub(1), tables);
+        self.told_late.extend(told);
     }
 
     fn ask(&mut self, look: Look, as_it_is: bool, attempts: u8, tables: &mut Tables) -> Option<Recognized> {

@@ -242,7 +242,7 @@ impl Graph {
             }
             let gained = Arc::make_mut(&mut self.holder(key).holding).open(source);
             // The kernel side did not see it, or did not know what it saw.
-            if event.hook.is_none() || open.candidate {
+            if event.hook.is_none() || !file.by_content.is_empty() {
                 self.marks.extend(file.id.map(|id| Mark::Carrier(id, WEIGHTS, file.size)));
                 self.mark_holder(key);
             }
