@@ -112,10 +112,9 @@ pub struct Server {
     pub disagrees: bool,
 }
 
-/// A host's name as the field has it: lower case, without the dot at the end, what is no plain text escaped.
+/// A host's name as the field has it: lower case, without dots at the end, what is no plain text escaped.
 pub fn host_name(bytes: &[u8]) -> Box<str> {
-    let bytes = bytes.strip_suffix(b".").unwrap_or(bytes);
     let mut name = lossless(bytes, TEXT_MAX);
     name.make_ascii_lowercase();
-    name
+    name.trim_end_matches('.').into()
 }
