@@ -35,7 +35,7 @@ pub struct DnsMessage {
     pub code: u8,
     /// The name asked for, in lower case, without the dot at the end; bytes that are no plain text as `\DDD`.
     pub name: Box<str>,
-    /// Bytes of that name.
+    /// Bytes of that name, with the dot at its end.
     pub name_bytes: u16,
     /// The type asked for (`A` is 1, `AAAA` 28).
     pub kind: u16,

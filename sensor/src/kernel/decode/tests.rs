@@ -338,7 +338,7 @@ fn a_dns_message_is_what_it_says_and_a_hello_its_bytes() {
     assert_eq!((query.direction, query.socket_cookie, query.size), (DnsDirection::Query, 32, 36));
     assert_eq!((query.endpoints.peer_port, query.endpoints.transport), (53, Transport::Udp));
     let said = query.message.unwrap();
-    assert_eq!((&*said.name, said.name_bytes, said.kind, said.response), ("models.example.org", 18, 1, false));
+    assert_eq!((&*said.name, said.name_bytes, said.kind, said.response), ("models.example.org", 19, 1, false));
     let Body::Dns(answer) = body(&samples::dns(DnsDirection::Answer)) else { panic!() };
     let addresses = ["192.0.2.7", "192.0.2.8"].map(|address| (address.parse().unwrap(), 60));
     assert_eq!(answer.message.unwrap().addresses, addresses);
