@@ -122,6 +122,9 @@ fn a_hello_names_the_flow_where_dns_does_not_and_both_are_kept() {
     let quic = ends("192.0.2.7", 443, Transport::Udp);
     let packet = initial(1, &ID, &ID, 0, &crypto(0, &samples::client_hello(NAME, 0))).unwrap();
     assert_eq!(scene.hello(2, quic, 0, &packet).as_deref(), Some(NAME));
+    let next = initial(1, &[9; 8], &ID, 1, &[1]).unwrap();
+    assert_eq!(scene.hello(2, quic, 1, &next), None);
+    assert_eq!(scene.names.hellos.len(), 0, "nothing is waited for any more");
     let by_quic = Server { by: NamedBy::Quic, ..by_tls.clone() };
     assert_eq!(scene.flow(2, quic, FlowReason::First, true), by_quic);
 
