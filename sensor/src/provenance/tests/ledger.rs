@@ -1,8 +1,8 @@
 //! What is held and what has left, told in events.
 
 use crate::event::{
-    Access, Actor, Body, BootTime, Connect, Dns, DnsDirection, Endpoints, Event, Exec, File, FileId, Flow, FlowReason,
-    Held, Open, Transport, Workload,
+    Access, Actor, Body, BootTime, Connect, Endpoints, Event, Exec, File, FileId, Flow, FlowReason, Held, Open,
+    Transport, Workload,
 };
 use crate::provenance::{ClassTable, Declared, Ledger, Limits};
 use std::net::IpAddr;
@@ -54,6 +54,26 @@ fn connect(ledger: &mut Ledger, workload: &str) -> Option<Held> {
 
 fn held(sources: u64, bytes: u64, sent: u64) -> Option<Held> {
     Some(Held { sources, bytes, sent })
+}
+
+#[test]
+fn a_query_says_what_its_workload_holds() {
+    let mut ledger = ledger(Limits::default());
+    let query = || {
+        Body::Dns(crate::event::Dns {
+            endpoints: endpoints(FAR),
+            socket_cookie: 9,
+            direction: crate::event::DnsDirection::Query,
+            size: 40,
+            message: None,
+            channel: None,
+        })
+    };
+    assert_eq!(happens(&mut ledger, "container:a", query()).held, None);
+    happens(&mut ledger, "container:a", opened("/m/a.safetensors", 1, 1000, Access::Read));
+    let held = happens(&mut ledger, "container:a", query()).held;
+    assert_eq!(held, Some(Held { sources: 1, bytes: 1000, sent: 0 }));
+    assert_eq!(happens(&mut ledger, "container:b", query()).held, None);
 }
 
 #[test]
@@ -150,24 +170,4 @@ fn tables_are_bounded_and_every_loss_is_counted() {
     let counts = ledger.counts();
     assert_eq!((counts.workloads, counts.workloads_evicted.live), (2, 1));
     assert_eq!((counts.flows, counts.flows_evicted.live, counts.unattributed), (2, 2, 2));
-}
-
-#[test]
-fn a_query_says_what_its_workload_holds() {
-    let mut ledger = ledger(Limits::default());
-    let query = || {
-        Body::Dns(Dns {
-            endpoints: endpoints(FAR),
-            socket_cookie: 9,
-            direction: DnsDirection::Query,
-            size: 40,
-            message: None,
-            channel: None,
-        })
-    };
-    assert_eq!(happens(&mut ledger, "container:a", query()).held, None);
-    happens(&mut ledger, "container:a", opened("/m/a.safetensors", 1, 1000, Access::Read));
-    let held = happens(&mut ledger, "container:a", query()).held;
-    assert_eq!(held, Some(Held { sources: 1, bytes: 1000, sent: 0 }));
-    assert_eq!(happens(&mut ledger, "container:b", query()).held, None);
 }
