@@ -57,26 +57,6 @@ fn held(sources: u64, bytes: u64, sent: u64) -> Option<Held> {
 }
 
 #[test]
-fn a_query_says_what_its_workload_holds() {
-    let mut ledger = ledger(Limits::default());
-    let query = || {
-        Body::Dns(crate::event::Dns {
-            endpoints: endpoints(FAR),
-            socket_cookie: 9,
-            direction: crate::event::DnsDirection::Query,
-            size: 40,
-            message: None,
-            channel: None,
-        })
-    };
-    assert_eq!(happens(&mut ledger, "container:a", query()).held, None);
-    happens(&mut ledger, "container:a", opened("/m/a.safetensors", 1, 1000, Access::Read));
-    let held = happens(&mut ledger, "container:a", query()).held;
-    assert_eq!(held, Some(Held { sources: 1, bytes: 1000, sent: 0 }));
-    assert_eq!(happens(&mut ledger, "container:b", query()).held, None);
-}
-
-#[test]
 fn a_workload_holds_each_weights_file_once_that_it_opened_for_reading() {
     let mut ledger = ledger(Limits::default());
     assert_eq!(connect(&mut ledger, "a"), None);
