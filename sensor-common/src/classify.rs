@@ -24,9 +24,12 @@ pub const WATCHED: u32 = 65_536;
 pub const PROC_MEM: u32 = 1 << 31;
 /// A bit beside those of the classes, within the kernel: nothing but its size says that the file could be of interest.
 pub const CANDIDATE: u32 = 1 << 30;
-/// The bits that mean classes.
-pub const CLASSES: u32 = CANDIDATE - 1;
-/// Entries of the kernel's map of files that were sent for a look at their content; the least recently opened goes first.
+/// A bit beside those of the classes, within the kernel: the file carries what somebody wrote to it who holds something.
+pub const CARRIES: u32 = 1 << 29;
+/// The bits that mean classes; [`crate::label::PERHAPS`] is the first that does not.
+pub const CLASSES: u32 = crate::label::PERHAPS - 1;
+/// Entries of the kernel's map of files that were sent for a look at their content, or were looked at; the least recently used
+/// goes first, and is sent again.
 pub const LOOKED_AT: u32 = 65_536;
 
 const FOLD: u64 = 0x2020_2020_2020_2020;
@@ -56,6 +59,30 @@ plain! {
         pub device: u32,
         /// Reserved, 0.
         pub reserved: u32,
+    }
+}
+
+plain! {
+    /// Key of the map `LOOKED_AT`: a file, and for whom it was sent for a look at its content.
+    ///
+    /// Until the agent has an answer, each process's first open is sent, so that none that reads is missed; the answer
+    /// "nothing of interest" is kept for all.
+    pub struct LookKey {
+        /// `inode.i_ino`
+        pub inode: u64,
+        /// `super_block.s_dev`, the kernel's own encoding.
+        pub device: u32,
+        /// The process ([`LookKey::asker`]); 0: everybody, since the agent has looked.
+        pub asker: u32,
+    }
+}
+
+impl LookKey {
+    /// What stands for a process id in a key. Whoever may only write is told apart: the same process may come back to read.
+    #[inline(always)]
+    pub const fn asker(pid: u32, reads: bool) -> u32 {
+        // Process ids have at most 22 bits (PID_MAX_LIMIT, include/linux/threads.h).
+        if reads { pid } else { pid | 1 << 31 }
     }
 }
 

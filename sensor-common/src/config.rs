@@ -239,6 +239,8 @@ offsets! {
     filename_name = "filename"."name";
     /// io_uring request: the file that it works on.
     uring_file = "io_kiocb"."file", optional;
+    /// `io_splice`: the descriptor that is read from (5.18, before a file).
+    uring_splice_from = "io_splice"."splice_fd_in", optional;
     /// `io_ftrunc`: the new size (6.9).
     uring_ftruncate_len = "io_ftrunc"."len", optional;
     /// `io_socket`: direct descriptor slot, 1-based, 0 for none (5.19).
@@ -288,6 +290,12 @@ offsets! {
     sock_protocol = "sock"."sk_protocol";
     /// The inner socket.
     socket_sk = "socket"."sk";
+    /// Its descriptor's file; null before it has one.
+    socket_file = "socket"."file";
+    /// The outer socket; null while nobody has accepted it, and when it is closed.
+    sock_socket = "sock"."sk_socket";
+    /// Unix socket: the end that receives what is sent; null if it is not connected (absent if unix sockets are a module).
+    unix_peer = "unix_sock"."peer", optional;
     /// `SOCK_*`.
     socket_type = "socket"."type";
 
@@ -373,6 +381,22 @@ pub enum Action {
     Setns = 23,
     /// Watched by no program; a thread that is in it works on requests.
     IoUringEnter = 24,
+    /// read, readv, pread64, preadv, preadv2, recvfrom, recvmsg
+    Read = 25,
+    /// recvmmsg: it returns the number of messages, not of bytes.
+    ReadMany = 26,
+    /// write, writev, pwrite64, pwritev, pwritev2, sendto, sendmsg
+    Write = 27,
+    /// sendmmsg
+    WriteMany = 28,
+    Sendfile = 29,
+    /// splice, copy_file_range
+    Splice = 30,
+    Tee = 31,
+    Vmsplice = 32,
+    Ioctl = 33,
+    /// mmap, and mmap2 of 32-bit programs
+    Mmap = 34,
 }
 
 /// What io_uring's completion tracepoint tells.
@@ -389,10 +413,34 @@ pub mod uring_shape {
 
 /// Numbers of io_uring's operations (`enum io_uring_op`, include/uapi/linux/io_uring.h).
 pub mod uring_op {
+    /// `IORING_OP_READV`
+    pub const READV: u32 = 1;
+    /// `IORING_OP_WRITEV`
+    pub const WRITEV: u32 = 2;
+    /// `IORING_OP_READ_FIXED`
+    pub const READ_FIXED: u32 = 4;
+    /// `IORING_OP_WRITE_FIXED`
+    pub const WRITE_FIXED: u32 = 5;
+    /// `IORING_OP_SENDMSG`
+    pub const SENDMSG: u32 = 9;
+    /// `IORING_OP_RECVMSG`
+    pub const RECVMSG: u32 = 10;
     /// `IORING_OP_OPENAT`
     pub const OPENAT: u32 = 18;
+    /// `IORING_OP_READ`
+    pub const READ: u32 = 22;
+    /// `IORING_OP_WRITE`
+    pub const WRITE: u32 = 23;
+    /// `IORING_OP_SEND`
+    pub const SEND: u32 = 26;
+    /// `IORING_OP_RECV`
+    pub const RECV: u32 = 27;
     /// `IORING_OP_OPENAT2`
     pub const OPENAT2: u32 = 28;
+    /// `IORING_OP_SPLICE`
+    pub const SPLICE: u32 = 30;
+    /// `IORING_OP_TEE`
+    pub const TEE: u32 = 33;
     /// `IORING_OP_RENAMEAT`
     pub const RENAMEAT: u32 = 35;
     /// `IORING_OP_UNLINKAT`
@@ -401,8 +449,49 @@ pub mod uring_op {
     pub const LINKAT: u32 = 39;
     /// `IORING_OP_SOCKET`
     pub const SOCKET: u32 = 45;
+    /// `IORING_OP_SEND_ZC` (6.0)
+    pub const SEND_ZC: u32 = 47;
+    /// `IORING_OP_SENDMSG_ZC` (6.1)
+    pub const SENDMSG_ZC: u32 = 48;
+    /// `IORING_OP_READ_MULTISHOT` (6.7)
+    pub const READ_MULTISHOT: u32 = 49;
+    /// `IORING_OP_READV_FIXED` (6.15)
+    pub const READV_FIXED: u32 = 60;
+    /// `IORING_OP_WRITEV_FIXED` (6.15)
+    pub const WRITEV_FIXED: u32 = 61;
     /// `IORING_OP_FTRUNCATE` (6.9)
     pub const FTRUNCATE: u32 = 55;
+}
+
+/// Operations that move bytes.
+pub const MOVES: &[u32] = &[
+    uring_op::READV,
+    uring_op::WRITEV,
+    uring_op::READ_FIXED,
+    uring_op::WRITE_FIXED,
+    uring_op::SENDMSG,
+    uring_op::RECVMSG,
+    uring_op::READ,
+    uring_op::WRITE,
+    uring_op::SEND,
+    uring_op::RECV,
+    uring_op::SPLICE,
+    uring_op::TEE,
+    uring_op::SEND_ZC,
+    uring_op::SENDMSG_ZC,
+    uring_op::READ_MULTISHOT,
+    uring_op::READV_FIXED,
+    uring_op::WRITEV_FIXED,
+];
+
+/// Bit n for each n in `operations`, which are below 64.
+pub const fn bits(operations: &[u32]) -> u64 {
+    let (mut bits, mut at) = (0, 0);
+    while at < operations.len() {
+        bits |= 1 << operations[at];
+        at += 1;
+    }
+    bits
 }
 
 plain! {
@@ -464,8 +553,12 @@ plain! {
         pub uring_skip_flag: u32,
         /// Which argument of io_uring's submission tracepoint is the request: 0, or 1 where the ring comes first (before 6.0).
         pub uring_submitted: u32,
-        /// Reserved, 0.
-        pub reserved: u32,
+        /// Bits of the classes that are followed from who opens them; of others nobody holds anything.
+        pub held_classes: u32,
+        /// Bits of the classes whose files are remembered, so that who gets a descriptor of one holds it too.
+        pub source_classes: u32,
+        /// Records that a cgroup may send in 100 ms while the ring is more than half full.
+        pub budget: u32,
     }
 }
 

@@ -3,6 +3,7 @@
 //! For each kind, `seen` equals the sum of all other outcomes once the programs are idle:
 //! performed = sent + filtered + dropped.
 
+use crate::plain;
 use crate::record::Kind;
 
 /// What became of one event. The discriminant is its place in the map.
@@ -25,11 +26,13 @@ pub enum Outcome {
     TableFull = 6,
     /// Not counted as seen: the process is outside the cgroup that the sensor was told to watch.
     OutOfScope = 7,
+    /// Dropped: the ring was more than half full, and the process's cgroup had sent more than its budget.
+    OverBudget = 8,
 }
 
 impl Outcome {
     /// Every outcome, in map order.
-    pub const ALL: [Outcome; 8] = [
+    pub const ALL: [Outcome; 9] = [
         Outcome::Seen,
         Outcome::Sent,
         Outcome::Unmatched,
@@ -38,6 +41,7 @@ impl Outcome {
         Outcome::Fault,
         Outcome::TableFull,
         Outcome::OutOfScope,
+        Outcome::OverBudget,
     ];
 
     /// The name used in output and metrics.
@@ -51,12 +55,13 @@ impl Outcome {
             Outcome::Fault => "fault",
             Outcome::TableFull => "table_full",
             Outcome::OutOfScope => "out_of_scope",
+            Outcome::OverBudget => "over_budget",
         }
     }
 
     /// An event with this outcome is lost although it should have been sent.
     pub const fn is_drop(self) -> bool {
-        matches!(self, Outcome::RingFull | Outcome::Fault | Outcome::TableFull)
+        matches!(self, Outcome::RingFull | Outcome::Fault | Outcome::TableFull | Outcome::OverBudget)
     }
 }
 
@@ -66,4 +71,19 @@ pub const COUNTERS: u32 = (Kind::MAX * Outcome::ALL.len()) as u32;
 /// The entry for a kind and an outcome; always below [`COUNTERS`].
 pub const fn index(kind: Kind, outcome: Outcome) -> u32 {
     (kind as u32 - 1) * Outcome::ALL.len() as u32 + outcome as u32
+}
+
+/// Most cgroups whose sending is bounded apart, in the map `BUDGET`.
+pub const BUDGETS: u32 = 4096;
+
+plain! {
+    /// Value of the map `BUDGET`, by cgroup: what it sent while the ring was more than half full.
+    pub struct Budget {
+        /// Since when `sent` is counted, nanoseconds of `CLOCK_BOOTTIME`.
+        pub since: u64,
+        /// Records in this window.
+        pub sent: u64,
+        /// Records that were dropped, in all.
+        pub refused: u64,
+    }
 }

@@ -3,6 +3,9 @@
 //! TCP has one flow a socket, kept with the socket ([`Socket`], map `SOCKETS`, socket storage): it cannot be evicted, and its
 //! number is bounded by the sockets themselves. Everything else can have many peers a socket: those flows are in the hash
 //! map `FLOWS` ([`FlowKey`] -> [`Counters`]); when it is full, they are summed in the socket's own counters.
+//!
+//! Beside them, every payload byte that leaves the machine is counted in the hash map `EGRESS` ([`EgressKey`] -> bytes), by whose
+//! it is and where it goes: what the agent's ledger is exact by, whatever becomes of the flows' reports.
 
 use crate::plain;
 use crate::record::{Endpoints, Header};
@@ -75,5 +78,45 @@ plain! {
         pub endpoints: Endpoints,
         /// What was counted.
         pub counters: Counters,
+    }
+}
+
+/// Entries of the map `EGRESS`.
+pub const EGRESS: u32 = 16_384;
+
+plain! {
+    /// Key of the map `EGRESS`: a cgroup and a peer.
+    pub struct EgressKey {
+        /// Inode number of the cgroup of whoever made the socket; of the socket, where that is not known.
+        pub cgroup: u64,
+        /// Peer's address; IPv4 in the first four bytes.
+        pub peer_address: [u8; 16],
+        /// The cgroup's hierarchy, 0 for v2.
+        pub hierarchy: u32,
+        /// `AF_INET` or `AF_INET6`.
+        pub family: u16,
+        /// `IPPROTO_*`
+        pub protocol: u16,
+        /// 1: this side asked for the connection, or sent first.
+        pub initiated: u32,
+        /// 0
+        pub reserved: u32,
+    }
+}
+
+/// Entries of the map `EGRESS_REST`. A map of its own, so that whoever fills `EGRESS` with peers leaves it empty.
+pub const EGRESS_REST: u32 = 4096;
+
+plain! {
+    /// Key of the map `EGRESS_REST`: a cgroup, of all whose peers together is counted what found no room in `EGRESS`. With `cgroup` and
+    /// `hierarchy` 0 it is that of all cgroups for which there was no room here either; these entries the agent makes before any
+    /// packet can be counted.
+    pub struct EgressRestKey {
+        /// As in [`EgressKey`].
+        pub cgroup: u64,
+        /// As in [`EgressKey`].
+        pub hierarchy: u32,
+        /// As in [`EgressKey`].
+        pub initiated: u32,
     }
 }

@@ -1,7 +1,7 @@
 //! The contract between the kernel side (`sensor-ebpf`) and the agent (`sensor`).
 //!
 //! Plain data only: what crosses the ring buffer ([`record`]), what is counted in kernel maps ([`count`]), how a file name
-//! is turned into a key for classification ([`classify`]), and what the agent tells the programs before they are loaded
+//! is turned into a key for classification ([`classify`]), who holds classified content ([`label`]), and what the agent tells the programs before they are loaded
 //! ([`config`]). No policy and no I/O may live here. Both sides are built from the same commit; [`record::VERSION`] is
 //! checked all the same, because a pinned map can outlive an agent.
 #![no_std]
@@ -10,6 +10,7 @@ pub mod classify;
 pub mod config;
 pub mod count;
 pub mod flow;
+pub mod label;
 pub mod record;
 
 /// Derives that only the agent needs: reading a record out of bytes without `unsafe`.

@@ -4,7 +4,7 @@
 //! the program not attached, where trampolines see the same.
 
 use crate::globals::{CONFIG, bounded, config, load, offset, read, task_load};
-use crate::{bpf, change, files, memory, mount, namespace, open, socket_made};
+use crate::{bpf, change, files, label, memory, mount, namespace, open, socket_made};
 use aya_ebpf::{
     btf_maps::Array,
     helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
@@ -144,10 +144,13 @@ pub fn on_sys_exit(context: BtfTracePointContext) -> i32 {
         return 0;
     }
     let action = action_of(number, if compat { &CONFIG.compat } else { &CONFIG.native });
+    let call = Call { action, result: result as u64, registers, compat };
     if action == Action::Open as u8 {
-        open::opened(result as u64);
+        open::opened(call.result);
+    } else if action >= Action::Read as u8 {
+        label::called(&call);
     } else {
-        done(&Call { action, result: result as u64, registers, compat });
+        done(&call);
     }
     0
 }

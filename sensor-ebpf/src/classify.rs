@@ -3,12 +3,13 @@
 //! This runs for every open on the machine and is written for speed: where the verifier knows the type of the file pointer,
 //! everything is a plain load, and filters spare nearly all look-ups of what is in no table.
 
-use crate::globals::{bounded, load, offset, read, task_load};
+use crate::globals::{bounded, get, offset, read, task_load};
+use crate::label::{self, key_of};
 use aya_ebpf::{
     btf_maps::{Array, HashMap, LruHashMap},
     macros::btf_map,
 };
-use sensor_common::classify::{self, Classifier, DIRECTORY_DEPTH, InodeKey, NAME_MAX, NameKey, SuffixKey, tail_hint};
+use sensor_common::classify::{self, CLASSES, Classifier, DIRECTORY_DEPTH, InodeKey, LookKey, NAME_MAX, NameKey, SuffixKey, tail_hint};
 use sensor_common::record::File;
 
 #[btf_map]
@@ -19,22 +20,15 @@ static SUFFIXES: HashMap<SuffixKey, u32, { classify::SUFFIXES as usize }> = Hash
 static NAMES: HashMap<NameKey, u32, { classify::NAMES as usize }> = HashMap::new();
 #[btf_map]
 static DIRECTORIES: HashMap<NameKey, u32, { classify::NAMES as usize }> = HashMap::new();
-/// When the content of a file had last changed that was looked at, nanoseconds since the epoch.
+/// When the file had last changed (ctime, nanoseconds since the epoch) that was sent for a look, or that was looked at.
 #[btf_map]
-static LOOKED_AT: LruHashMap<InodeKey, u64, { classify::LOOKED_AT as usize }> = LruHashMap::new();
+static LOOKED_AT: LruHashMap<LookKey, u64, { classify::LOOKED_AT as usize }> = LruHashMap::new();
 #[btf_map]
 static WATCHED: HashMap<InodeKey, u32, { classify::WATCHED as usize }> = HashMap::new();
 
 /// Words of a name that lies in its dentry: `DNAME_INLINE_LEN` is 32 or more on 64-bit kernels, so that all names of up to
 /// [`NAME_MAX`] bytes and their NUL do (`__d_alloc`, fs/dcache.c).
 const INLINE_WORDS: usize = 4;
-
-/// Reads a field, through a pointer whose type the verifier knows (`TYPED`) or through any other.
-#[inline(always)]
-fn get<const TYPED: bool, T: Copy>(pointer: u64, offset: u64) -> T {
-    // SAFETY: callers set `TYPED` only for pointers of known type.
-    if TYPED { unsafe { load(pointer, offset) } } else { read(pointer + offset) }
-}
 
 /// The name of a dentry (`struct dentry *`).
 #[derive(Clone, Copy)]
@@ -125,6 +119,8 @@ fn classes(entry: Option<*const u32>) -> u32 {
 pub const PROC_MEM: u32 = sensor_common::classify::PROC_MEM;
 /// Not a class either: a file that is large enough to be of interest.
 pub const CANDIDATE: u32 = sensor_common::classify::CANDIDATE;
+/// Nor this: a file that carries what somebody wrote to it.
+pub const CARRIES: u32 = sensor_common::classify::CARRIES;
 /// Type of a file in `i_mode`, and that of a regular one (include/uapi/linux/stat.h).
 pub const S_IFMT: u32 = 0o170_000;
 pub const S_IFREG: u32 = 0o100_000;
@@ -134,13 +130,19 @@ pub const S_IFREG: u32 = 0o100_000;
 pub fn of_typed_file(file: u64) -> u32 {
     let dentry: u64 = get::<true, u64>(file, offset!(file_dentry));
     let inode: u64 = get::<true, u64>(file, offset!(file_inode));
-    of_place::<true>(dentry, inode, || get::<true, u64>(file, offset!(file_mnt)))
+    match of_place::<true>(dentry, inode, || get::<true, u64>(file, offset!(file_mnt))) {
+        0 if may_grow::<true>(file) => CANDIDATE,
+        found => found,
+    }
 }
 
 /// The classes of an open file (`struct file *`); 0 if it is of no interest.
 #[inline(always)]
 pub fn of_file(file: u64) -> u32 {
-    of_dentry(read(file + offset!(file_dentry)), read(file + offset!(file_mnt)))
+    match of_dentry(read(file + offset!(file_dentry)), read(file + offset!(file_mnt))) {
+        0 if may_grow::<false>(file) => CANDIDATE,
+        found => found,
+    }
 }
 
 /// The classes of a name and of the file that it leads to. A function of its own in the object: most hooks call it.
@@ -161,34 +163,64 @@ fn of_place<const TYPED: bool>(dentry: u64, inode: u64, mount: impl FnOnce() -> 
     if name.length <= NAME_MAX as u64 && classifier.names.may_contain(tail_hint(high)) {
         found |= classes(NAMES.get_ptr(NameKey::from_words(name.words())));
     }
+    let key = key_of::<TYPED>(inode);
     if classifier.inodes != 0 {
-        found |= of_inode::<TYPED>(inode);
+        found |= classes(WATCHED.get_ptr(key));
     }
     if classifier.directory_lengths != 0 {
         found |= of_directories::<TYPED>(mount, dentry, classifier.directory_lengths);
     }
-    if found == 0
+    if found & CLASSES == 0 && label::carried(&key).is_some() {
+        found |= CARRIES;
+    }
+    if found & CLASSES == 0
         && classifier.candidate_size != 0
         && get::<TYPED, u64>(inode, offset!(inode_size)) >= classifier.candidate_size
         && u32::from(get::<TYPED, u16>(inode, offset!(inode_mode))) & S_IFMT == S_IFREG
     {
-        return CANDIDATE;
+        return found | CANDIDATE;
     }
     found
 }
 
-/// Whether the content of the file of these facts has not been looked at yet, as it is now. From now on it has.
+/// Whether a file of these facts, as it is now, is to be sent for a look at its content: nobody has looked, and this process has
+/// not asked. From now on it has. The agent keeps the answer for all; until then each process counts, for any may be the thief.
 #[inline(always)]
-pub fn is_new(file: &File) -> bool {
-    let key = InodeKey { inode: file.inode, device: file.device, reserved: 0 };
+pub fn is_new(file: &File, process: u32, reads: bool) -> bool {
+    let mut key = LookKey { inode: file.inode, device: file.device, asker: 0 };
     let changed = file.changed_seconds as u64 * 1_000_000_000 + u64::from(file.changed_nanoseconds);
-    // SAFETY: the value may be replaced while it is read, but stays readable.
-    if LOOKED_AT.get_ptr(key).is_some_and(|at| unsafe { *at } == changed) {
+    if is_that(LOOKED_AT.get_ptr(key), changed) {
+        return false;
+    }
+    key.asker = LookKey::asker(process, reads);
+    if is_that(LOOKED_AT.get_ptr(key), changed) {
         return false;
     }
     // If there is no room it is looked at again, which costs little.
     let _ = LOOKED_AT.insert(key, changed, 0);
     true
+}
+
+#[inline(always)]
+fn is_that(entry: Option<*const u64>, changed: u64) -> bool {
+    // SAFETY: the value of a hash map: it may be replaced while it is read, but stays readable.
+    entry.is_some_and(|at| unsafe { *at } == changed)
+}
+
+/// Whether an open of a file that no key matches is for a look all the same: what a process opens to read and to write may be
+/// small or empty now, and hold weights when it is read over this very descriptor.
+#[inline(always)]
+fn may_grow<const TYPED: bool>(file: u64) -> bool {
+    const O_ACCMODE: u32 = 3;
+    const O_RDWR: u32 = 2;
+    if get::<TYPED, u32>(file, offset!(file_flags)) & O_ACCMODE != O_RDWR {
+        return false;
+    }
+    let Some(classifier) = CLASSIFIER.get_ptr(0) else { return false };
+    // SAFETY: as in `of_place`.
+    let looks = unsafe { (*classifier).candidate_size } != 0;
+    let inode: u64 = get::<TYPED, u64>(file, offset!(file_inode));
+    looks && u32::from(get::<TYPED, u16>(inode, offset!(inode_mode))) & S_IFMT == S_IFREG
 }
 
 #[inline(always)]
@@ -229,17 +261,6 @@ pub fn of_text(text: u64, length: u64) -> u32 {
         found |= classes(NAMES.get_ptr(NameKey::from_words(words)));
     }
     found
-}
-
-#[inline(always)]
-fn of_inode<const TYPED: bool>(inode: u64) -> u32 {
-    let superblock: u64 = get::<TYPED, u64>(inode, offset!(inode_sb));
-    let key = InodeKey {
-        inode: get::<TYPED, u64>(inode, offset!(inode_ino)),
-        device: get::<TYPED, u32>(superblock, offset!(sb_dev)),
-        reserved: 0,
-    };
-    classes(WATCHED.get_ptr(key))
 }
 
 /// The classes of the directories above.

@@ -2,13 +2,14 @@
 //! and whatever else connects over IP, through system calls and io_uring alike.
 
 use crate::header::{self, admit};
-use crate::{packet, ring, socket};
+use crate::{label, packet, ring, socket};
 use aya_ebpf::{
     bindings::bpf_sock_addr, helpers::generated::bpf_get_socket_cookie, macros::cgroup_sock_addr,
     programs::SockAddrContext,
 };
 use sensor_common::count::Outcome;
 use sensor_common::flow::FlowKey;
+use sensor_common::label::Label;
 use sensor_common::record::{Connect, Endpoints, Flow, Hook, Kind, flow_flags};
 
 const AF_INET: u16 = 2;
@@ -75,10 +76,13 @@ fn record(context: &SockAddrContext, family: u16, hook: Hook) -> i32 {
         ring::count(Kind::Flow, Outcome::Seen);
         ring::count(Kind::Flow, Outcome::TableFull);
     }
+    let mut held = Label::ZERO;
+    label::at_connect(&mut held);
     ring::send_with::<Connect>(Kind::Connect, |connect| {
         header::fill(&mut connect.header, Kind::Connect, hook, size_of::<Connect>() as u32);
         connect.endpoints = ends;
         connect.cookie = cookie;
+        connect.held = held;
     });
     1
 }

@@ -65,6 +65,10 @@ unsafe fn element(array: u64, index: u64) -> u64 {
     value
 }
 
+/// A mark in `i_ctime_nsec` that somebody asked for the time (include/linux/fs.h, 6.13: multigrain timestamps), which
+/// `inode_get_ctime_nsec` takes away as well. Nanoseconds never have that bit.
+const I_CTIME_QUERIED: u32 = 1 << 31;
+
 /// What `struct inode` says.
 #[inline(always)]
 pub fn facts(file: &mut File, inode: u64) {
@@ -75,7 +79,7 @@ pub fn facts(file: &mut File, inode: u64) {
     file.inode = read(inode + offset!(inode_ino));
     file.size = read(inode + offset!(inode_size));
     file.changed_seconds = read(inode + offset!(inode_ctime_seconds));
-    file.changed_nanoseconds = read(inode + offset!(inode_ctime_nanoseconds));
+    file.changed_nanoseconds = read::<u32>(inode + offset!(inode_ctime_nanoseconds)) & !I_CTIME_QUERIED;
     file.links = read(inode + offset!(inode_nlink));
     file.uid = read(inode + offset!(inode_uid));
 }

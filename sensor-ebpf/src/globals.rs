@@ -58,6 +58,13 @@ pub unsafe fn load<T: Copy>(pointer: u64, offset: u64) -> T {
     unsafe { core::ptr::read_volatile((pointer as *const u8).add(offset as usize).cast()) }
 }
 
+/// Reads a field, through a pointer whose type the verifier knows (`TYPED`) or through any other.
+#[inline(always)]
+pub fn get<const TYPED: bool, T: Copy>(pointer: u64, offset: u64) -> T {
+    // SAFETY: callers set `TYPED` only for pointers of known type.
+    if TYPED { unsafe { load(pointer, offset) } } else { read(pointer + offset) }
+}
+
 /// The current task (`struct task_struct *`), for `read`.
 #[inline(always)]
 pub fn task() -> u64 {

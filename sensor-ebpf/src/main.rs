@@ -11,15 +11,18 @@
 #![feature(asm_experimental_arch)]
 
 mod bpf;
+mod budget;
 mod call;
 mod cgroup;
 mod change;
 mod classify;
 mod connect;
+mod egress;
 mod exec;
 mod files;
 mod globals;
 mod header;
+mod label;
 mod memory;
 mod module;
 mod mount;

@@ -4,7 +4,7 @@
 use crate::call::{self, Call};
 use crate::globals::{offset, read, task};
 use crate::header::{self, admit, process_of};
-use crate::{files, ring};
+use crate::{files, label, ring};
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 use sensor_common::config::{ABSENT, Action};
 use sensor_common::count::Outcome;
@@ -26,6 +26,9 @@ const NODE: u64 = 16;
 
 #[inline(always)]
 fn send(target: Process, how: AccessHow, hook: Hook) {
+    if !label::reached_another() {
+        ring::count(Kind::ProcessAccess, Outcome::TableFull);
+    }
     ring::send_with::<ProcessAccess>(Kind::ProcessAccess, |record| {
         header::fill(&mut record.header, Kind::ProcessAccess, hook, size_of::<ProcessAccess>() as u32);
         record.target = target;

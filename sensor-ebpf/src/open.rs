@@ -5,20 +5,23 @@
 //! only (O_PATH: they do not pass `security_file_open`, and give no access to content), programs that are started (an exec
 //! event tells), and files that a file system opens below one that is open already (overlayfs, `FMODE_NOACCOUNT`).
 
-use crate::globals::{load, offset, read};
+use crate::globals::{config, load, offset, read};
 use crate::header::{self, admit};
-use crate::{call, classify, files, memory, path, ring};
+use crate::{call, classify, files, label, memory, path, ring};
 use aya_ebpf::{
     btf_maps::PerCpuArray,
+    helpers::bpf_get_current_pid_tgid,
     macros::{btf_map, fexit},
     programs::FExitContext,
 };
-use sensor_common::classify::CLASSES;
+use sensor_common::classify::{CLASSES, InodeKey};
 use sensor_common::count::Outcome;
-use sensor_common::record::{Hook, Kind, Open, PATH_MAX, file_flags};
+use sensor_common::record::{File, Hook, Kind, Open, PATH_MAX, file_flags};
 
 /// `O_PATH` (include/uapi/asm-generic/fcntl.h).
 const O_PATH: u32 = 0o10_000_000;
+const O_ACCMODE: u32 = 3;
+const O_WRONLY: u32 = 1;
 /// O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC, which `do_dentry_open` takes away once the file is open.
 const O_PASSING: u32 = 0o1700;
 const O_TRUNC: u32 = 0o1000;
@@ -86,13 +89,17 @@ fn send(file: u64, classes: u32, hook: Hook) {
         open.file.size = 0;
     }
     let mut origin = self::origin(hook);
-    if classes & classify::CANDIDATE != 0 {
-        if !classify::is_new(&open.file) {
-            return ring::count(Kind::Open, Outcome::Unmatched);
-        }
+    let process = (bpf_get_current_pid_tgid() >> 32) as u32;
+    if classes & classify::CANDIDATE != 0 && classify::is_new(&open.file, process, flags & O_ACCMODE != O_WRONLY) {
         origin |= file_flags::CANDIDATE;
     }
     open.classes = classes & CLASSES;
+    if flags & O_ACCMODE != O_WRONLY {
+        origin |= holds(&open.file, open.classes);
+    }
+    if open.classes == 0 && origin & (file_flags::CANDIDATE | file_flags::CARRIER) == 0 {
+        return ring::count(Kind::Open, Outcome::Unmatched);
+    }
     open.flags = flags & !O_PASSING;
     open.origin = origin;
     let (dentry, mount) = (read(file + offset!(file_dentry)), read(file + offset!(file_mnt)));
@@ -102,6 +109,22 @@ fn send(file: u64, classes: u32, hook: Hook) {
     header::fill(&mut open.header, Kind::Open, hook, size as u32);
     // SAFETY: the path's length is at most PATH_MAX, so that `size` is within the scratch space.
     unsafe { ring::send(Kind::Open, (&raw mut *scratch).cast(), size) }
+}
+
+/// Who opens a file to read it holds what is in it. [`file_flags::CARRIER`] if that is what somebody wrote to it.
+#[inline(always)]
+fn holds(file: &File, classes: u32) -> u32 {
+    let classes = classes & config!(held_classes);
+    let key = InodeKey { inode: file.inode, device: file.device, reserved: 0 };
+    let (carried, most) = label::carried(&key).unwrap_or((0, 0));
+    if classes | carried == 0 {
+        return 0;
+    }
+    if !label::opened(file, classes, (carried, most)) {
+        ring::count(Kind::Transfer, Outcome::Seen);
+        ring::count(Kind::Transfer, Outcome::TableFull);
+    }
+    if carried & !classes != 0 { file_flags::CARRIER } else { 0 }
 }
 
 /// The [`file_flags`] of what that hook sees.

@@ -6,7 +6,7 @@
 
 use crate::globals::config;
 use crate::header::now;
-use crate::{names, ring, socket};
+use crate::{egress, names, ring, socket};
 use aya_ebpf::{
     EbpfContext,
     btf_maps::HashMap,
@@ -185,6 +185,8 @@ fn account(context: &SkBuffContext, payload: Payload) {
         if !everything {
             return ring::count(Kind::Flow, Outcome::OutOfScope);
         }
+        // Who asked for the connection is not known; that they did is the worse case.
+        egress::count(context, None, &payload.ends, payload.bytes, true);
         ring::count(Kind::Flow, Outcome::Seen);
         return ring::count(Kind::Flow, Outcome::TableFull);
     };
@@ -204,11 +206,13 @@ fn account(context: &SkBuffContext, payload: Payload) {
         if bytes == 0 {
             return ring::count(Kind::Flow, Outcome::Unmatched);
         }
+        egress::count(context, Some(&socket.owner), &payload.ends, bytes, flags & flow_flags::INITIATED != 0);
         socket.endpoints = payload.ends;
         names::stream(context, socket, &payload, cookie, bytes);
         let reason = add(&mut socket.counters, bytes);
         return tell(&socket.owner, &socket.endpoints, &socket.counters, cookie, reason, flags);
     }
+    egress::count(context, Some(&socket.owner), &payload.ends, payload.bytes, flags & flow_flags::INITIATED != 0);
     // SAFETY: a full socket; `dst_port` has two bytes in network order, which older kernels (before 5.18) give as four.
     let connected_to = u16::from_be(unsafe { (*sock).dst_port } as u16);
     names::query(context, socket, &payload, cookie, connected_to);

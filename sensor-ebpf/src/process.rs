@@ -2,7 +2,7 @@
 
 use crate::globals::{load, offset, read};
 use crate::header::{self, excluded, process_of};
-use crate::ring;
+use crate::{label, ring};
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
     btf_maps::LruHashMap,
@@ -20,6 +20,10 @@ pub fn on_fork(context: BtfTracePointContext) -> i32 {
     let (pid, tgid): (u32, u32) = unsafe { (load(child, offset!(task_pid)), load(child, offset!(task_tgid))) };
     if pid != tgid {
         return 0;
+    }
+    if !label::forked(tgid) {
+        ring::count(Kind::Transfer, Outcome::Seen);
+        ring::count(Kind::Transfer, Outcome::TableFull);
     }
     if let Some(Outcome::OutOfScope) = excluded() {
         ring::count(Kind::Fork, Outcome::OutOfScope);
@@ -53,6 +57,7 @@ pub fn on_exit(context: BtfTracePointContext) -> i32 {
     if EXITED.insert(process, 0, BPF_NOEXIST.into()) == Err(-EEXIST) {
         return 0;
     }
+    label::ended(process.tgid);
     if let Some(Outcome::OutOfScope) = excluded() {
         ring::count(Kind::Exit, Outcome::OutOfScope);
         return 0;

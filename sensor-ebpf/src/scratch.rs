@@ -36,10 +36,11 @@ pub enum Slot {
     MoveMount = 8,
     PivotRoot = 9,
     UringComplete = 10,
+    Connect = 11,
 }
 
 #[btf_map]
-static SCRATCH: PerCpuArray<Scratch, 11> = PerCpuArray::new();
+static SCRATCH: PerCpuArray<Scratch, 12> = PerCpuArray::new();
 
 /// Where a string is.
 #[derive(Clone, Copy)]

@@ -5,7 +5,7 @@
 
 use crate::globals::{config, offset, read};
 use crate::header::{self, excluded, now};
-use crate::{packet, ring};
+use crate::{label, packet, ring};
 use aya_ebpf::{
     bindings::{BPF_F_CLONE, BPF_F_NO_PREALLOC, BPF_SK_STORAGE_GET_F_CREATE},
     helpers::generated::{bpf_get_socket_cookie, bpf_sk_storage_get},
@@ -154,5 +154,6 @@ pub fn report(
         flow.first_time = counters.first_time;
         flow.reason = reason as u32;
         flow.flags = flags;
+        label::held(owner.process.tgid, cookie, &mut flow.held);
     });
 }

@@ -9,7 +9,7 @@
 
 use crate::globals::{config, offset, read};
 use crate::header::{self, admit};
-use crate::{call, change, classify, files, open, ring, socket_made};
+use crate::{call, change, classify, files, label, open, ring, socket_made};
 use aya_ebpf::{
     EbpfContext as _,
     btf_maps::{LruHashMap, PerCpuArray},
@@ -76,6 +76,13 @@ fn is_open(operation: u32) -> bool {
     operation == uring_op::OPENAT || operation == uring_op::OPENAT2
 }
 
+/// Whether it moves bytes between a file and memory, or between two files.
+#[inline(always)]
+fn moves(operation: u32) -> bool {
+    const MOVES: u64 = config::bits(config::MOVES);
+    MOVES >> operation & 1 != 0
+}
+
 /// The `struct file *` in a direct slot of the request's ring; 0 if there is none.
 #[inline(always)]
 fn of_slot(request: u64, slot: u64) -> u64 {
@@ -122,6 +129,12 @@ pub fn on_uring_complete(context: BtfTracePointContext) -> i32 {
     if operation == uring_op::FTRUNCATE {
         let file = read(request + offset!(uring_file));
         change::of_file(file, read(request + offset!(uring_ftruncate_len)), Hook::IoUringComplete);
+        return 0;
+    }
+    if moves(operation) {
+        if result > 0 {
+            label::completed(operation, request, result as u64);
+        }
         return 0;
     }
     let slot = if is_open(operation) {
@@ -179,7 +192,10 @@ pub fn on_uring_submit(context: BtfTracePointContext) -> i32 {
     let skip = config!(uring_skip_flag);
     let operation = operation(request);
     if config!(uring_shape) == uring_shape::USER_DATA
-        && (is_open(operation) || operation == uring_op::SOCKET || operation == uring_op::FTRUNCATE)
+        && (is_open(operation)
+            || moves(operation)
+            || operation == uring_op::SOCKET
+            || operation == uring_op::FTRUNCATE)
     {
         let (ring, user_data) = (read(request + offset!(uring_ctx)), read(request + offset!(uring_user_data)));
         if URING_REQUESTS.insert(UringKey { ring, user_data }, request, 0).is_err() && admit(Kind::Open) {

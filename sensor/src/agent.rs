@@ -3,22 +3,31 @@
 //! Everything with side effects is here or in the modules named here: it asks the system what it needs to know, loads the
 //! programs, pushes what they send through the [`Line`], and shows what comes out. Time and I/O end here.
 
+mod ledger_file;
+mod open_files;
+mod recognition;
 mod select;
 pub mod sniffer;
+pub mod sweep;
 mod system;
 
 pub use select::{KINDS, Selection};
 
+use crate::alert::Notice;
 use crate::delivery::{Console, Format, OutputError};
 use crate::detection::{RuleSet, RulesError};
-use crate::event::{Body, BootTime, Event};
-use crate::kernel::{self, Counters, Flows, Guard, Hooks, Ring, Tables};
+use crate::event::{Body, BootTime, Event, LedgerRestored, Recognized, SavedLedger};
+use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
+use crate::provenance::graph::Mark;
 use crate::provenance::{ClassTable, ClassesError};
+use ledger_file::LedgerFile;
+use recognition::Recognition;
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How the sensor is to watch.
@@ -40,6 +49,8 @@ pub struct Settings {
     pub hooks: Hooks,
     /// From which level on the kernel programs' own diagnostics are logged; `None`: off.
     pub kernel_log: Option<String>,
+    /// Where what has left is kept over restarts; `None`: nowhere.
+    pub state: Option<PathBuf>,
     /// A descriptor to say on that everything is attached.
     pub notify: Option<RawFd>,
 }
@@ -72,6 +83,11 @@ pub enum AgentError {
 
 /// How often counters are read, so that what was lost is said; and idle flows ended.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// How often the egress ledger is saved, if it has changed: so much is lost by a SIGKILL at most.
+const SAVING: Duration = Duration::from_secs(10);
+
+/// How long the end waits for files that are being looked into.
+const LAST_LOOKS: Duration = Duration::from_secs(1);
 
 /// Watches until SIGTERM or SIGINT, the output's end, or as many events as were asked for.
 ///
@@ -94,6 +110,11 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     let classification = classes.keys();
     let loaded = system.load(&settings, &classification)?;
     drop(classification);
+    let recognition = Recognition::new(classes.contents());
+    let (ledger, saved) = match &settings.state {
+        Some(directory) => LedgerFile::open(directory),
+        None => (LedgerFile::nowhere(), SavedLedger::default()),
+    };
     let mut agent = Agent {
         output: Output { console: Console::new(anstream::stdout(), format, system::wall_clock()), show, shown: 0 },
         line: Line::new(rules, classes, Limits::default()),
@@ -101,15 +122,25 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         before_time: system::now(),
         counters: loaded.counters,
         flows: loaded.flows,
+        egress: loaded.egress,
+        ledger,
         guard: Some(Guard::new(&loaded.programs)),
         tables: loaded.tables,
+        labels: loaded.labels,
+        recognition,
         programs: loaded.programs,
+        found: VecDeque::new(),
         malformed: 0,
         statistics: settings.statistics,
         done: false,
     };
+    let clock = system::wall_clock();
+    let restored = LedgerRestored { boot_unix_nanos: clock.boot_unix_nanos, counters: true, saved };
+    agent.push(Event::new(system::now(), None, Default::default(), Body::LedgerRestored(Box::new(restored))))?;
     // Attached first, then looked around: nothing can happen between the two unseen.
-    for event in system.found() {
+    let found = system.found();
+    let open: Vec<Event> = found.iter().flat_map(|event| open_files::of(event, agent.line.classes())).collect();
+    for event in found.into_iter().chain(open) {
         agent.push(event)?;
     }
     let mut ring = Ring::new(loaded.events)?;
@@ -122,18 +153,25 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     }
 
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+    let mut saving = tokio::time::interval(SAVING);
     while !agent.done {
         tokio::select! {
             ready = ring.ready() => {
                 ready?;
                 agent.drain(&mut ring, &system)?;
             }
-            _ = housekeeping.tick() => agent.keep_house()?,
+            verdict = agent.recognition.answer() => agent.recognise(verdict)?,
+            _ = housekeeping.tick() => {
+                // What the flows say first: they know who sent.
+                agent.drain(&mut ring, &system)?;
+                agent.keep_house()?;
+            }
+            _ = saving.tick(), if agent.ledger.is_ready() => agent.save().await,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
     }
-    agent.finish(&mut ring, &system)
+    agent.finish(&mut ring, &system).await
 }
 
 /// The line with what feeds it and what it feeds.
@@ -143,11 +181,17 @@ struct Agent {
     programs: Vec<kernel::Attached>,
     counters: Counters,
     flows: Flows,
+    egress: EgressCounters,
+    ledger: LedgerFile,
     /// Until the agent itself takes the programs off.
     guard: Option<Guard>,
     tables: Tables,
+    labels: Labels,
+    recognition: Recognition,
     before: kernel::Totals,
     before_time: BootTime,
+    /// What was found in files and is not told to the line yet.
+    found: VecDeque<Recognized>,
     malformed: u64,
     statistics: bool,
     done: bool,
@@ -156,9 +200,50 @@ struct Agent {
 impl Agent {
     /// One event through the line.
     fn push(&mut self, event: Event) -> Result<(), OutputError> {
-        let (event, alerts) = self.line.push(event);
-        self.done |= self.output.show(&event, &alerts)?;
+        let (event, notices) = self.line.push(event);
+        let derived = self.line.take_derived();
+        for (event, notices) in derived.into_iter().chain([(event, notices)]) {
+            self.done |= self.output.show(&event, &notices)?;
+            for recognized in self.recognition.see(&event, &mut self.tables) {
+                self.found.push_back(recognized);
+            }
+        }
+        for look in self.line.take_unlooked() {
+            self.found.extend(self.recognition.look(look, &mut self.tables));
+        }
         Ok(())
+    }
+
+    /// What was found in files without waiting, or since the last time; through the line as well.
+    fn push_found(&mut self) -> Result<(), OutputError> {
+        while let Some(verdict) = self.recognition.try_answer() {
+            self.found.extend(self.recognition.settle(verdict, &mut self.tables));
+        }
+        while let Some(recognized) = self.found.pop_front() {
+            self.push(recognition::event(recognized, system::now()))?;
+        }
+        Ok(())
+    }
+
+    /// An answer of the threads that look into files.
+    fn recognise(&mut self, verdict: sniffer::Verdict) -> Result<(), OutputError> {
+        self.found.extend(self.recognition.settle(verdict, &mut self.tables));
+        self.push_found()?;
+        self.output.console.flush()
+    }
+
+    /// Tells the kernel side what only the line knows of who holds what.
+    fn mark(&mut self) {
+        for mark in self.line.take_marks() {
+            let now = system::now();
+            let told = match mark {
+                Mark::Holder(process, classes, bytes) => self.labels.holds(process, classes, bytes, now),
+                Mark::Carrier(thing, classes, bytes) => self.labels.carries(thing, classes, bytes, now),
+            };
+            if let Err(error) = told {
+                tracing::warn!(%error, "what a process passes on can go unseen");
+            }
+        }
     }
 
     /// What waits in the ring; returns how many records.
@@ -173,6 +258,8 @@ impl Agent {
             }
         });
         result?;
+        self.push_found()?;
+        self.mark();
         for pid in self.line.take_unknown() {
             if let Some(event) = system.process(pid) {
                 self.push(event)?;
@@ -203,20 +290,49 @@ impl Agent {
         for event in self.flows.end_idle(now) {
             self.push(event)?;
         }
+        self.found.extend(self.recognition.keep_house(Instant::now(), &mut self.tables));
+        self.push_found()?;
+        for event in self.egress.read(now) {
+            self.push(event)?;
+        }
         self.output.console.flush()?;
         // Otherwise known at the next alert only, which may take a month.
         if system::reader_has_gone() { Err(OutputError::Closed) } else { Ok(()) }
     }
 
+    /// What is being looked into is told before the end, if its file system answers in time.
+    fn finish_looks(&mut self) -> Result<(), OutputError> {
+        let end = Instant::now() + LAST_LOOKS;
+        self.push_found()?;
+        while self.recognition.is_busy() && Instant::now() < end && !self.done {
+            std::thread::sleep(Duration::from_millis(1));
+            self.push_found()?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the ledger, if it has changed.
+    async fn save(&mut self) {
+        if let Some(saved) = self.line.save_ledger() {
+            self.ledger.save(saved).await;
+        }
+    }
+
     /// Detaches everything, then takes what still waits.
-    fn finish(mut self, ring: &mut Ring, system: &system::System) -> Result<(), AgentError> {
+    async fn finish(mut self, ring: &mut Ring, system: &system::System) -> Result<(), AgentError> {
         self.guard = None;
         // Still there, since what the kernel left out is counted with them.
         self.programs.iter_mut().for_each(kernel::Attached::detach);
         while self.drain(ring, system)? > 0 && !self.done {}
-        self.keep_house()?;
+        let result = self.finish_looks().and_then(|()| self.keep_house());
+        if self.ledger.is_kept() {
+            self.save().await;
+            self.ledger.end_write().await;
+        }
+        result?;
         if self.statistics {
-            self.output.console.statistics(&self.before)?;
+            let looks = self.recognition.statistics(self.line.candidates());
+            self.output.console.statistics(&self.before, &looks)?;
         }
         Ok(())
     }
@@ -231,11 +347,11 @@ struct Output {
 
 impl Output {
     /// True when everything that was asked for has been shown.
-    fn show(&mut self, event: &Event, alerts: &[crate::alert::Alert]) -> Result<bool, OutputError> {
+    fn show(&mut self, event: &Event, notices: &[Notice]) -> Result<bool, OutputError> {
         match &self.show {
             Show::Alerts => {
-                for alert in alerts {
-                    self.console.alert(alert)?;
+                for notice in notices {
+                    self.console.notice(notice)?;
                 }
                 Ok(false)
             }

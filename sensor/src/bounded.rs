@@ -111,6 +111,22 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
         before
     }
 
+    /// The value of `key`, which is now the most recently used; made, and what must go evicted, if there is none.
+    pub fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
+        if !self.entries.contains_key(&key) {
+            self.make_room(0);
+        }
+        match self.entries.raw_entry_mut().from_key(&key) {
+            RawEntryMut::Occupied(mut entry) => {
+                entry.to_back();
+                &mut entry.into_mut().value
+            }
+            RawEntryMut::Vacant(entry) => {
+                &mut entry.insert(key, Entry { value: make(), bytes: 0, retired: None }).1.value
+            }
+        }
+    }
+
     /// Puts a value of so many bytes in, evicting what must go. Unlike with [`Bounded::insert`], a retired entry stays retired.
     pub fn set(&mut self, key: K, value: V, bytes: usize) {
         let retired = self.take(&key).and_then(|entry| entry.retired);
@@ -156,6 +172,11 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
     /// Every value, the least recently used first.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.entries.values_mut().map(|entry| &mut entry.value)
+    }
+
+    /// Every entry, the least recently used first.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
+        self.entries.iter_mut().map(|(key, entry)| (key, &mut entry.value))
     }
 
     fn take(&mut self, key: &K) -> Option<Entry<V>> {
@@ -223,6 +244,16 @@ mod tests {
         assert_eq!(map.evictions(), Evictions { live: 1, ..Evictions::default() });
         assert_eq!(map.insert(3, 'd'), Some('c'), "replacing needs no room");
         assert_eq!(map.len(), 2);
+    }
+
+    #[test]
+    fn what_is_not_there_is_made_and_takes_the_place_of_another() {
+        let mut map = map(2);
+        map.insert(1, 'a');
+        map.insert(2, 'b');
+        assert_eq!(*map.get_or_insert_with(1, || 'x'), 'a');
+        assert_eq!(*map.get_or_insert_with(3, || 'c'), 'c');
+        assert_eq!((map.len(), map.peek(&2), map.evictions().live), (2, None, 1));
     }
 
     #[test]

@@ -1,13 +1,18 @@
-//! The event line: identify, trace provenance, detect, raise alerts. One page, in the order in which events pass.
+//! The event line: identify, trace provenance, detect, raise alerts, join them to incidents. One page, in the order in which events pass.
 //!
 //! A pure function of the events that are pushed: no clock, no I/O, no global state. What the agent learns elsewhere enters
 //! as an event, so that the same stream gives the same alerts again, in a test or years later.
 
-use crate::alert::{Alert, Raiser};
+#[cfg(test)]
+mod tests;
+
+use crate::alert::{Incidents, Notice, Raiser, incident};
 use crate::detection::{Engine, RuleSet};
-use crate::event::Event;
+use crate::event::{Ancestor, Body, Event, SavedLedger, Workload};
+use crate::provenance::candidates::{self, Candidates, Look};
+use crate::provenance::graph::Mark;
 use crate::provenance::names::{Names, Resolvers};
-use crate::provenance::{self, ClassTable, Declared, Ledger};
+use crate::provenance::{self, ClassTable, Declared, Tracer};
 use crate::{process, workload};
 use std::sync::Arc;
 
@@ -31,37 +36,98 @@ pub struct Line {
     processes: process::Table,
     workloads: workload::Table,
     names: Names,
-    ledger: Ledger,
+    candidates: Candidates,
+    tracer: Tracer,
     engine: Engine,
     raiser: Raiser,
+    incidents: Incidents,
+    derived: Vec<(Arc<Event>, Vec<Notice>)>,
 }
 
 impl Line {
     /// A line that has seen nothing yet.
     pub fn new(rules: RuleSet, classes: ClassTable, limits: Limits) -> Line {
-        let declared = Declared::new(rules.lists().networks("declared_destinations"));
+        let declared = Declared::new(rules.lists().declared());
         let raiser = Raiser::new(&rules);
         Line {
             processes: process::Table::new(limits.processes),
             workloads: workload::Table::new(limits.workloads),
             names: Names::new(Resolvers::new(rules.lists().networks("resolvers"))),
-            ledger: Ledger::with(classes, declared, provenance::Limits::default()),
+            candidates: Candidates::new(classes.look_size(), candidates::Limits::default()),
+            tracer: Tracer::new(classes, declared, provenance::Limits::default()),
             engine: Engine::new(rules),
             raiser,
+            incidents: Incidents::new(incident::Limits::default()),
+            derived: Vec::new(),
         }
     }
 
-    /// Takes an event through the line. What comes out is the event with everything that is known about it, and the alerts
-    /// that it decided.
-    pub fn push(&mut self, mut event: Event) -> (Arc<Event>, Vec<Alert>) {
+    /// Takes an event through the line. What comes out is the event with everything that is known about it, and what is to
+    /// be told: the alerts that it decided, and the incidents that these make worse. What follows from it besides is to be had
+    /// from [`Line::take_derived`].
+    pub fn push(&mut self, mut event: Event) -> (Arc<Event>, Vec<Notice>) {
         self.processes.identify(&mut event);
         self.workloads.identify(&mut event);
-        self.names.trace(&mut event);
-        self.ledger.trace(&mut event);
+        if let Body::Recognized(recognized) = &event.body {
+            for open in self.candidates.recognise(recognized) {
+                let judged = self.judge(open, false);
+                self.derived.push(judged);
+            }
+        }
+        self.judge(event, true)
+    }
+
+    /// The part of the line behind identification; `first`: it was not here before.
+    fn judge(&mut self, mut event: Event, first: bool) -> (Arc<Event>, Vec<Notice>) {
+        if first {
+            self.names.trace(&mut event);
+        }
+        self.candidates.trace(&mut event);
+        self.tracer.trace(&mut event);
         let event = Arc::new(event);
+        if first {
+            self.candidates.keep(&event);
+        }
         let findings = self.engine.evaluate(&event);
-        let alerts = findings.into_iter().filter_map(|finding| self.raiser.raise(finding)).collect();
-        (event, alerts)
+        let workloads = &self.workloads;
+        let within = |ancestor: &Ancestor, workload: &Workload| {
+            workloads.of(&ancestor.key, &ancestor.cgroup).is_some_and(|own| own.id == workload.id)
+        };
+        let alerts = findings.into_iter().filter_map(|finding| self.raiser.raise(finding));
+        let notices = alerts.flat_map(|alert| self.incidents.push(alert, &within)).collect();
+        (event, notices)
+    }
+
+    /// The classes that files are judged by.
+    pub fn classes(&self) -> &ClassTable {
+        self.tracer.classes()
+    }
+
+    /// What the kernel side has to be told of who holds what.
+    pub fn take_marks(&mut self) -> Vec<Mark> {
+        self.tracer.take_marks()
+    }
+
+    /// Events that came up again with the last ones pushed, judged anew, and their alerts: opens of files that were recognised since.
+    /// To be shown like what [`Line::push`] returns, never to be pushed; a recording leaves them out.
+    pub fn take_derived(&mut self) -> Vec<(Arc<Event>, Vec<Notice>)> {
+        std::mem::take(&mut self.derived)
+    }
+
+    /// Files whose content is worth a look. What was found is to be pushed as a [`Body::Recognized`], also that nothing was.
+    pub fn take_unlooked(&mut self) -> Vec<Look> {
+        self.candidates.take_unlooked()
+    }
+
+    /// How many files wait for a look, and what was lost on the way.
+    pub fn candidates(&self) -> candidates::Counts {
+        self.candidates.counts()
+    }
+
+    /// The egress ledger as it is to be kept over restarts, if it has changed since this was last asked. It comes back as
+    /// [`crate::event::LedgerRestored`].
+    pub fn save_ledger(&mut self) -> Option<SavedLedger> {
+        self.tracer.save()
     }
 
     /// Processes that events named and that nobody has told of: worth looking up in `/proc`.

@@ -56,6 +56,8 @@ pub mod file_flags {
     pub const IO_URING: u32 = 1;
     /// It is in no class as far as the kernel knows, and is sent for a look at its content.
     pub const CANDIDATE: u32 = 2;
+    /// It carries content that somebody wrote to it who holds some.
+    pub const CARRIER: u32 = 4;
 }
 
 plain! {

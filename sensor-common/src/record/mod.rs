@@ -9,6 +9,7 @@ mod names;
 mod net;
 mod process;
 mod system;
+mod transfer;
 
 pub use file::{File, FileChange, Open, Path, SIZE_UNKNOWN, file_flags, path_flags};
 pub use hook::Hook;
@@ -16,6 +17,7 @@ pub use names::{DNS_MAX, DNS_SHORT, Dns, DnsDirection, HELLO_MAX, HELLO_SHORT, H
 pub use net::{Connect, Endpoints, Flow, FlowReason, Socket, flow_flags};
 pub use process::{Exec, Exit, Fork, exec_flags};
 pub use system::{AccessHow, Bpf, BpfObject, Cgroup, Module, Mount, MountHow, Namespace, NamespaceHow, ProcessAccess};
+pub use transfer::{Transfer, transfer_flags};
 
 use crate::plain;
 
@@ -75,6 +77,8 @@ pub enum Kind {
     Mount = 16,
     /// A process went into other namespaces: [`Namespace`].
     Namespace = 17,
+    /// Classified content went from a process to what carries it, or from there to a process: [`Transfer`].
+    Transfer = 18,
     /// A DNS message left or arrived: [`Dns`].
     Dns = 19,
     /// A flow began with what looks like a ClientHello: [`Hello`].
@@ -83,7 +87,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in wire order.
-    pub const ALL: [Kind; 19] = [
+    pub const ALL: [Kind; 20] = [
         Kind::Exec,
         Kind::Fork,
         Kind::Exit,
@@ -101,6 +105,7 @@ impl Kind {
         Kind::Module,
         Kind::Mount,
         Kind::Namespace,
+        Kind::Transfer,
         Kind::Dns,
         Kind::Hello,
     ];
@@ -140,6 +145,7 @@ impl Kind {
             Kind::Module => "module",
             Kind::Mount => "mount",
             Kind::Namespace => "namespace",
+            Kind::Transfer => "transfer",
             Kind::Dns => "dns",
             Kind::Hello => "hello",
         }

@@ -1,6 +1,7 @@
 //! Records about sockets: connects, flows, and sockets past them.
 
 use super::Header;
+use crate::label::Label;
 use crate::plain;
 
 plain! {
@@ -30,6 +31,8 @@ plain! {
         pub endpoints: Endpoints,
         /// The socket (`bpf_get_socket_cookie`).
         pub cookie: u64,
+        /// What the process held at that moment.
+        pub held: Label,
     }
 }
 
@@ -95,6 +98,8 @@ plain! {
         pub reason: u32,
         /// [`flow_flags`].
         pub flags: u32,
+        /// What the socket's maker, and whoever gave something to the socket, held at that moment.
+        pub held: Label,
     }
 }
 

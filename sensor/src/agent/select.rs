@@ -1,9 +1,9 @@
 //! Which events to show.
 
-use crate::event::Event;
+use crate::event::{Body, Event};
 
 /// The kinds by which events can be chosen ([`crate::event::Body::kind_name`]).
-pub const KINDS: [&str; 20] = [
+pub const KINDS: [&str; 26] = [
     "exec",
     "fork",
     "exit",
@@ -14,15 +14,21 @@ pub const KINDS: [&str; 20] = [
     "truncate",
     "connect",
     "flow",
+    "egress",
     "socket",
     "process_access",
     "bpf",
     "module",
     "mount",
     "namespace",
+    "transfer",
+    "dns",
+    "hello",
     "cgroup",
     "process_found",
+    "ledger_restored",
     "tamper",
+    "recognized",
     "lost",
 ];
 
@@ -46,8 +52,12 @@ impl Selection {
         if kind == "lost" {
             return true;
         }
-        if self.kinds.is_empty() && kind == "process_found" {
-            // What was there before is context, not something that happens.
+        let is_wanted = |kind: &str| self.kinds.iter().any(|wanted| wanted == kind);
+        if !says_something(event) && !is_wanted("recognized") {
+            return false;
+        }
+        if self.kinds.is_empty() && ["process_found", "egress", "ledger_restored"].contains(&kind) {
+            // What was there before is context, not something that happens; and what counters say, flows have said.
             return false;
         }
         let pid = event.actor.process.map(|process| process.pid);
@@ -56,5 +66,15 @@ impl Selection {
             && (self.pids.is_empty() || pid.is_some_and(|pid| self.pids.contains(&pid)))
             && (self.containers.is_empty()
                 || container.is_some_and(|id| self.containers.iter().any(|start| id.starts_with(&**start))))
+    }
+}
+
+/// Opens that are only for a look, and looks that found nothing, are no news: the one comes again if the other finds something.
+/// Whoever asks for the kind `recognized` sees both.
+fn says_something(event: &Event) -> bool {
+    match &event.body {
+        Body::Open(open) => !(open.candidate && open.file.classes.is_empty()),
+        Body::Recognized(recognized) => !recognized.file.classes.is_empty(),
+        _ => true,
     }
 }

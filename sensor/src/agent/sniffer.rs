@@ -10,6 +10,7 @@
 //! asked = known + joined + refused + answered + pending ([`Counts`]).
 
 mod counts;
+mod neighbours;
 mod pool;
 mod read;
 
@@ -21,6 +22,7 @@ pub use counts::Counts;
 use crate::bounded::{Bounded, Evictions};
 use crate::event::{Classes, FileId};
 use crate::provenance::content::{ContentClasses, Found};
+use neighbours::Neighbours;
 use pool::Pool;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -39,14 +41,21 @@ pub struct Request {
     pub path: Box<str>,
     /// The process that had it open, in the agent's pid namespace.
     pub pid: u32,
+    /// Inode number of that process's mount namespace, 0 if not known: when the process is gone, any other one there will do.
+    pub mount_namespace: u32,
+    /// It is to be read as it is now, whatever its change time is and whatever was answered before: it may have been filled since,
+    /// or is in memory, where a change need not be seen.
+    pub as_it_is: bool,
 }
 
 /// A state of a file.
 type Key = (FileId, i64);
 
 impl Request {
-    fn key(&self) -> Key {
-        (self.file, self.changed_unix_nanos)
+    /// What the same question has in common.
+    pub fn key(&self) -> (FileId, i64) {
+        // No file was last changed then.
+        (self.file, if self.as_it_is { i64::MIN } else { self.changed_unix_nanos })
     }
 }
 
@@ -58,8 +67,10 @@ pub struct Content {
     /// The classes that this puts it in.
     pub classes: Classes,
     /// The change time that it had when it was read, nanoseconds since the epoch: the one that was asked about, or a later one
-    /// if only its last name was removed since.
+    /// if only its last name was removed since, or if it was to be read as it is.
     pub changed_unix_nanos: i64,
+    /// Bytes that it had.
+    pub size: u64,
 }
 
 /// Why a file was not read.
@@ -83,6 +94,20 @@ pub enum Unread {
     /// Nothing came within the deadline.
     #[error("the file system did not answer in time: look at the mount that the file is on")]
     Hung,
+}
+
+impl Unread {
+    /// The value of the field `weir.file.unread`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unread::Gone => "gone",
+            Unread::Changed => "changed",
+            Unread::NotPermitted => "not_permitted",
+            Unread::NotRegular => "not_regular",
+            Unread::Failed(_) => "failed",
+            Unread::Hung => "hung",
+        }
+    }
 }
 
 /// An answer.
@@ -122,7 +147,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { queue: 1024, threads: 2, deadline: Duration::from_secs(5), written_off: 8, remembered: 65_536 }
+        Limits { queue: 1024, threads: 2, deadline: Duration::from_secs(5), written_off: 8, remembered: 8192 }
     }
 }
 
@@ -139,10 +164,12 @@ pub struct Sniffer {
 impl Sniffer {
     /// Starts the threads. `contents` says which format is in which class; to change that, make another sniffer.
     pub fn new(contents: ContentClasses, limits: Limits) -> Sniffer {
+        let neighbours = Neighbours::default();
         Sniffer::reading(limits, move |request| {
-            let read = read::read(request)?;
-            let (found, classes) = contents.judge(&read.sample());
-            Ok(Content { found, classes, changed_unix_nanos: read.changed_unix_nanos })
+            let read = read::read(request, &neighbours)?;
+            let sample = read.sample();
+            let (found, classes) = contents.judge(&sample);
+            Ok(Content { found, classes, changed_unix_nanos: read.changed_unix_nanos, size: sample.size })
         })
     }
 
@@ -223,7 +250,9 @@ impl Sniffer {
         self.counts.count(&verdict.content);
         // What another process, or a later moment, could find otherwise is not remembered.
         if matches!(verdict.content, Ok(_) | Err(Unread::NotPermitted | Unread::NotRegular)) {
-            self.known.insert(key, verdict.content);
+            if !verdict.request.as_it_is {
+                self.known.insert(key, verdict.content);
+            }
             if let Ok(content) = verdict.content {
                 self.known.insert((verdict.request.file, content.changed_unix_nanos), verdict.content);
             }

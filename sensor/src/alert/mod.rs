@@ -1,10 +1,12 @@
 //! Alerts: what of the findings is worth a person's time, said in one sentence.
 //!
 //! [`Raiser`] takes findings, says the same thing once, and says it again when it has grown; [`sentence`] writes what a rule's
-//! template asks for with what attackers wrote made harmless; [`record`](Alert::record) is the form in which an alert leaves.
+//! template asks for with what attackers wrote made harmless; [`incident`] joins what belongs together; [`record`](Alert::record)
+//! is the form in which an alert leaves.
 //! Neither clock nor randomness: ids follow from the evidence, wall time comes in when an alert is written out.
 
 mod escape;
+pub mod incident;
 mod raiser;
 mod record;
 mod sentence;
@@ -13,6 +15,7 @@ mod sentence;
 mod tests;
 
 pub use escape::{VALUE_MAX, escape};
+pub use incident::{Incident, Incidents, Membership, Notice};
 pub use raiser::{Limits, Raiser, Statistics};
 pub use record::Record;
 pub use sentence::quantity;
@@ -47,6 +50,8 @@ pub struct Alert {
     pub group: Arc<[(Box<str>, Box<str>)]>,
     /// How many findings of the same were not said since the last time.
     pub suppressed: u64,
+    /// The incident that it is part of, once that is known.
+    pub incident: Option<Membership>,
 }
 
 impl Alert {

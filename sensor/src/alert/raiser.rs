@@ -132,6 +132,7 @@ impl Raiser {
             group,
             suppressed,
             rule: finding.rule,
+            incident: None,
         })
     }
 }
@@ -199,8 +200,16 @@ fn size(finding: &Finding) -> (u128, Option<u64>, bool) {
         Body::Flow(flow) => Some(flow),
         _ => None,
     };
-    let sent = finding.decisive.held.as_ref().map(|held| held.sent);
-    let bytes = flow.map(|flow| sent.unwrap_or(0).max(flow.bytes));
+    let sent = finding.decisive.egress.as_deref().map(|egress| match &egress.exfil {
+        _ if egress.destination.declared => egress.destination.day_bytes,
+        Some(exfil) => exfil.bytes,
+        None => 0,
+    });
+    let bytes = match (flow, &finding.decisive.body) {
+        (Some(flow), _) => Some(sent.unwrap_or(0).max(flow.bytes)),
+        (None, Body::Egress(_)) => sent,
+        _ => None,
+    };
     let size = finding.measure.or(bytes.map(u128::from)).unwrap_or(0);
     (size, flow.map(|flow| flow.socket_cookie), flow.is_some_and(|flow| flow.reason == FlowReason::Closed))
 }

@@ -52,6 +52,10 @@ impl Serialize for Described<'_> {
         map.serialize_entry("weir.alert.revision", &alert.revision)?;
         map.serialize_entry("weir.alert.begun", &clock.rfc3339(alert.begun).to_string())?;
         map.serialize_entry("weir.alert.suppressed", &alert.suppressed)?;
+        if let Some(incident) = alert.incident {
+            map.serialize_entry("weir.incident.id", &incident.uid.to_string())?;
+            map.serialize_entry("weir.incident.level", incident.level.name())?;
+        }
         map.serialize_entry("security_rule.uuid", &rule.id)?;
         map.serialize_entry("security_rule.name", &rule.title)?;
         map.serialize_entry("security_rule.version", &alert.ruleset)?;

@@ -1,7 +1,7 @@
 //! `weir run`
 
 use super::sensor::Sensor;
-use crate::agent::{self, Show};
+use crate::agent::{self, Settings, Show};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,6 +21,10 @@ pub struct Run {
     #[arg(long, value_name = "DIR")]
     rules: Vec<PathBuf>,
 
+    /// Where to keep, over restarts, how much has left; only weir may be able to write it
+    #[arg(long, value_name = "DIR", env = "WEIR_STATE_DIR", default_value = "/var/lib/weir")]
+    state_dir: PathBuf,
+
     #[command(flatten)]
     sensor: Sensor,
 }
@@ -28,7 +32,8 @@ pub struct Run {
 impl Run {
     pub fn execute(self) -> ExitCode {
         let format = self.sensor.format();
-        match agent::run(self.sensor.settings(self.rules), Show::Alerts, format) {
+        let settings = Settings { state: Some(self.state_dir), ..self.sensor.settings(self.rules) };
+        match agent::run(settings, Show::Alerts, format) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => super::fail(&error),
         }

@@ -70,6 +70,7 @@ impl Sensor {
             statistics: self.statistics,
             hooks: self.hooks.iter().fold(Hooks::default(), Hooks::with),
             kernel_log: self.kernel_log,
+            state: None,
             notify: self.notify_fd,
         }
     }

@@ -1,8 +1,11 @@
 //! The console: one readable line an event or alert for people, one JSON object a line for programs.
 
 use super::json::{EventObject, TotalsObject, outcomes};
-use crate::alert::{Alert, VALUE_MAX, escape, quantity};
-use crate::event::{Body, Change, DnsDirection, Endpoints, Event, File, FlowReason, Kind, MountHow, WallClock};
+use crate::alert::{Alert, Incident, Notice, VALUE_MAX, escape, quantity};
+use crate::event::{
+    Body, Change, ContentFinding, Direction, DnsDirection, Endpoints, Event, File, FlowReason, Kind, MountHow,
+    WallClock,
+};
 use crate::kernel::Totals;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -82,11 +85,19 @@ impl<W: Write> Console<W> {
         Ok(())
     }
 
-    /// Writes an alert, and makes sure that it is out.
+    /// Writes an alert or an incident, and makes sure that it is out.
     ///
     /// # Errors
     /// When the output does not take it.
-    pub fn alert(&mut self, alert: &Alert) -> Result<(), OutputError> {
+    pub fn notice(&mut self, notice: &Notice) -> Result<(), OutputError> {
+        match notice {
+            Notice::Alert(alert) => self.alert(alert)?,
+            Notice::Incident(incident) => self.incident(incident)?,
+        }
+        self.flush()
+    }
+
+    fn alert(&mut self, alert: &Alert) -> Result<(), OutputError> {
         match self.format {
             Format::Json => self.line(&alert.record(self.clock))?,
             Format::Text => {
@@ -103,16 +114,34 @@ impl<W: Write> Console<W> {
                 )?;
             }
         }
-        self.flush()
+        Ok(())
     }
 
-    /// Writes what became of every event, a line a kind in text, one object in JSON.
+    fn incident(&mut self, incident: &Incident) -> Result<(), OutputError> {
+        match self.format {
+            Format::Json => self.line(&incident.record(self.clock))?,
+            Format::Text => {
+                let time = self.clock.rfc3339(incident.time).to_string();
+                let level = incident.level.name().to_uppercase();
+                let style = level_style(&level);
+                let update = if incident.revision > 0 { " (update)" } else { "" };
+                let (sentence, uid) = (incident.sentence(), incident.uid);
+                writeln!(
+                    self.out,
+                    "{DIM}{time}{DIM:#} {style}{level:<8}{style:#} {BOLD}Incident{update}{BOLD:#}: {sentence} {DIM}[{uid}]{DIM:#}",
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what became of every event, and of the looks into files, a line a kind in text, one object in JSON.
     ///
     /// # Errors
     /// When the output does not take it.
-    pub fn statistics(&mut self, totals: &Totals) -> Result<(), OutputError> {
+    pub fn statistics(&mut self, totals: &Totals, looks: &[(&'static str, u64)]) -> Result<(), OutputError> {
         match self.format {
-            Format::Json => self.line(&TotalsObject(totals))?,
+            Format::Json => self.line(&TotalsObject(totals, looks))?,
             Format::Text => {
                 for kind in Kind::ALL {
                     write!(self.out, "{:<8}", kind.name())?;
@@ -121,6 +150,11 @@ impl<W: Write> Console<W> {
                     }
                     writeln!(self.out)?;
                 }
+                write!(self.out, "{:<8}", "looks")?;
+                for (name, count) in looks.iter().filter(|(_, count)| *count > 0) {
+                    write!(self.out, " {name} {count}")?;
+                }
+                writeln!(self.out)?;
             }
         }
         self.flush()
@@ -144,14 +178,17 @@ fn kind_style(body: &Body) -> Style {
     let colour = match body {
         Body::Exec(_) => AnsiColor::Green,
         Body::Open(_) => AnsiColor::Cyan,
-        Body::Connect(_) | Body::Flow(_) => AnsiColor::Magenta,
-        Body::FileChange(_) => AnsiColor::Cyan,
+        Body::FileChange(_) | Body::Transfer(_) => AnsiColor::Cyan,
         Body::Socket(_) | Body::Dns(_) | Body::Hello(_) => AnsiColor::Magenta,
+        Body::Connect(_) | Body::Flow(_) | Body::Egress(_) => AnsiColor::Magenta,
         Body::ProcessAccess(_) | Body::Bpf(_) | Body::Module(_) | Body::Mount(_) | Body::Namespace(_) => {
             AnsiColor::Yellow
         }
+        Body::Recognized(_) => AnsiColor::Cyan,
         Body::Lost(_) | Body::Tamper(_) => AnsiColor::Red,
-        Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) => return DIM,
+        Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) | Body::LedgerRestored(_) => {
+            return DIM;
+        }
     };
     colour.on_default()
 }
@@ -233,6 +270,15 @@ impl fmt::Display for What<'_> {
                 write!(f, "{verb} {sent} to {} ({})", peer(ends), ends.transport)?;
                 named(f, self.0)
             }
+            Body::Egress(grown) => {
+                let verb = if grown.initiated { "sent" } else { "answered" };
+                let to = grown.peer.map_or_else(|| "others".to_owned(), |peer| peer.to_string());
+                let (more, sent) = (quantity(grown.grown), quantity(grown.bytes));
+                write!(f, "{verb} {more} more to {to} ({}), {sent} in all", grown.transport)
+            }
+            Body::LedgerRestored(restored) => {
+                write!(f, "the egress ledger goes on with {} accounts", restored.saved.accounts.len())
+            }
             Body::FileChange(change) => match (change.change, change.new_size) {
                 (Change::Rename, _) => {
                     write!(f, "renamed {} to {}", path(&change.file), escape(&change.new_path, PATH_SHOWN))
@@ -275,6 +321,16 @@ impl fmt::Display for What<'_> {
                 let kinds: Vec<_> = namespace.kinds().collect();
                 write!(f, "{} {}", namespace.how.name(), kinds.join(" "))
             }
+            Body::Transfer(transfer) => {
+                let (verb, towards) = match transfer.direction {
+                    Direction::In => ("took", "from"),
+                    Direction::Out => ("gave", "to"),
+                    Direction::Both => ("shares", "with"),
+                };
+                let most = if transfer.bound { "at most " } else { "" };
+                let (bytes, kind) = (quantity(transfer.bytes), transfer.carrier.name().replace('_', " "));
+                write!(f, "{verb} {most}{bytes} {towards} {kind} {}", path(&transfer.file))
+            }
             Body::Dns(dns) => match (&dns.message, dns.direction) {
                 (Some(message), DnsDirection::Query) => write!(f, "asks for {}", escape(&message.name, VALUE_MAX)),
                 (Some(message), DnsDirection::Answer) => {
@@ -304,6 +360,15 @@ impl fmt::Display for What<'_> {
             Body::Cgroup(cgroup) => write!(f, "cgroup {}", escape(&cgroup.path, PATH_SHOWN)),
             Body::ProcessFound(found) => {
                 write!(f, "was already running: {}", command_line(&found.args))
+            }
+            Body::Recognized(recognized) => {
+                write!(f, "looked into {}: ", path(&recognized.file))?;
+                match recognized.finding {
+                    ContentFinding::Format { name, confidence } => write!(f, "{name} ({confidence})")?,
+                    ContentFinding::Unknown => f.write_str("nothing that is known")?,
+                    ContentFinding::Unread(reason) => write!(f, "not read, {reason}")?,
+                }
+                recognized.file.classes.iter().try_for_each(|class| write!(f, ", {}", class.name()))
             }
             Body::Lost(lost) => write!(f, "{} {} events lost: {}", lost.count, lost.kind, lost.cause),
         }

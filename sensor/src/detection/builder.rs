@@ -66,6 +66,7 @@ impl Builder {
                 }
             }
         }
+        self.lists.vet(&mut self.problems);
         let mut drafts: Vec<_> = drafts.into_values().collect();
         drafts.sort_by_key(|draft| (draft.layer, draft.document.start()));
         drafts

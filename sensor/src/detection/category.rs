@@ -15,6 +15,8 @@ pub enum Category {
     NetworkConnection,
     /// Our own: bytes left over a flow.
     NetworkFlow,
+    /// Our own: what a workload sent has grown, by a flow's report or the kernel's counters; for rules over the ledger's sums.
+    Egress,
     /// Sigma's `file_rename`: a classified file got another name.
     FileRename,
     /// Sigma's `file_delete`: a classified file lost a name.
@@ -41,12 +43,13 @@ pub enum Category {
 
 impl Category {
     /// Every category; `Category::ALL[c as usize] == c`.
-    pub const ALL: [Category; 16] = [
+    pub const ALL: [Category; 17] = [
         Category::ProcessCreation,
         Category::FileAccess,
         Category::FileEvent,
         Category::NetworkConnection,
         Category::NetworkFlow,
+        Category::Egress,
         Category::FileRename,
         Category::FileDelete,
         Category::FileChange,
@@ -68,6 +71,7 @@ impl Category {
             Category::FileEvent => "file_event",
             Category::NetworkConnection => "network_connection",
             Category::NetworkFlow => "network_flow",
+            Category::Egress => "egress",
             Category::FileRename => "file_rename",
             Category::FileDelete => "file_delete",
             Category::FileChange => "file_change",
@@ -91,12 +95,15 @@ impl Category {
     pub fn of(event: &Event) -> &'static [Category] {
         match &event.body {
             Body::Exec(_) => &[Category::ProcessCreation],
+            // Nothing speaks for it yet: if its content does, it comes again.
+            Body::Open(open) if open.candidate && open.file.classes.is_empty() => &[],
             Body::Open(open) => match open.access {
                 Access::Write | Access::ReadWrite => &[Category::FileAccess, Category::FileEvent],
                 Access::Read | Access::None => &[Category::FileAccess],
             },
             Body::Connect(_) => &[Category::NetworkConnection],
-            Body::Flow(_) => &[Category::NetworkFlow],
+            Body::Flow(_) => &[Category::NetworkFlow, Category::Egress],
+            Body::Egress(_) => &[Category::Egress],
             Body::FileChange(change) => match change.change {
                 Change::Rename => &[Category::FileRename],
                 Change::Unlink => &[Category::FileDelete],
@@ -110,8 +117,14 @@ impl Category {
             Body::Namespace(_) => &[Category::Namespace],
             Body::Dns(dns) if dns.direction == DnsDirection::Query => &[Category::DnsQuery],
             Body::Tamper(_) => &[Category::SensorTampering],
-            Body::Dns(_) | Body::Hello(_) => &[],
-            Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) | Body::Lost(_) => &[],
+            Body::Dns(_) | Body::Hello(_) | Body::Transfer(_) => &[],
+            Body::Fork(_)
+            | Body::Exit(_)
+            | Body::Cgroup(_)
+            | Body::ProcessFound(_)
+            | Body::Recognized(_)
+            | Body::LedgerRestored(_)
+            | Body::Lost(_) => &[],
         }
     }
 }

@@ -8,15 +8,19 @@ macro_rules! shipped {
     };
 }
 
-const RULES: [(Role, &str, &str); 8] = shipped!(
+const RULES: [(Role, &str, &str); 12] = shipped!(
     Role::Rules,
     "credentials_read.yml",
     "dns_tunnel.yml",
+    "egress_answers.yml",
+    "egress_budget.yml",
+    "egress_first_destination.yml",
     "exec_from_memory.yml",
     "model_server_shell.yml",
     "model_theft.yml",
     "sensor_reached.yml",
     "sensor_tampering.yml",
+    "uncounted_path.yml",
     "weights_opened.yml",
 );
 

@@ -221,6 +221,14 @@ pub enum Fault {
     /// Not a network.
     #[error("`{0}` is not a network in CIDR notation; write one like 10.0.0.0/8 or fd00::/8")]
     NotNetwork(String),
+    /// Not an entry of the declared destinations.
+    #[error("`{value}` {reason}")]
+    NotDestination {
+        /// As written.
+        value: String,
+        /// What is wrong with it, and the mend.
+        reason: crate::provenance::EntryError,
+    },
     /// A list that does not exist.
     #[error("there is no list `{name}`{}; put its values, one a line, into lists/{name}.txt beside the rules", hint(.nearest))]
     UnknownList {

@@ -2,11 +2,15 @@
 
 use super::fault::{Fault, Place, Problem, most_like};
 use super::source::Source;
+use crate::provenance::DeclaredEntry;
 use ipnet::IpNet;
 use rsigma_parser::value::SigmaString;
 use rsigma_parser::{Detection, DetectionItem, Modifier, SigmaValue};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// The list of declared destinations.
+const DECLARED: &str = "declared_destinations";
 
 /// Every list, by name. A list read later replaces the one of the same name.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +47,22 @@ impl Lists {
     /// The networks in the list `name`; what is none there is left out, and nothing if there is no such list.
     pub fn networks(&self, name: &str) -> impl Iterator<Item = IpNet> {
         self.get(name).into_iter().flatten().filter_map(|value| value.parse().ok())
+    }
+
+    /// The entries of `lists/declared_destinations.txt`: networks and names, each with its budget.
+    pub fn declared(&self) -> impl Iterator<Item = DeclaredEntry> {
+        self.get(DECLARED).into_iter().flatten().filter_map(|value| value.parse().ok())
+    }
+
+    /// What is wrong in the lists that have a form of their own.
+    pub(super) fn vet(&self, problems: &mut Vec<Problem>) {
+        let Some(list) = self.0.get(DECLARED) else { return };
+        for (line, value) in &list.values {
+            if let Err(reason) = value.parse::<DeclaredEntry>() {
+                let place = Place { file: list.file.clone(), line: *line, column: 1 };
+                problems.push(Problem { place, fault: Fault::NotDestination { value: value.to_string(), reason } });
+            }
+        }
     }
 
     /// The lists' names, each with the number of its values.
@@ -98,7 +118,18 @@ impl Lists {
                     }
                     Some(list) if list.values.is_empty() => Fault::EmptyList((*name).to_owned()),
                     Some(list) => {
+                        let already = values.len();
                         for (line, value) in &list.values {
+                            // Of these a rule gets the networks, without their budgets.
+                            let networks = *name == DECLARED && item.field.has_modifier(Modifier::Cidr);
+                            let value = match value.parse::<DeclaredEntry>() {
+                                Ok(entry) if networks => match entry.network() {
+                                    Some(network) => network.to_string().into(),
+                                    None => continue,
+                                },
+                                Err(_) if networks => continue,
+                                _ => value.clone(),
+                            };
                             if item.field.has_modifier(Modifier::Cidr) && value.parse::<IpNet>().is_err() {
                                 let place = Place { file: list.file.clone(), line: *line, column: 1 };
                                 problems.push(Problem { place, fault: Fault::NotNetwork(value.to_string()) });
@@ -106,7 +137,11 @@ impl Lists {
                                 values.push(SigmaValue::String(SigmaString::new(&format!("{before}{value}{after}"))));
                             }
                         }
-                        continue;
+                        if values.len() > already || problems.iter().any(|problem| problem.place.file == list.file) {
+                            continue;
+                        }
+                        // Names only, and the rule asks for networks.
+                        Fault::EmptyList((*name).to_owned())
                     }
                 },
                 _ => Fault::Placeholder(text.original.clone()),

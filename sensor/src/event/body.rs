@@ -1,8 +1,12 @@
 //! The kinds of event, each with what is particular to it.
 
+use super::egress::EgressGrown;
 use super::file::{Change, File, FileChange, Open};
+use super::ledger::LedgerRestored;
 use super::names::{Dns, Hello};
+use super::recognized::Recognized;
 use super::system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
+use super::transfer::{Label, Transfer};
 use super::{BootTime, CgroupKey, FlowReason, Kind, ProcessKey};
 use std::fmt;
 use std::net::IpAddr;
@@ -22,6 +26,10 @@ pub enum Body {
     Connect(Connect),
     /// Bytes left over a flow.
     Flow(Flow),
+    /// The kernel's own count of what a workload sent has grown.
+    Egress(EgressGrown),
+    /// What the egress ledger had come to before the agent started.
+    LedgerRestored(Box<LedgerRestored>),
     /// A cgroup was made, or found when the sensor started.
     Cgroup(Cgroup),
     /// A file or a name of it was changed.
@@ -38,6 +46,8 @@ pub enum Body {
     Mount(Mount),
     /// A process went into other namespaces.
     Namespace(Namespace),
+    /// Classified content went from a process to what carries it, or from there to a process.
+    Transfer(Transfer),
     /// A DNS message left or arrived.
     Dns(Dns),
     /// A flow began with what may be a ClientHello.
@@ -46,6 +56,8 @@ pub enum Body {
     Tamper(Tamper),
     /// A process that was there before the sensor, or that it missed, found in `/proc`.
     ProcessFound(ProcessFound),
+    /// The agent looked into a file.
+    Recognized(Recognized),
     /// Events were lost.
     Lost(Lost),
 }
@@ -60,6 +72,8 @@ impl Body {
             Body::Open(_) => Kind::Open.name(),
             Body::Connect(_) => Kind::Connect.name(),
             Body::Flow(_) => Kind::Flow.name(),
+            Body::Egress(_) => "egress",
+            Body::LedgerRestored(_) => "ledger_restored",
             Body::Cgroup(_) => Kind::Cgroup.name(),
             Body::FileChange(change) => match change.change {
                 Change::Rename => Kind::Rename.name(),
@@ -73,10 +87,12 @@ impl Body {
             Body::Module(_) => Kind::Module.name(),
             Body::Mount(_) => Kind::Mount.name(),
             Body::Namespace(_) => Kind::Namespace.name(),
+            Body::Transfer(_) => Kind::Transfer.name(),
             Body::Dns(_) => Kind::Dns.name(),
             Body::Hello(_) => Kind::Hello.name(),
             Body::Tamper(_) => "tamper",
             Body::ProcessFound(_) => "process_found",
+            Body::Recognized(_) => "recognized",
             Body::Lost(_) => "lost",
         }
     }
@@ -170,6 +186,8 @@ pub struct Connect {
     pub endpoints: Endpoints,
     /// The kernel's number of the socket.
     pub socket_cookie: u64,
+    /// What the process held then, as the kernel side knew: what it had open included.
+    pub label: Label,
 }
 
 /// Bytes left over a flow; the actor made its socket.
@@ -193,6 +211,8 @@ pub struct Flow {
     pub owner_guessed: bool,
     /// The bytes are those of several peers of one socket: the flow table was full.
     pub peers_merged: bool,
+    /// What the socket's maker, and who gave something to it, held then, as the kernel side knew.
+    pub label: Label,
 }
 
 /// A cgroup was made, or found.

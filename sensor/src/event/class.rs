@@ -12,11 +12,14 @@ pub enum Class {
     Secret = 1 << 2,
     /// Code that an interpreter runs unasked when it starts (`.pth`, `sitecustomize.py`).
     StartupCode = 1 << 3,
+    /// Devices by which bytes leave, or storage is read, past every socket: nobody counts them (RDMA verbs, GPUDirect Storage).
+    UncountedPath = 1 << 4,
 }
 
 impl Class {
     /// Every class.
-    pub const ALL: [Class; 4] = [Class::Weights, Class::Dataset, Class::Secret, Class::StartupCode];
+    pub const ALL: [Class; 5] =
+        [Class::Weights, Class::Dataset, Class::Secret, Class::StartupCode, Class::UncountedPath];
 
     /// The name in rules, `classes.yml` and output.
     pub const fn name(self) -> &'static str {
@@ -25,6 +28,7 @@ impl Class {
             Class::Dataset => "dataset",
             Class::Secret => "secret",
             Class::StartupCode => "startup_code",
+            Class::UncountedPath => "uncounted_path",
         }
     }
 

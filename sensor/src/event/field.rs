@@ -4,7 +4,7 @@
 //! only place where a field is named; a field that an event does not have is `None`, never empty or zero.
 
 use super::process::file_name;
-use super::{Body, Event, File, MountHow as MountKind, Process, Value};
+use super::{Body, ContentFinding, Event, File, MountHow as MountKind, Process, Value};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -61,7 +61,7 @@ macro_rules! fields {
 }
 
 fields! {
-    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, socket, process_access, bpf, module, mount, namespace, dns, hello, cgroup, process_found, tamper, lost.",
+    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, egress, socket, process_access, bpf, module, mount, namespace, transfer, dns, hello, cgroup, process_found, ledger_restored, recognized, tamper, lost.",
         |e| Some(e.body.kind_name().into());
     HookName, "weir.hook", Weir, "The kernel hook that saw it.",
         |e| Some(e.hook?.name().into());
@@ -168,18 +168,32 @@ fields! {
         |e| match &e.body {
             Body::Open(o) if o.io_uring => Some(Value::Flag(true)),
             Body::FileChange(c) if c.io_uring => Some(Value::Flag(true)),
+            Body::Transfer(t) if t.io_uring => Some(Value::Flag(true)),
             _ => None,
         };
     FileClass, "weir.file.class", Weir, "The classes that the file is in: weights, dataset, secret, startup_code and the like.",
         |e| Some(file(e)?.classes).filter(|classes| !classes.is_empty())
             .map(|classes| Value::List(classes.iter().map(|class| Cow::Borrowed(class.name())).collect()));
 
+    FileClassByContent, "weir.file.class_by_content", Weir, "Those of the classes that its content puts it in, whatever its name.",
+        |e| Some(file(e)?.by_content).filter(|classes| !classes.is_empty())
+            .map(|classes| Value::List(classes.iter().map(|class| Cow::Borrowed(class.name())).collect()));
+    FileFormat, "weir.file.format", Weir, "Recognized: the format that its bytes tell, by the names of classes.yml.",
+        |e| match &e.body { Body::Recognized(r) => match r.finding { ContentFinding::Format { name, .. } => Some(name.into()), _ => None }, _ => None };
+    FileFormatConfidence, "weir.file.format.confidence", Weir, "Recognized: how surely: likely or certain.",
+        |e| match &e.body { Body::Recognized(r) => match r.finding { ContentFinding::Format { confidence, .. } => Some(confidence.into()), _ => None }, _ => None };
+    FileUnread, "weir.file.unread", Weir, "Recognized: why it could not be looked into: gone, changed, not_permitted, not_regular, failed, hung, refused.",
+        |e| match &e.body { Body::Recognized(r) => match r.finding { ContentFinding::Unread(reason) => Some(reason.into()), _ => None }, _ => None };
+
     NetworkTransport, "network.transport", Stable, "tcp, udp, or a protocol number.",
-        |e| Some(endpoints(e)?.transport.to_string().into());
+        |e| match &e.body {
+            Body::Egress(g) if g.peer.is_some() => Some(g.transport.to_string().into()),
+            _ => Some(endpoints(e)?.transport.to_string().into()),
+        };
     NetworkType, "network.type", Stable, "ipv4 or ipv6.",
-        |e| Some(match endpoints(e)?.peer_address { IpAddr::V4(_) => "ipv4", IpAddr::V6(_) => "ipv6" }.into());
+        |e| Some(match peer_address(e)? { IpAddr::V4(_) => "ipv4", IpAddr::V6(_) => "ipv6" }.into());
     NetworkPeerAddress, "network.peer.address", Stable, "The peer's address.",
-        |e| Some(endpoints(e)?.peer_address.to_string().into());
+        |e| Some(peer_address(e)?.to_string().into());
     NetworkPeerPort, "network.peer.port", Stable, "The peer's port.",
         |e| Some(endpoints(e)?.peer_port.into());
     NetworkLocalAddress, "network.local.address", Stable, "The own address.",
@@ -189,6 +203,7 @@ fields! {
     ConnectionInitiated, "weir.connection.initiated", Weir, "This side asked for the connection, or sent first.",
         |e| match &e.body {
             Body::Flow(f) => Some(Value::Flag(f.initiated)),
+            Body::Egress(g) => Some(Value::Flag(g.initiated)),
             Body::Connect(_) => Some(Value::Flag(true)),
             _ => None,
         };
@@ -213,6 +228,7 @@ fields! {
         |e| match &e.body {
             Body::Flow(f) => Some(f.socket_cookie.into()),
             Body::Connect(c) => Some(c.socket_cookie.into()),
+            Body::Transfer(t) => t.socket_cookie.map(Value::from),
             Body::Dns(d) => Some(d.socket_cookie.into()),
             Body::Hello(h) => Some(h.socket_cookie.into()),
             _ => None,
@@ -235,15 +251,77 @@ fields! {
         |e| Some(dns(e)?.channel.as_ref()?.query_bytes.into());
     DnsDistinctLabels, "weir.dns.distinct_labels", Weir, "About how many different names it asked for there in the last hour; a bound likewise.",
         |e| Some(dns(e)?.channel.as_ref()?.distinct_labels.into());
+    EgressBytes, "weir.egress.bytes", Weir, "Egress: payload bytes that the kernel counted for the cgroup and the peer since the sensor started.",
+        |e| match &e.body { Body::Egress(g) => Some(g.bytes.into()), _ => None };
 
     HeldBytes, "weir.held.bytes", Weir, "Sum of the sizes of the weight files that the workload opened: the most it can hold, bytes.",
         |e| Some(e.held.as_ref()?.bytes.into());
     HeldSources, "weir.held.sources", Weir, "Distinct weight files that the workload opened.",
         |e| Some(e.held.as_ref()?.sources.into());
-    ExfilBytes, "weir.exfil.bytes", Weir, "Payload bytes sent to undeclared destinations since the workload first held weights.",
-        |e| Some(e.held.as_ref()?.sent.into());
-    ExfilFraction, "weir.exfil.fraction", Weir, "weir.exfil.bytes over weir.held.bytes.",
-        |e| e.held.as_ref().filter(|h| h.bytes > 0).map(|h| Value::Ratio(h.sent as f64 / h.bytes as f64));
+    ExfilBytes, "weir.exfil.bytes", Weir, "Payload bytes sent in 30 days to all undeclared destinations together, over connections that the workload initiated, since it held weights.",
+        |e| Some(exfil(e)?.bytes.into());
+    ExfilBurstBytes, "weir.exfil.burst_bytes", Weir, "The same in 10 minutes.",
+        |e| Some(exfil(e)?.burst_bytes.into());
+    ExfilDayBytes, "weir.exfil.day_bytes", Weir, "The same in 24 hours.",
+        |e| Some(exfil(e)?.day_bytes.into());
+    ExfilAcceptedBytes, "weir.exfil.accepted_bytes", Weir, "Payload bytes sent in 30 days over connections that the workload accepted, since it held weights.",
+        |e| Some(exfil(e)?.accepted_bytes.into());
+    ExfilFraction, "weir.exfil.fraction", Weir, "weir.exfil.bytes over the size of the largest weight file held.",
+        |e| Some(Value::Ratio(exfil(e)?.fraction()?));
+    ExfilSources, "weir.exfil.sources", Weir, "Paths of the weight files held, the largest first, at most 8.",
+        |e| Some(exfil(e)?).filter(|x| !x.sources.is_empty())
+            .map(|x| Value::List(x.sources.iter().map(|path| Cow::Borrowed(&**path)).collect()));
+    DestinationId, "weir.destination.id", Weir, "What the egress ledger groups by: the declared entry that the destination falls under, else its registered domain, else its address; others where there was no room.",
+        |e| text(&destination(e)?.id);
+    DestinationDeclared, "weir.destination.declared", Weir, "Whether it is in lists/declared_destinations.txt.",
+        |e| Some(Value::Flag(destination(e)?.declared));
+    DestinationPublic, "weir.destination.public", Weir, "Whether its address is one of the public internet's.",
+        |e| Some(Value::Flag(destination(e)?.public));
+    DestinationBytes, "weir.destination.bytes", Weir, "Payload bytes that the workload sent there in 30 days, over connections that it initiated.",
+        |e| Some(destination(e)?.bytes.into());
+    DestinationDayBytes, "weir.destination.day_bytes", Weir, "The same in 24 hours.",
+        |e| Some(destination(e)?.day_bytes.into());
+    DestinationUsualDayBytes, "weir.destination.usual_day_bytes", Weir, "The most that went there on one of the complete days of the last 30.",
+        |e| destination(e)?.usual_day_bytes.map(Value::from);
+    DestinationBudgetDayBytes, "weir.destination.budget_day_bytes", Weir, "What may go there in 24 hours: as declared, else 3 times the usual and 64 MiB. Absent where it is declared unlimited, and where it is not declared.",
+        |e| destination(e)?.budget_day_bytes.map(Value::from);
+    DestinationOverBudget, "weir.destination.over_budget", Weir, "Declared destinations: more went there in 24 hours than may.",
+        |e| destination(e)?.over_budget().map(Value::Flag);
+    DestinationFirst, "weir.destination.first", Weir, "These are the workload's first bytes ever to it.",
+        |e| Some(Value::Flag(destination(e)?.first));
+    DestinationAcceptedDayBytes, "weir.destination.accepted_day_bytes", Weir, "Payload bytes that the workload sent there in 24 hours, over connections that it accepted.",
+        |e| Some(destination(e)?.accepted_day_bytes.into());
+    DestinationAcceptedFraction, "weir.destination.accepted_fraction", Weir, "weir.destination.accepted_day_bytes over the size of the largest weight file held.",
+        |e| exfil(e).filter(|x| x.largest > 0)
+            .and_then(|x| Some(Value::Ratio(destination(e)?.accepted_day_bytes as f64 / x.largest as f64)));
+
+    HeldBy, "weir.held.by", Weir, "How it is known: process (it opened it, or it came to it on a known way), workload (somebody in the workload opened it), kernel (the way is not known, since events were lost).",
+        |e| Some(e.trail.as_ref()?.by.name().into());
+    HeldBound, "weir.held.bound", Weir, "What is held is the most that can be, not a count.",
+        |e| Some(Value::Flag(e.trail.as_ref()?.bound));
+    SourcePath, "weir.source.path", Weir, "The path of the largest file held, when it was opened.",
+        |e| text(&source(e)?.path);
+    SourceInode, "weir.source.inode", Weir, "Its inode number.",
+        |e| Some(source(e)?.id?.inode.to_string().into());
+    SourceDevice, "weir.source.device", Weir, "Its device, MAJOR:MINOR.",
+        |e| source(e)?.id.map(|id| format!("{}:{}", id.device >> 20, id.device & 0xf_ffff).into());
+    SourceSize, "weir.source.size", Weir, "Its size in bytes, when it was opened.",
+        |e| source(e)?.id.map(|_| source(e).map_or(0, |source| source.size).into());
+    ReaderPid, "weir.reader.pid", Weir, "Who opened it: the process's id in the initial pid namespace.",
+        |e| Some(source(e)?.reader.key.pid.into());
+    ReaderId, "weir.reader.id", Weir, "Who opened it: PID-STARTTICKS.",
+        |e| Some(source(e)?.reader.key.to_string().into());
+    ReaderExecutablePath, "weir.reader.executable.path", Weir, "The program of who opened it.",
+        |e| text(&source(e)?.reader.executable);
+    SenderPid, "weir.sender.pid", Weir, "Who sends, which need not be who made the socket: the process's id in the initial pid namespace.",
+        |e| Some(e.trail.as_ref()?.sender.as_ref()?.key.pid.into());
+    SenderId, "weir.sender.id", Weir, "Who sends: PID-STARTTICKS.",
+        |e| Some(e.trail.as_ref()?.sender.as_ref()?.key.to_string().into());
+    SenderExecutablePath, "weir.sender.executable.path", Weir, "The program of who sends.",
+        |e| text(&e.trail.as_ref()?.sender.as_ref()?.executable);
+    Carriers, "weir.carriers", Weir, "How it came from who opened it to who sends, step by step: file:PATH, memory:PATH, pipe:[INODE], unix_socket:[INODE], descriptor:PATH, fork, memory.",
+        |e| Some(&e.trail.as_ref()?.carriers).filter(|all| !all.is_empty())
+            .map(|all| Value::List(all.iter().map(|name| Cow::Borrowed(&**name)).collect()));
 
     SocketFamily, "weir.socket.family", Weir, "The family of a socket that the flows do not count: packet, vsock, xdp, inet and the like.",
         |e| match &e.body {
@@ -307,6 +385,15 @@ fields! {
             _ => None,
         };
 
+    TransferCarrier, "weir.transfer.carrier", Weir, "What carries content: file, memory, pipe, unix_socket, inet_socket or device.",
+        |e| Some(transfer(e)?.carrier.name().into());
+    TransferDirection, "weir.transfer.direction", Weir, "in: the process took from it; out: it gave to it; both: it is mapped, shared and writable.",
+        |e| Some(transfer(e)?.direction.name().into());
+    TransferBytes, "weir.transfer.bytes", Weir, "Bytes between the two in this direction so far.",
+        |e| Some(transfer(e)?.bytes.into());
+    TransferBound, "weir.transfer.bound", Weir, "The bytes are the most that can have moved, not a count.",
+        |e| Some(Value::Flag(transfer(e)?.bound));
+
     TamperObject, "weir.tamper.object", Weir, "What of the sensor's own was changed: link, map or program, and its name.",
         |e| match &e.body { Body::Tamper(t) => text(&t.object), _ => None };
     TamperWhat, "weir.tamper.what", Weir, "What is wrong with it.",
@@ -343,6 +430,19 @@ fn file(event: &Event) -> Option<&File> {
         Body::Open(open) => Some(&open.file),
         Body::Exec(exec) => Some(&exec.file),
         Body::FileChange(change) => Some(&change.file),
+        Body::Transfer(transfer) => Some(&transfer.file),
+        Body::Recognized(recognized) => Some(&recognized.file),
+        _ => None,
+    }
+}
+
+fn source(event: &Event) -> Option<&super::Source> {
+    event.trail.as_ref()?.source.as_deref()
+}
+
+fn transfer(event: &Event) -> Option<&super::Transfer> {
+    match &event.body {
+        Body::Transfer(transfer) => Some(transfer),
         _ => None,
     }
 }
@@ -376,6 +476,21 @@ fn endpoints(event: &Event) -> Option<&super::Endpoints> {
         Body::Hello(hello) => Some(&hello.endpoints),
         _ => None,
     }
+}
+
+fn peer_address(event: &Event) -> Option<IpAddr> {
+    match &event.body {
+        Body::Egress(grown) => grown.peer,
+        _ => Some(endpoints(event)?.peer_address),
+    }
+}
+
+fn exfil(event: &Event) -> Option<&super::Exfil> {
+    event.egress.as_ref()?.exfil.as_ref()
+}
+
+fn destination(event: &Event) -> Option<&super::DestinationSums> {
+    Some(&event.egress.as_ref()?.destination)
 }
 
 /// By file system: TMPFS_MAGIC, RAMFS_MAGIC, HUGETLBFS_MAGIC (include/uapi/linux/magic.h).

@@ -34,6 +34,8 @@ pub struct File {
     pub filesystem: u32,
     /// The classes that it is in, as far as they are known when the event is decoded.
     pub classes: Classes,
+    /// Those of them that its content puts it in, as far as somebody has looked; names say nothing against these.
+    pub by_content: Classes,
 }
 
 /// What a descriptor was opened for.
@@ -83,8 +85,11 @@ pub struct Open {
     pub flags: u32,
     /// An io_uring request did it.
     pub io_uring: bool,
-    /// By name and place it is in no class; it was sent for a look at its content, which the agent takes before it goes on.
+    /// By name and place it is in no class; it was sent for a look at its content. Nothing waits for that: if it tells, the open
+    /// comes again, with its classes and without this mark.
     pub candidate: bool,
+    /// It carries what somebody wrote to it who held something, as the kernel side knew.
+    pub carrier: bool,
 }
 
 /// What was done to a file or to a name of it.

@@ -6,13 +6,18 @@
 mod attributes;
 mod body;
 mod class;
+mod egress;
 mod field;
 mod file;
 mod names;
+mod ledger;
 mod process;
+mod recognized;
 mod system;
 pub mod text;
 mod time;
+mod trail;
+mod transfer;
 mod value;
 mod workload;
 
@@ -22,15 +27,21 @@ mod tests;
 pub use attributes::Attributes;
 pub use body::{Body, Cgroup, Connect, Endpoints, Exec, Exit, Flow, Fork, Lost, ProcessFound, Transport};
 pub use class::{Class, Classes};
+pub use egress::{DestinationSums, Egress, EgressGrown, Exfil};
 pub use field::{Field, Stability};
 pub use file::{Access, Change, File, FileChange, FileId, Open};
+pub use ledger::{LedgerRestored, SavedAccount, SavedDestination, SavedHolding, SavedLedger, SavedPlace, SavedWindow};
 pub use names::{Dns, DnsChannel, DnsDirection, DnsMessage, Hello, NamedBy, Server, host_name};
 pub use process::{Ancestor, Process, ProcessKey};
+pub use recognized::{ContentFinding, Recognized};
 pub use system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
 pub use time::{BootTime, WallClock};
+pub use trail::{HeldBy, Party, Source, Trail};
+pub use transfer::{Label, Transfer};
 pub use value::Value;
 pub use workload::{CgroupKey, Workload, WorkloadKind};
 
+pub use sensor_common::label::{Carrier, Direction};
 pub use sensor_common::record::{AccessHow, BpfObject, FlowReason, Hook, Kind, MountHow, NamespaceHow};
 
 use std::sync::Arc;
@@ -38,7 +49,7 @@ use std::sync::Arc;
 /// Something that happened, and who did it.
 ///
 /// A decoded event knows only numbers; the stages of the line add what they know: `process` and `workload` say who acted
-/// (identification), `held` what the workload held then (provenance).
+/// (identification), `held` what the workload held then and `egress` what it has sent (provenance).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// When it happened.
@@ -55,14 +66,29 @@ pub struct Event {
     pub workload: Option<Arc<Workload>>,
     /// What the workload had opened of classified content before this event; on connects and flows.
     pub held: Option<Held>,
+    /// How the sender came to what it holds; on connects and flows of who holds weights.
+    pub trail: Option<Box<Trail>>,
     /// What the destination goes by; on connects and flows.
     pub server: Option<Server>,
+    /// What the workload has sent so far, and to where this goes; on connects, flows and growths of the kernel's counters.
+    pub egress: Option<Box<Egress>>,
 }
 
 impl Event {
     /// An event as it comes from the decoder: nothing added yet.
     pub fn new(time: BootTime, hook: Option<Hook>, actor: Actor, body: Body) -> Event {
-        Event { time, hook, actor, body, process: None, workload: None, held: None, server: None }
+        Event {
+            time,
+            hook,
+            actor,
+            body,
+            process: None,
+            workload: None,
+            held: None,
+            trail: None,
+            server: None,
+            egress: None,
+        }
     }
 }
 
@@ -96,6 +122,4 @@ pub struct Held {
     pub sources: u64,
     /// The sum of their sizes when they were opened, bytes: an upper bound of what was read.
     pub bytes: u64,
-    /// Payload bytes that the workload has sent since, to destinations that are not declared, over connections it initiated.
-    pub sent: u64,
 }

@@ -72,7 +72,7 @@ pub struct Hello {
 }
 
 /// Where the name of a destination comes from (`weir.destination.by`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NamedBy {
     /// The answer of a declared resolver that the workload itself received.
     Dns,
@@ -81,6 +81,7 @@ pub enum NamedBy {
     /// The same, in QUIC's Initial packets.
     Quic,
     /// Nothing: it has no name.
+    #[default]
     Address,
 }
 

@@ -1,6 +1,6 @@
 //! Processes as the line knows them.
 
-use super::BootTime;
+use super::{BootTime, CgroupKey};
 use std::fmt;
 use std::sync::Arc;
 
@@ -58,6 +58,8 @@ pub struct Process {
     pub gid: u32,
     /// Who started whom, the parent first, at most [`Process::LINEAGE_MAX`] long.
     pub lineage: Arc<[Ancestor]>,
+    /// Its cgroup when it last forked, ran a program or was found; its parent's until then.
+    pub cgroup: CgroupKey,
     /// No event or `/proc` entry told of it: what is here was guessed from a later event.
     pub incomplete: bool,
 }
@@ -78,7 +80,7 @@ impl Process {
 }
 
 /// One of a process's ancestors, as it was when the process came to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ancestor {
     /// Which one.
     pub key: ProcessKey,
@@ -86,6 +88,10 @@ pub struct Ancestor {
     pub executable: Arc<str>,
     /// Its command line; empty if not known.
     pub command_line: Arc<str>,
+    /// Its id in its own pid namespace; 0 if not known.
+    pub vpid: u32,
+    /// Its cgroup: where a lineage leaves one workload for another.
+    pub cgroup: CgroupKey,
 }
 
 /// The last component of a path; the path itself if it has none.

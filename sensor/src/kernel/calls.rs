@@ -82,6 +82,16 @@ const X86_64_CALLS: &[Row] = &[
     (Action::Unshare, &[272], &[310]),
     (Action::Setns, &[308], &[346]),
     (Action::IoUringEnter, &[426], &[426]),
+    (Action::Read, &[0, 19, 17, 295, 327, 45, 47], &[3, 145, 180, 333, 378, 371, 372]),
+    (Action::ReadMany, &[299], &[337, 417]),
+    (Action::Write, &[1, 20, 18, 296, 328, 44, 46], &[4, 146, 181, 334, 379, 369, 370]),
+    (Action::WriteMany, &[307], &[345]),
+    (Action::Sendfile, &[40], &[187, 239]),
+    (Action::Splice, &[275, 326], &[313, 377]),
+    (Action::Tee, &[276], &[315]),
+    (Action::Vmsplice, &[278], &[316]),
+    (Action::Ioctl, &[16], &[54]),
+    (Action::Mmap, &[9], &[192]),
 ];
 
 /// include/uapi/asm-generic/unistd.h and arch/arm/tools/syscall.tbl.
@@ -111,6 +121,16 @@ const ARM64_CALLS: &[Row] = &[
     (Action::Unshare, &[97], &[337]),
     (Action::Setns, &[268], &[375]),
     (Action::IoUringEnter, &[426], &[426]),
+    (Action::Read, &[63, 65, 67, 69, 286, 207, 212], &[3, 145, 180, 361, 392, 291, 292, 297]),
+    (Action::ReadMany, &[243], &[365, 417]),
+    (Action::Write, &[64, 66, 68, 70, 287, 206, 211], &[4, 146, 181, 362, 393, 289, 290, 296]),
+    (Action::WriteMany, &[269], &[374]),
+    (Action::Sendfile, &[71], &[187, 239]),
+    (Action::Splice, &[76, 285], &[340, 391]),
+    (Action::Tee, &[77], &[342]),
+    (Action::Vmsplice, &[75], &[343]),
+    (Action::Ioctl, &[29], &[54]),
+    (Action::Mmap, &[222], &[192]),
 ];
 
 /// Mask in the word at `task_compat` that marks a 32-bit call.
@@ -191,6 +211,29 @@ mod tests {
             (libc::SYS_unshare, Action::Unshare),
             (libc::SYS_setns, Action::Setns),
             (libc::SYS_io_uring_enter, Action::IoUringEnter),
+            (libc::SYS_read, Action::Read),
+            (libc::SYS_readv, Action::Read),
+            (libc::SYS_pread64, Action::Read),
+            (libc::SYS_preadv, Action::Read),
+            (libc::SYS_preadv2, Action::Read),
+            (libc::SYS_recvfrom, Action::Read),
+            (libc::SYS_recvmsg, Action::Read),
+            (libc::SYS_recvmmsg, Action::ReadMany),
+            (libc::SYS_write, Action::Write),
+            (libc::SYS_writev, Action::Write),
+            (libc::SYS_pwrite64, Action::Write),
+            (libc::SYS_pwritev, Action::Write),
+            (libc::SYS_pwritev2, Action::Write),
+            (libc::SYS_sendto, Action::Write),
+            (libc::SYS_sendmsg, Action::Write),
+            (libc::SYS_sendmmsg, Action::WriteMany),
+            (libc::SYS_sendfile, Action::Sendfile),
+            (libc::SYS_splice, Action::Splice),
+            (libc::SYS_copy_file_range, Action::Splice),
+            (libc::SYS_tee, Action::Tee),
+            (libc::SYS_vmsplice, Action::Vmsplice),
+            (libc::SYS_ioctl, Action::Ioctl),
+            (libc::SYS_mmap, Action::Mmap),
         ] {
             assert_eq!(native.actions[usize::try_from(number).unwrap()], action as u8, "{action:?}");
         }

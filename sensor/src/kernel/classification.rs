@@ -3,7 +3,9 @@
 use super::sys::Plain;
 use crate::event::Classes;
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
-use sensor_common::classify::{self, Classifier, FILTER_WORDS, Filter, InodeKey, NameKey, PROC_MEM, SuffixKey};
+use sensor_common::classify::{
+    self, Classifier, FILTER_WORDS, Filter, InodeKey, LookKey, NameKey, PROC_MEM, SuffixKey,
+};
 use std::collections::BTreeMap;
 use thiserror::Error;
 use zerocopy::{Immutable, IntoBytes};
@@ -72,7 +74,7 @@ pub struct Tables {
     names: Table<NameKey>,
     directories: Table<NameKey>,
     watched: Table<InodeKey>,
-    looked_at: HashMap<MapData, Plain<InodeKey>, u64>,
+    looked_at: HashMap<MapData, Plain<LookKey>, u64>,
     classifier: Array<MapData, Plain<Classifier>>,
     current: Classifier,
     /// Opens of `/proc/PID/mem` are to be reported.
@@ -169,15 +171,32 @@ impl Tables {
         self.watched.remove(inode)
     }
 
-    /// Has the kernel send that file again when it is opened: nobody looked at its content after all.
+    /// Has the kernel keep from now on that nothing of interest is in that file, as long as its change time (nanoseconds since
+    /// the epoch) stays this one: nobody's open of it is sent for a look any more.
     ///
     /// # Errors
     /// [`TableError::Refused`]
-    pub fn look_again(&mut self, inode: InodeKey) -> Result<(), TableError> {
-        match self.looked_at.remove(&Plain(inode)) {
-            Err(source) if !is_absent(&source) => Err(TableError::Refused { name: "LOOKED_AT", source }),
-            _ => Ok(()),
+    pub fn looked_at(&mut self, inode: InodeKey, changed_unix_nanos: u64) -> Result<(), TableError> {
+        let key = LookKey { inode: inode.inode, device: inode.device, asker: 0 };
+        let set = self.looked_at.insert(Plain(key), changed_unix_nanos, 0);
+        set.map_err(|source| TableError::Refused { name: "LOOKED_AT", source })
+    }
+
+    /// Has the kernel send that file again when that process opens it: nobody looked at its content after all.
+    ///
+    /// # Errors
+    /// [`TableError::Refused`]
+    pub fn look_again(&mut self, inode: InodeKey, pid: u32) -> Result<(), TableError> {
+        for asker in [0, LookKey::asker(pid, true), LookKey::asker(pid, false)] {
+            let key = LookKey { inode: inode.inode, device: inode.device, asker };
+            match self.looked_at.remove(&Plain(key)) {
+                Err(source) if !is_absent(&source) => {
+                    return Err(TableError::Refused { name: "LOOKED_AT", source });
+                }
+                _ => (),
+            }
         }
+        Ok(())
     }
 
     /// The maps that somebody else has changed, and what is wrong with each.

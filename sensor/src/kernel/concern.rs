@@ -1,6 +1,6 @@
 //! What the sensor watches, and by which family of hooks.
 
-use sensor_common::config::{Action, uring_op};
+use sensor_common::config::{Action, MOVES, uring_op};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -40,13 +40,15 @@ pub enum Concern {
     Mount,
     /// Namespaces entered.
     Namespace,
+    /// Classified content on its way between processes, files, pipes and sockets.
+    Transfer,
     /// Cgroups made.
     Cgroups,
 }
 
 impl Concern {
     /// Every concern, in the order in which their programs are attached: who acts before what is done.
-    pub const ALL: [Concern; 17] = [
+    pub const ALL: [Concern; 18] = [
         Concern::Cgroups,
         Concern::Fork,
         Concern::Exec,
@@ -62,6 +64,7 @@ impl Concern {
         Concern::ProcessAccess,
         Concern::Socket,
         Concern::FileChange,
+        Concern::Transfer,
         Concern::IoUring,
         Concern::Open,
     ];
@@ -85,6 +88,7 @@ impl Concern {
             Concern::Module => "module",
             Concern::Mount => "mount",
             Concern::Namespace => "namespace",
+            Concern::Transfer => "transfer",
             Concern::Cgroups => "cgroups",
         }
     }
@@ -116,6 +120,7 @@ impl Concern {
             Concern::Module => "kernel modules loaded are not seen",
             Concern::Mount => "mounts are not seen",
             Concern::Namespace => "who enters other namespaces is not seen",
+            Concern::Transfer => "what a process passes on to others is not followed, only what its container holds",
             Concern::Cgroups => "a container is only known once the sensor has looked for it",
         }
     }
@@ -135,7 +140,12 @@ impl Concern {
 
     /// Whether there is more than one way to watch it.
     pub const fn has_families(self) -> bool {
-        !self.actions().is_empty()
+        !self.actions().is_empty() && !self.portable_only()
+    }
+
+    /// Whether it is watched by the exits of system calls on every kernel: only there it is known how many bytes moved.
+    pub const fn portable_only(self) -> bool {
+        matches!(self, Concern::Transfer)
     }
 
     /// The system calls by whose exits the portable family watches it.
@@ -161,6 +171,18 @@ impl Concern {
             Concern::Bpf => &[Action::Bpf],
             Concern::Mount => &[Action::Mount, Action::MoveMount, Action::PivotRoot],
             Concern::Namespace => &[Action::Unshare, Action::Setns],
+            Concern::Transfer => &[
+                Action::Read,
+                Action::ReadMany,
+                Action::Write,
+                Action::WriteMany,
+                Action::Sendfile,
+                Action::Splice,
+                Action::Tee,
+                Action::Vmsplice,
+                Action::Ioctl,
+                Action::Mmap,
+            ],
             _ => &[],
         }
     }
@@ -171,6 +193,7 @@ impl Concern {
             Concern::Open => &[uring_op::OPENAT, uring_op::OPENAT2],
             Concern::FileChange => &[uring_op::RENAMEAT, uring_op::UNLINKAT, uring_op::LINKAT, uring_op::FTRUNCATE],
             Concern::Socket => &[uring_op::SOCKET],
+            Concern::Transfer => MOVES,
             _ => &[],
         }
     }

@@ -8,6 +8,7 @@ use super::sys::Plain;
 use crate::event::{BootTime, Event};
 use aya::maps::{HashMap, Map, MapData, MapError};
 use sensor_common::flow::{FlowKey, FlowValue};
+use sensor_common::label::Label;
 use sensor_common::record::{Flow, FlowReason, Hook, Kind, VERSION};
 use std::time::Duration;
 use zerocopy::IntoBytes;
@@ -72,6 +73,7 @@ fn last_report(key: FlowKey, value: &FlowValue, now: BootTime) -> Flow {
         first_time: value.counters.first_time,
         reason: FlowReason::Closed as u32,
         flags: value.counters.flags,
+        held: Label::ZERO,
     };
     flow.header.version = VERSION;
     flow.header.kind = Kind::Flow as u8;

@@ -2,6 +2,7 @@
 
 use super::btf::{Argument, Btf, MemberError};
 use super::calls;
+use crate::event::Class;
 use sensor_common::config::{ABSENT, Config, FIELDS, Field, Offsets, uring_shape};
 use thiserror::Error;
 use zerocopy::{FromBytes, IntoBytes};
@@ -10,6 +11,9 @@ use zerocopy::{FromBytes, IntoBytes};
 pub const WAKE_BYTES: u32 = 64 << 10;
 /// Default of a flow's bytes before its second report.
 pub const FLOW_FLOOR: u32 = 64 << 10;
+/// Records that a cgroup may send in 100 ms while the ring is more than half full: 20,000 a second, which take a tenth of the agent's
+/// time.
+const BUDGET: u32 = 2_000;
 
 /// Why the programs cannot be told what they need.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -114,7 +118,10 @@ pub fn config(btf: &Btf<'_>, settings: &Settings) -> Result<Config, LayoutError>
         uring_shape: uring_shape(btf),
         uring_skip_flag: uring_skip_flag(btf),
         uring_submitted: uring_submitted(btf),
-        reserved: 0,
+        held_classes: Class::Weights as u32 | Class::Dataset as u32 | Class::Secret as u32,
+        // Of datasets there can be millions of files: who opens one holds it, but a descriptor passed on is not followed.
+        source_classes: Class::Weights as u32 | Class::Secret as u32,
+        budget: BUDGET,
     })
 }
 

@@ -7,8 +7,10 @@ use super::btf::{Btf, BtfError, VMLINUX};
 use super::classification::{Classification, TableError, Tables};
 use super::concern::{Concern, Family, Hooks};
 use super::counters::Counters;
+use super::egress::EgressCounters;
 use super::explain::{explain_object, not_permitted};
 use super::flows::Flows;
+use super::labels::Labels;
 use super::layout::{self, LayoutError, Settings};
 use super::session::{Session, Watch};
 use super::sys::{self, Plain};
@@ -101,8 +103,12 @@ pub struct Loaded {
     pub counters: Counters,
     /// Flows of sockets with many peers.
     pub flows: Flows,
+    /// Bytes out, by cgroup and peer.
+    pub egress: EgressCounters,
     /// What is matched.
     pub tables: Tables,
+    /// Who holds what, as the kernel side knows.
+    pub labels: Labels,
     /// What is attached.
     pub programs: Vec<Attached>,
     /// What is watched and what is not, a line a concern.
@@ -205,8 +211,11 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     let events = RingBuf::try_from(map(&mut ebpf, "EVENTS")?).map_err(broken("EVENTS"))?;
     let counters = Counters::new(map(&mut ebpf, "COUNTERS")?).map_err(broken("COUNTERS"))?;
     let flows = Flows::new(map(&mut ebpf, "FLOWS")?).map_err(broken("FLOWS"))?;
+    let egress =
+        EgressCounters::new(map(&mut ebpf, "EGRESS")?, map(&mut ebpf, "EGRESS_REST")?).map_err(broken("EGRESS"))?;
     let mut tables = Tables::take(|name| ebpf.take_map(name))?;
     tables.replace(request.classification)?;
+    let labels = Labels::take(|name| ebpf.take_map(name))?;
 
     if request.log_level.is_some()
         && let Err(error) = log::start(&mut ebpf)
@@ -227,7 +236,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     // The programs' instructions, and what the loader still knows of the maps; links and maps live on by themselves.
     drop(ebpf);
     sys::release_memory();
-    Ok(Loaded { events, counters, flows, tables, programs, coverage })
+    Ok(Loaded { events, counters, flows, egress, tables, labels, programs, coverage })
 }
 
 /// What is taken from the kernel's type information; the information itself is dropped again.

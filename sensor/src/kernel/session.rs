@@ -69,13 +69,14 @@ impl<'a> Session<'a> {
         watched: &mut Watch,
         tables: &mut Tables,
     ) -> Result<(), LoadError> {
-        let chosen = Concern::ALL.into_iter().filter(|concern| concern.has_families());
+        let chosen = Concern::ALL.into_iter().filter(|concern| concern.has_families() || concern.portable_only());
         let mut portable = Vec::new();
         let mut trampolines = None;
         for concern in chosen {
             let wanted = hooks.wanted(concern);
             let refusal = match wanted {
                 Some(Family::Portable) => None,
+                _ if concern.portable_only() => None,
                 _ => {
                     let possible = trampolines.get_or_insert_with(|| self.try_trampoline());
                     match possible.clone().and_then(|()| self.trampolines(concern)) {

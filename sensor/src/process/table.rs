@@ -9,7 +9,7 @@
 
 use crate::bounded::{Bounded, Evictions};
 use crate::event::{
-    Actor, Ancestor, Body, BootTime, Event, Exec, Fork, Process, ProcessAccess, ProcessFound, ProcessKey,
+    Actor, Ancestor, Body, BootTime, CgroupKey, Event, Exec, Fork, Process, ProcessAccess, ProcessFound, ProcessKey,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -95,7 +95,7 @@ impl Table {
                 self.exited(key, event.time);
                 Some(process)
             }
-            (Body::Lost(_) | Body::Tamper(_), _) | (_, None) => None,
+            (Body::Lost(_) | Body::Tamper(_) | Body::Recognized(_), _) | (_, None) => None,
             (_, Some(key)) => Some(self.actor(key, &event.actor, true)),
         };
     }
@@ -156,6 +156,7 @@ impl Table {
 
     fn fork(&mut self, parent: ProcessKey, fork: &Fork, actor: &Actor, time: BootTime) -> Arc<Process> {
         let parent_process = self.actor(parent, actor, true);
+        self.note_cgroup(parent, actor.cgroup);
         // Read out of order, or found in `/proc` meanwhile: what was told later stands.
         if self.processes.peek(&fork.child).is_some_and(|entry| !entry.process.incomplete && entry.changed >= time) {
             return parent_process;
@@ -169,10 +170,21 @@ impl Table {
             uid: parent_process.uid,
             gid: parent_process.gid,
             lineage: self.children_of(parent),
+            cgroup: actor.cgroup,
             incomplete: parent_process.incomplete,
         };
         self.put(child, time);
         parent_process
+    }
+
+    /// A process that was moved (a runtime's, before it starts the container's) has children in the new place from now on.
+    fn note_cgroup(&mut self, key: ProcessKey, cgroup: CgroupKey) {
+        if let Some(entry) = self.processes.get(&key)
+            && entry.process.cgroup != cgroup
+        {
+            Arc::make_mut(&mut entry.process).cgroup = cgroup;
+            entry.children = None;
+        }
     }
 
     fn exec(&mut self, key: ProcessKey, exec: &Exec, actor: &Actor, time: BootTime) -> Arc<Process> {
@@ -191,6 +203,7 @@ impl Table {
             uid: actor.uid,
             gid: actor.gid,
             lineage,
+            cgroup: actor.cgroup,
             incomplete: false,
         };
         // Rules see all the arguments at the exec; what is kept for the process's later events is bounded.
@@ -215,6 +228,7 @@ impl Table {
             working_directory: (*found.working_directory).into(),
             uid: found.uid,
             gid: found.gid,
+            cgroup: found.cgroup.as_ref().map(|cgroup| cgroup.key).unwrap_or_default(),
             ..Process::default()
         };
         if let Some(args) = self.kept_args(&process.args) {
@@ -372,6 +386,8 @@ fn ancestor(process: &Process) -> Ancestor {
         key: process.key,
         executable: Arc::clone(&process.executable),
         command_line: process.command_line().into(),
+        vpid: process.vpid,
+        cgroup: process.cgroup,
     }
 }
 

@@ -4,7 +4,7 @@ use super::proc::{Reader, Stat, Status, cgroup_path, parents_first};
 use super::table::{ARGS_BYTES, ARGS_COUNT, BYTES_EACH, UNKNOWN_MAX};
 use super::*;
 use crate::event::{
-    Access, Actor, Body, BootTime, Event, Exec, Exit, File, Fork, Open, Process, ProcessFound, ProcessKey,
+    Access, Actor, Body, BootTime, CgroupKey, Event, Exec, Exit, File, Fork, Open, Process, ProcessFound, ProcessKey,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -44,7 +44,14 @@ fn exit() -> Body {
 }
 
 fn open() -> Body {
-    Body::Open(Open { file: File::default(), access: Access::Read, flags: 0, io_uring: false, candidate: false })
+    Body::Open(Open {
+        file: File::default(),
+        access: Access::Read,
+        flags: 0,
+        io_uring: false,
+        candidate: false,
+        carrier: false,
+    })
 }
 
 fn found(process: ProcessKey, parent_pid: u32, path: &str) -> Body {
@@ -82,6 +89,26 @@ fn a_child_is_its_parent_until_it_runs_a_program_and_keeps_who_started_it() {
     assert_eq!(programs(&after), ["/bin/sh", "/sbin/init"]);
     assert_eq!(&*before.executable, "/bin/sh", "what was said of an earlier event stands");
     assert!(table.take_unknown().is_empty());
+}
+
+#[test]
+fn a_lineage_tells_where_it_left_one_cgroup_for_another() {
+    let mut table = Table::new(100);
+    let (runtime, first, second) = (key(10, 5), key(11, 9), key(12, 10));
+    let cgroup = |id| CgroupKey { hierarchy: 0, id };
+    let mut happens = |time, process, id, body| {
+        let mut event = Event::new(BootTime(time), None, Actor { cgroup: cgroup(id), ..actor(process) }, body);
+        table.identify(&mut event);
+        event.process.expect("known")
+    };
+    happens(1, runtime, 1, exec("/usr/bin/runc", None, &["runc"]));
+    happens(2, runtime, 1, fork(first));
+    // It was moved between the two.
+    happens(3, runtime, 2, fork(second));
+    let first = happens(4, first, 3, exec("/bin/sh", Some(runtime), &["sh"]));
+    assert_eq!((first.cgroup, first.parent().map(|parent| parent.cgroup)), (cgroup(3), Some(cgroup(1))));
+    let second = happens(4, second, 2, open());
+    assert_eq!((second.cgroup, second.parent().map(|parent| parent.cgroup)), (cgroup(2), Some(cgroup(2))));
 }
 
 #[test]

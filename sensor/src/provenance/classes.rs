@@ -19,6 +19,14 @@ const EMBEDDED: &str = include_str!("../../../rules/classes.yml");
 /// Directories above a file that the kernel looks at where a mount lies between: those in it, its mount point, those above.
 const BEYOND_MOUNTS: usize = 2 * DIRECTORY_DEPTH + 1;
 
+/// Bytes from which on files are looked into that no name puts into a class: 64 KiB.
+///
+/// The smallest weights worth having are larger (an adapter of rank 1 for a 1B model has some 200 KiB), and what a system opens
+/// most is smaller: configuration, sources, scripts. Secrets by content are nearly always smaller too: they are told by name, and by
+/// content only where something else has the file looked at. Smaller parts of a file that was split carry no header; they carry the
+/// label of what they were read from.
+const LOOK_SIZE: u64 = 64 << 10;
+
 /// The classes, ready for use. Made from `rules/classes.yml` or a file like it.
 #[derive(Debug)]
 pub struct ClassTable {
@@ -119,7 +127,7 @@ impl ClassTable {
             suffixes: self.suffixes.iter().map(|(words, classes)| (SuffixKey { words: *words }, *classes)).collect(),
             names: self.names.iter().map(name).collect(),
             directories: self.directories.iter().map(name).collect(),
-            candidate_size: None,
+            candidate_size: self.look_size(),
         }
     }
 
@@ -144,16 +152,21 @@ impl ClassTable {
     }
 
     /// The classes of a file as the kernel sent it: those that its path and size put it in, and those that the kernel knew of
-    /// otherwise. A class that no key gave comes from a watched inode, and names say nothing against that.
+    /// otherwise. A class that no key gave comes from a watched inode, and names say nothing against that, nor against content.
     pub fn settle(&self, file: &File) -> Classes {
         let otherwise = file.classes.0 & !self.matched_by_keys(&file.path, BEYOND_MOUNTS).0;
-        Classes(self.refine(file).0 | otherwise)
+        Classes(self.refine(file).0 | otherwise | file.by_content.0)
     }
 
     /// What a file is by its content, and the classes that this puts it in. Its name has no say: what `except` leaves out by name
     /// is in the class by content.
     pub fn by_content(&self, sample: &Sample<'_>) -> (Option<Found>, Classes) {
         self.contents.judge(sample)
+    }
+
+    /// Bytes from which on a file's content is looked at; `None`: no class has content.
+    pub fn look_size(&self) -> Option<u64> {
+        (!self.contents.is_empty()).then_some(LOOK_SIZE)
     }
 
     /// What decides by content, to take along to another thread.

@@ -88,6 +88,7 @@ pub(super) struct Definitions {
     dataset: Definition,
     secret: Definition,
     startup_code: Definition,
+    uncounted_path: Definition,
 }
 
 /// One class.
@@ -168,6 +169,7 @@ impl Definitions {
             Class::Dataset => &self.dataset,
             Class::Secret => &self.secret,
             Class::StartupCode => &self.startup_code,
+            Class::UncountedPath => &self.uncounted_path,
         }
     }
 
@@ -177,6 +179,7 @@ impl Definitions {
             Class::Dataset => &mut self.dataset,
             Class::Secret => &mut self.secret,
             Class::StartupCode => &mut self.startup_code,
+            Class::UncountedPath => &mut self.uncounted_path,
         }
     }
 }

@@ -1,21 +1,26 @@
 //! What is worth watching, who holds it, and how much has left.
 //!
 //! [`ClassTable`] says which files are in which class: the kernel gets its keys, and every opened file is judged again on its
-//! whole path; by what is in a file, [`content`] tells whatever its name. [`Ledger`] keeps, for each workload, the weights that it opened and the bytes that it sent since. Both are pure
-//! functions of what they are given, and so is [`names`], which knows what destinations go by. What carries a label from one
-//! process or file to another, and budgets over time, do not live here yet.
+//! whole path; by what is in a file, [`content`] tells whatever its name, and [`candidates`] says which files are worth that look and
+//! who opened them meanwhile. [`graph`] follows what a process holds to whom it comes, [`holdings`] knows what each workload holds;
+//! [`names`] knows what destinations go by, and [`egress`] is the ledger of what has left, to where. [`Tracer`] is the stage of the line
+//! that asks them. All are pure functions of what they are given.
 
+pub mod candidates;
 mod classes;
 pub mod content;
 mod declared;
 mod definition;
-mod ledger;
+pub mod egress;
+pub mod graph;
+pub mod holdings;
 pub mod names;
+mod tracer;
 
 #[cfg(test)]
 mod tests;
 
 pub use classes::ClassTable;
-pub use declared::Declared;
+pub use declared::{Declared, DeclaredEntry, EntryError};
 pub use definition::ClassesError;
-pub use ledger::{Counts, Ledger, Limits};
+pub use tracer::{Counts, Limits, Tracer};

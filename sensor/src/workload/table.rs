@@ -82,6 +82,12 @@ impl Table {
                 }
                 workload
             }),
+            // The kernel's counters know cgroups and no processes.
+            (Body::Egress(_), None) => {
+                let known = self.cgroups.get(&event.actor.cgroup).map(|known| Arc::clone(known));
+                self.counts.unknown += u64::from(known.is_none());
+                known
+            }
             (Body::Cgroup(cgroup), process) => {
                 self.learn(cgroup);
                 process.and_then(|process| self.workload(process, event))
@@ -103,6 +109,14 @@ impl Table {
     /// Pids whose cgroup nobody has told of, oldest first. The agent reads them in `/proc`; what it finds tells the cgroup.
     pub fn take_unknown(&mut self) -> Vec<u32> {
         self.unknown.drain(..).collect()
+    }
+
+    /// What a process is part of that was last told to be in `cgroup`, as far as it is known now.
+    pub fn of(&self, process: &ProcessKey, cgroup: &CgroupKey) -> Option<&Arc<Workload>> {
+        match self.cgroups.peek(cgroup) {
+            Some(known) if !is_root(&known.cgroup_path) => Some(known),
+            root => self.processes.peek(process).map(|remembered| &remembered.workload).or(root),
+        }
     }
 
     /// State and losses.

@@ -58,6 +58,10 @@ fn a_process_is_part_of_what_its_cgroup_is_wherever_it_moves() {
     happens(&mut table, 2, 1, shim, made(container, &format!("/kubepods/{ID}")));
     assert_eq!(happens(&mut table, 3, 2, shim, fork(3)).as_deref(), Some("systemd:containerd.service"));
     assert_eq!(happens(&mut table, 4, 3, container, exec()), Some(format!("container:{ID}")));
+    let of = |process, cgroup| table.of(&key(process), &cgroup).map(|workload| workload.id.to_string());
+    assert_eq!(of(3, container), Some(format!("container:{ID}")));
+    assert_eq!(of(3, shim).as_deref(), Some("systemd:containerd.service"), "as it was then");
+    assert_eq!(of(3, cgroup(0, 99)), None);
     // Nothing tells of a cgroup's end: a late event still finds it, until the number is taken again.
     assert_eq!(happens(&mut table, 500 * SECOND, 3, container, exit()), Some(format!("container:{ID}")));
     happens(&mut table, 501 * SECOND, 1, shim, made(container, "/system.slice/other.service"));

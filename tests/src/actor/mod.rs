@@ -15,6 +15,7 @@ mod exec;
 mod observe;
 mod open;
 mod root;
+mod stage;
 mod steal;
 mod storm;
 mod upload;
@@ -54,6 +55,8 @@ enum Act {
     Answer(answer::Args),
     /// Receive and count until standard input ends.
     Sink(crate::sink::Args),
+    /// Copy a file to where it can be sent from later, and keep it open.
+    Stage(stage::Args),
     /// Read a file and send it, in one process or in two.
     Steal(steal::Args),
     /// Read a file and write it to standard output; the truth goes to standard error.
@@ -113,6 +116,7 @@ fn act(act: Act) -> io::Result<Done> {
         Act::Visit(args) => Done::Truth(visit::visit(&args)?),
         Act::Answer(args) => Done::Truth(answer::answer(&args)?),
         Act::Sink(args) => Done::Truth(crate::sink::serve(&args)?),
+        Act::Stage(args) => Done::Truth(stage::stage(&args)?),
         Act::Steal(args) => Done::Truth(steal::steal(&args)?),
         Act::Cat(args) => Done::Status(steal::cat(&args)?),
         Act::Send(args) => Done::Truth(steal::send(&args)?),

@@ -8,6 +8,7 @@ mod event;
 
 pub use event::Event;
 
+use crate::scene::Directory;
 use crate::wait::{PATIENCE, scaled};
 use crate::{Context, locate, run};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -16,7 +17,7 @@ use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -28,6 +29,8 @@ pub struct Sensor {
     process: OwnedFd,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    /// What it keeps over restarts, and no other sensor shares.
+    state: Arc<Directory>,
 }
 
 /// What a sensor left that was stopped.
@@ -90,6 +93,22 @@ impl Sensor {
 
     /// The same with another program.
     pub fn start_program<S: AsRef<OsStr>>(program: &Path, arguments: &[S]) -> io::Result<Sensor> {
+        Sensor::start_with(program, arguments, Arc::new(Directory::new()?))
+    }
+
+    /// Ends it by `signal` and starts another one that goes on with what it kept.
+    pub fn restart<S: AsRef<OsStr>>(&mut self, signal: Signal, arguments: &[S]) -> io::Result<Stopped> {
+        let stopped = self.end(signal)?;
+        *self = Sensor::start_with(&locate::weir()?, arguments, Arc::clone(&self.state))?;
+        Ok(stopped)
+    }
+
+    /// The directory of what it keeps over restarts.
+    pub fn state(&self) -> PathBuf {
+        state(&self.state)
+    }
+
+    fn start_with<S: AsRef<OsStr>>(program: &Path, arguments: &[S], kept: Arc<Directory>) -> io::Result<Sensor> {
         let (notices, notice) = io::pipe()?;
         let mut command = Command::new(program);
         command.args(arguments.iter().map(AsRef::as_ref)).args([
@@ -98,15 +117,16 @@ impl Sensor {
             "--notify-fd",
             &notice.as_raw_fd().to_string(),
         ]);
+        command.env("WEIR_STATE_DIR", state(&kept));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         run::inherit(&mut command, notice.into());
         let shared = Arc::new(Shared::default());
-        let mut sensor = Sensor::spawn(command, shared).context(|| program.display().to_string())?;
+        let mut sensor = Sensor::spawn(command, shared, kept).context(|| program.display().to_string())?;
         sensor.wait_until_ready(notices)?;
         Ok(sensor)
     }
 
-    fn spawn(mut command: Command, shared: Arc<Shared>) -> io::Result<Sensor> {
+    fn spawn(mut command: Command, shared: Arc<Shared>, state: Arc<Directory>) -> io::Result<Sensor> {
         // A sensor must not outlive a test that is killed. The kernel's signal for that comes when the *thread* ends that started
         // the process, so one is kept that lives exactly as long as the process.
         // SAFETY: between fork and exec this makes one system call and allocates nothing.
@@ -139,7 +159,7 @@ impl Sensor {
             Some(line) => state.log.push(line),
             None => state.log_ended = true,
         });
-        Ok(Sensor { pid, process, shared, threads: vec![waiter, output, log] })
+        Ok(Sensor { pid, process, shared, threads: vec![waiter, output, log], state })
     }
 
     fn wait_until_ready(&mut self, mut notices: io::PipeReader) -> io::Result<()> {
@@ -258,6 +278,11 @@ impl Drop for Sensor {
             let _ = self.end(Signal::TERM);
         }
     }
+}
+
+/// Not the directory itself, which has a file of the harness.
+fn state(directory: &Directory) -> PathBuf {
+    directory.path().join("state")
 }
 
 struct Pipes {

@@ -4,5 +4,7 @@
 //! those of earlier ones are too.
 
 mod deeds;
+mod incidents;
 mod lookalikes;
+mod restarts;
 mod stage;

@@ -19,7 +19,7 @@ const SENSOR: [&str; 8] =
 fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
     vec![
         (&[], vec!["--version"]),
-        (&["run"], [&SENSOR[..], &["--rules"]].concat()),
+        (&["run"], [&SENSOR[..], &["--rules", "--state-dir"]].concat()),
         (&["events"], [&SENSOR[..], &["--kind", "--pid", "--container", "--count"]].concat()),
         (&["doctor"], vec!["--format"]),
         (&["rules"], vec![]),

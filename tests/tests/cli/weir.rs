@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use tests::scene::Directory;
 use tests::wait::{PATIENCE, scaled};
@@ -40,6 +41,10 @@ fn quiet(command: &mut Command) {
     for variable in ["WEIR_LOG", "WEIR_EBPF_OBJECT", "RUST_LOG", "NO_COLOR", "CLICOLOR_FORCE", "FORCE_COLOR"] {
         command.env_remove(variable);
     }
+    // What one test leaves there is no other's business; scenes that nobody has any more are swept.
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let state = format!("weir-scene-state-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    command.env("WEIR_STATE_DIR", std::env::temp_dir().join(state));
     // Wider than any line may be; and a panic should be seen as what it is.
     command.env("COLUMNS", "200").env("RUST_BACKTRACE", "0").stdin(Stdio::null());
 }

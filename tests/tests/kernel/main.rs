@@ -6,10 +6,12 @@
 mod accounting;
 mod cost;
 mod deeds;
+mod egress;
 mod families;
 mod identity;
 mod names;
 mod network;
 mod opens;
+mod recognition;
 mod tampering;
 mod watch;

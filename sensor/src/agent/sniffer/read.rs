@@ -4,7 +4,7 @@
 //! when it is known to be the regular file that was asked about is it opened for reading, without touching its access time where
 //! that is allowed, and without waiting (`O_NONBLOCK`: a file with a lease is given up).
 
-use super::{Request, Unread};
+use super::{Neighbours, Request, Unread};
 use crate::event::text;
 use crate::provenance::content::{HEAD_MAX, Sample, TAIL_MAX};
 use rustix::fd::{AsFd, OwnedFd};
@@ -31,8 +31,8 @@ impl Read {
 }
 
 /// Reads what was asked for, by its name or else by a descriptor of the process.
-pub(super) fn read(request: &Request) -> Result<Read, Unread> {
-    let by_name = by_name(request).and_then(|file| {
+pub(super) fn read(request: &Request, neighbours: &Neighbours) -> Result<Read, Unread> {
+    let by_name = by_name(request, neighbours).and_then(|file| {
         let stat = fs::fstat(&file).map_err(unread)?;
         same(request, &stat, false).map(|()| (file, stat))
     });
@@ -56,14 +56,20 @@ pub(super) fn read(request: &Request) -> Result<Read, Unread> {
 }
 
 /// Looks up the path from the process's root, where links cannot lead out. A link in the file's own place is not followed.
-fn by_name(request: &Request) -> Result<OwnedFd, Unread> {
+fn by_name(request: &Request, neighbours: &Neighbours) -> Result<OwnedFd, Unread> {
     let path = text::original(&request.path);
     // Memory-only files, and paths whose front is missing, have no name to look up.
     if !path.starts_with(b"/") || path.contains(&0) {
         return Err(Unread::Gone);
     }
     let directory = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = fs::openat(CWD, format!("/proc/{}/root", request.pid), directory, Mode::empty()).map_err(unread)?;
+    let root_of = |pid: u32| fs::openat(CWD, format!("/proc/{pid}/root"), directory, Mode::empty()).map_err(unread);
+    // What is short-lived is gone when its opens are looked at: another process of its mount namespace sees the same files, unless
+    // the one that is gone had changed its root. That it is the same file is seen later.
+    let root = root_of(request.pid).or_else(|error| {
+        let other = neighbours.of(request.mount_namespace).filter(|_| error == Unread::Gone);
+        other.map_or(Err(error), root_of)
+    })?;
     let file = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     match fs::openat2(&root, &*path, file, Mode::empty(), resolve) {
@@ -106,7 +112,8 @@ fn same(request: &Request, stat: &Stat, by_descriptor: bool) -> Result<(), Unrea
     let device = fs::major(stat.st_dev) << 20 | fs::minor(stat.st_dev);
     let is_device = device == request.file.device;
     let is_state = changed(stat) == request.changed_unix_nanos;
-    if stat.st_ino != request.file.inode || !(is_device || is_state && size == request.size) {
+    let is_it = is_device || is_state && size == request.size || request.as_it_is && by_descriptor;
+    if stat.st_ino != request.file.inode || !is_it {
         return Err(Unread::Gone);
     }
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
@@ -115,7 +122,7 @@ fn same(request: &Request, stat: &Stat, by_descriptor: bool) -> Result<(), Unrea
     // To lose its last name is a change of state too. Nothing has been written since, as far as its own times can be believed.
     let written = nanos(stat.st_mtime, stat.st_mtime_nsec as i64);
     let is_unlinked = || stat.st_nlink == 0 && size == request.size && written <= request.changed_unix_nanos;
-    if is_state || by_descriptor && is_unlinked() { Ok(()) } else { Err(Unread::Changed) }
+    if is_state || request.as_it_is || by_descriptor && is_unlinked() { Ok(()) } else { Err(Unread::Changed) }
 }
 
 /// The file opened for reading, by way of the descriptor: whatever its name leads to now.

@@ -31,6 +31,8 @@ fn request(path: &Path) -> Request {
         size: stat.len(),
         path: text::lossless(path.as_os_str().as_bytes(), text::TEXT_MAX),
         pid: std::process::id(),
+        mount_namespace: 0,
+        as_it_is: false,
     }
 }
 
@@ -194,7 +196,7 @@ fn what_may_not_be_read_is_said_so() {
         // SAFETY: the system call changes this thread's ids only, and the thread ends here. Without root it fails, and the
         // file's permissions are enough.
         unsafe { libc::syscall(libc::SYS_setresuid, 65_534, 65_534, 65_534) };
-        read::read(&asked_for).map(|_| ())
+        read::read(&asked_for, &Neighbours::default()).map(|_| ())
     });
     assert_eq!(result.join().expect("it does not panic"), Err(Unread::NotPermitted));
 }
@@ -209,14 +211,19 @@ fn hanging(limits: Limits) -> (Sniffer, Sender<()>, Receiver<FileId>) {
         if request.file.device == 7 {
             let _ = released.lock().expect("nobody panics").recv();
         }
-        Ok(Content { found: None, classes: Classes::default(), changed_unix_nanos: request.changed_unix_nanos })
+        Ok(Content {
+            found: None,
+            classes: Classes::default(),
+            changed_unix_nanos: request.changed_unix_nanos,
+            size: 1,
+        })
     });
     (sniffer, release, begun)
 }
 
 fn on(device: u32, inode: u64) -> Request {
     let file = FileId { device, inode };
-    Request { file, changed_unix_nanos: 1, size: 1, path: "/x".into(), pid: 1 }
+    Request { file, changed_unix_nanos: 1, size: 1, path: "/x".into(), pid: 1, mount_namespace: 0, as_it_is: false }
 }
 
 /// Keeps house until the condition holds.
@@ -289,5 +296,35 @@ fn what_does_not_fit_is_refused_and_what_is_forgotten_is_read_again() {
     assert!(matches!(sniffer.ask(on(8, 3)), Asked::Known(Ok(_))));
     assert_eq!(sniffer.ask(on(8, 2)), Asked::Waiting);
     assert!(answer(&mut sniffer).content.is_ok());
+    assert_all_accounted_for(&sniffer);
+}
+
+#[test]
+fn the_file_of_a_process_that_is_gone_is_read_by_way_of_another_in_its_mount_namespace() {
+    let (_directory, path) = directory();
+    let path = path.join("staged");
+    fs::write(&path, a_file(Format::Gguf)).expect("it can be written");
+    let namespace = fs::metadata("/proc/self/ns/mnt").expect("namespaces can be seen").ino();
+    let mount_namespace = u32::try_from(namespace).expect("it is a small number");
+    let gone = Request { pid: u32::MAX, mount_namespace, ..request(&path) };
+    let mut sniffer = sniffer();
+    assert_eq!(format(asked(&mut sniffer, gone.clone())), Some(Format::Gguf));
+    let elsewhere = Request { mount_namespace: 1, as_it_is: true, ..gone };
+    assert_eq!(asked(&mut sniffer, elsewhere), Err(Unread::Gone), "nobody is there");
+}
+
+#[test]
+fn what_is_to_be_read_as_it_is_is_read_each_time() {
+    let (_directory, path) = directory();
+    let path = path.join("filled later");
+    let mut open = File::create_new(&path).expect("it can be made");
+    let as_it_is = Request { as_it_is: true, ..request(&path) };
+    let mut sniffer = sniffer();
+    assert_eq!(format(asked(&mut sniffer, as_it_is.clone())), None);
+    std::io::Write::write_all(&mut open, &a_file(Format::Gguf)).expect("it can be written");
+    let content = asked(&mut sniffer, as_it_is.clone()).expect("it was read");
+    assert_eq!((format(Ok(content)), content.size), (Some(Format::Gguf), a_file(Format::Gguf).len() as u64));
+    fs::remove_file(&path).expect("it can be removed");
+    assert_eq!(format(asked(&mut sniffer, as_it_is)), Some(Format::Gguf), "and by the descriptor");
     assert_all_accounted_for(&sniffer);
 }

@@ -2,9 +2,9 @@
 
 use super::Category;
 use crate::event::{
-    Access, Ancestor, Body, BootTime, Class, Classes, Connect, Dns, DnsChannel, DnsDirection, DnsMessage, Endpoints,
-    Event, Exec, Field, File, FileId, Flow, FlowReason, Held, NamedBy, Open, Process, ProcessKey, Server, Transport,
-    Workload, WorkloadKind,
+    Access, Ancestor, Body, BootTime, Class, Classes, Connect, Dns, DnsChannel, DnsDirection, DnsMessage, Egress,
+    Endpoints, Event, Exec, Field, File, FileId, Flow, FlowReason, Held, Label, NamedBy, Open, Party, Process,
+    ProcessKey, Server, Source, Trail, Transport, Workload, WorkloadKind,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
@@ -22,7 +22,7 @@ pub fn full(category: Category) -> Event {
     event.actor.process = Some(ProcessKey { pid: 1, start_ticks: 1 });
     (event.actor.vpid, event.actor.tid, event.actor.comm) = (1, 1, "x".into());
     (event.actor.cgroup.id, event.actor.mount_namespace, event.actor.pid_namespace) = (1, 1, 1);
-    let ancestor = Ancestor { key: ProcessKey::default(), executable: "/x".into(), command_line: "x".into() };
+    let ancestor = Ancestor { executable: "/x".into(), command_line: "x".into(), ..Ancestor::default() };
     event.process = Some(Arc::new(Process {
         executable: "/x".into(),
         args: ["x".into()].into(),
@@ -44,9 +44,21 @@ pub fn full(category: Category) -> Event {
         *file = File { id: Some(FileId::default()), path: "/x.x".into(), classes: Classes(1), ..File::default() };
     }
     super::system::fill(&mut event.body);
+    if super::egress::holds(&event.body) {
+        event.held = Some(Held { sources: 1, bytes: 1 });
+    }
+    let party = Party { key: ProcessKey::default(), executable: "/x".into() };
     if let Some(endpoints) = endpoints_mut(&mut event.body) {
         (endpoints.local_address, endpoints.local_port) = (Some(Ipv4Addr::LOCALHOST.into()), Some(1));
-        event.held = Some(Held { sources: 1, bytes: 1, sent: 1 });
+        event.egress = Some(super::egress::full());
+        let source = Source { id: Some(FileId::default()), path: "/x".into(), size: 1, reader: party.clone() };
+        let carriers = ["x".into()].into();
+        event.trail = Some(Box::new(Trail {
+            source: Some(source.into()),
+            sender: Some(party.into()),
+            carriers,
+            ..Trail::default()
+        }));
         if !matches!(event.body, Body::Dns(_)) {
             let name = Some(Arc::from("x"));
             event.server = Some(Server { name: name.clone(), by: NamedBy::Dns, tls: name, disagrees: true });
@@ -73,10 +85,17 @@ fn blank(category: Category) -> Body {
         }),
         Category::FileAccess | Category::FileEvent => {
             let access = if category == Category::FileEvent { Access::Write } else { Access::Read };
-            Body::Open(Open { file: File::default(), access, flags: 0, io_uring: false, candidate: false })
+            Body::Open(Open {
+                file: File::default(),
+                access,
+                flags: 0,
+                io_uring: false,
+                candidate: false,
+                carrier: false,
+            })
         }
-        Category::NetworkConnection => Body::Connect(Connect { endpoints, socket_cookie: 1 }),
-        Category::NetworkFlow => Body::Flow(Flow {
+        Category::NetworkConnection => Body::Connect(Connect { endpoints, socket_cookie: 1, label: Label::default() }),
+        Category::NetworkFlow | Category::Egress => Body::Flow(Flow {
             endpoints,
             socket_cookie: 1,
             bytes: 0,
@@ -86,6 +105,7 @@ fn blank(category: Category) -> Body {
             initiated: true,
             owner_guessed: false,
             peers_merged: false,
+            label: Label::default(),
         }),
         Category::DnsQuery => Body::Dns(Dns {
             endpoints: Endpoints { transport: Transport::Udp, ..endpoints },
@@ -122,10 +142,11 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
     let mut event = Event::new(time, None, Default::default(), blank(category));
     let mut process = Process { key: ProcessKey { pid: 100, start_ticks: 1 }, ..Process::default() };
     let mut workload = Workload::default();
-    let mut held = Held { sources: 0, bytes: 0, sent: 0 };
     let mut server = Server { name: None, by: NamedBy::Address, tls: None, disagrees: false };
     let mut has_server = false;
-    let (mut has_process, mut has_workload, mut has_held) = (false, false, false);
+    let mut held = Held { sources: 0, bytes: 0 };
+    let mut egress = Egress::default();
+    let (mut has_process, mut has_workload, mut has_held, mut has_egress) = (false, false, false, false);
     for (field, value) in fields {
         let name = field.name();
         if name.starts_with("process.") || name.starts_with("weir.process.") {
@@ -137,6 +158,8 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
             has_held = true;
         } else if server_field(*field, value, &mut server) {
             has_server = true;
+        } else if super::egress::set(*field, value, &mut egress) {
+            has_egress = true;
         } else {
             body_field(*field, value, &mut event.body);
         }
@@ -146,8 +169,13 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
         event.process = Some(Arc::new(process));
     }
     event.workload = has_workload.then(|| Arc::new(workload));
-    event.held = has_held.then_some(held);
     event.server = has_server.then_some(server);
+    if has_held && let Some(exfil) = &mut egress.exfil {
+        // Examples have one source.
+        exfil.largest = held.bytes;
+    }
+    event.held = has_held.then_some(held).filter(|_| super::egress::holds(&event.body));
+    event.egress = has_egress.then(|| Box::new(egress));
     for (field, value) in fields {
         let got = field.get(&event).map(|got| shown(&got));
         if got.as_deref() != Some(&*text(value)) {
@@ -167,7 +195,7 @@ fn process_field(field: Field, value: &Value, process: &mut Process, event: &mut
     let parent = |process: &mut Process, change: &dyn Fn(&mut Ancestor)| {
         let mut lineage = process.lineage.to_vec();
         if lineage.is_empty() {
-            lineage.push(Ancestor { key: ProcessKey::default(), executable: "".into(), command_line: "".into() });
+            lineage.push(Ancestor::default());
         }
         lineage.iter_mut().take(1).for_each(change);
         process.lineage = lineage.into();
@@ -184,9 +212,9 @@ fn process_field(field: Field, value: &Value, process: &mut Process, event: &mut
         Field::ProcessAncestors => {
             let first = process.lineage.first().cloned();
             let ancestor = |name: String| Ancestor {
-                key: ProcessKey::default(),
                 executable: name.into(),
                 command_line: first.as_ref().map(|f| f.command_line.clone()).unwrap_or_default(),
+                ..Ancestor::default()
             };
             process.lineage = list(value).into_iter().map(ancestor).collect();
         }
@@ -219,9 +247,6 @@ fn held_field(field: Field, value: &Value, held: &mut Held) -> bool {
     match field {
         Field::HeldBytes => held.bytes = number(value),
         Field::HeldSources => held.sources = number(value),
-        Field::ExfilBytes => held.sent = number(value),
-        // Follows from the two above.
-        Field::ExfilFraction => {}
         _ => return false,
     }
     true

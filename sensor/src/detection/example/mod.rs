@@ -2,6 +2,7 @@
 //! and run.
 
 mod build;
+mod egress;
 mod system;
 
 pub use build::carries;

@@ -13,6 +13,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<Open, Malformed> {
         flags: open.flags,
         io_uring: open.origin & file_flags::IO_URING != 0,
         candidate: open.origin & file_flags::CANDIDATE != 0,
+        carrier: open.origin & file_flags::CARRIER != 0,
     })
 }
 
@@ -43,7 +44,7 @@ pub(super) fn exec(bytes: &[u8]) -> Result<Exec, Malformed> {
     })
 }
 
-fn file(file: &record::File, flags: u16, path: &[u8], classes: Classes) -> File {
+pub(super) fn file(file: &record::File, flags: u16, path: &[u8], classes: Classes) -> File {
     let resolved = flags & path_flags::UNRESOLVED == 0 && (file.inode, file.device) != (0, 0);
     File {
         id: resolved.then_some(FileId { device: file.device, inode: file.inode }),
@@ -59,6 +60,7 @@ fn file(file: &record::File, flags: u16, path: &[u8], classes: Classes) -> File 
             .saturating_add(file.changed_nanoseconds.into()),
         filesystem: file.filesystem,
         classes,
+        by_content: Classes::default(),
     }
 }
 

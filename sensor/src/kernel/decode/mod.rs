@@ -9,10 +9,12 @@ mod net;
 #[doc(hidden)]
 pub mod samples;
 mod system;
+mod transfer;
 #[cfg(test)]
 mod tests;
 
 pub use names::message;
+pub(super) use net::peer_address;
 
 use crate::event::text::{TEXT_MAX, lossless};
 use crate::event::{Actor, Body, BootTime, Cgroup, CgroupKey, Change, Event, Exit, Fork, ProcessKey};
@@ -127,6 +129,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event, Malformed> {
         Kind::Module => Body::Module(system::module(bytes)?),
         Kind::Mount => Body::Mount(system::mount(bytes)?),
         Kind::Namespace => Body::Namespace(system::namespace(bytes)?),
+        Kind::Transfer => Body::Transfer(transfer::transfer(bytes)?),
         Kind::Dns => Body::Dns(names::dns(bytes)?),
         Kind::Hello => Body::Hello(names::hello(bytes)?),
     };

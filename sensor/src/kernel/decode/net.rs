@@ -1,5 +1,6 @@
 //! Records about sockets: connects and flows.
 
+use super::transfer::label;
 use super::{Malformed, fixed};
 use crate::event::{BootTime, Connect, Endpoints, Flow, FlowReason, Transport};
 use sensor_common::record::{self, flow_flags};
@@ -10,7 +11,8 @@ const AF_INET6: u16 = 10;
 
 pub(super) fn connect(bytes: &[u8]) -> Result<Connect, Malformed> {
     let (connect, _) = fixed::<record::Connect>(bytes, "connect")?;
-    Ok(Connect { endpoints: endpoints(&connect.endpoints)?, socket_cookie: connect.cookie })
+    let label = label(&connect.held);
+    Ok(Connect { endpoints: endpoints(&connect.endpoints)?, socket_cookie: connect.cookie, label })
 }
 
 pub(super) fn flow(bytes: &[u8]) -> Result<Flow, Malformed> {
@@ -25,7 +27,17 @@ pub(super) fn flow(bytes: &[u8]) -> Result<Flow, Malformed> {
         initiated: flow.flags & flow_flags::INITIATED != 0,
         owner_guessed: flow.flags & flow_flags::OWNER_GUESSED != 0,
         peers_merged: flow.flags & flow_flags::PEERS_MERGED != 0,
+        label: label(&flow.held),
     })
+}
+
+/// An address as the kernel side writes it; `None` for a family that it does not write.
+pub(in crate::kernel) fn peer_address(family: u16, octets: &[u8; 16]) -> Option<IpAddr> {
+    match family {
+        AF_INET => Some(ipv4(octets)),
+        AF_INET6 => Some(ipv6(octets)),
+        _ => None,
+    }
 }
 
 pub(super) fn endpoints(endpoints: &record::Endpoints) -> Result<Endpoints, Malformed> {

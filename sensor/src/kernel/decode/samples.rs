@@ -1,9 +1,10 @@
 //! Hand-made records, one of each kind, as the programs would write them: for tests, benches and fuzzing.
 
+use sensor_common::label::{Carrier, Direction, Label};
 use sensor_common::record::{
     AccessHow, Bpf, BpfObject, Cgroup, Connect, DNS_SHORT, Dns, DnsDirection, Endpoints, Exec, Exit, File, FileChange,
     Flow, Fork, HELLO_MAX, HELLO_SHORT, Header, Hello, Hook, Kind, Module, Mount, MountHow, Namespace, NamespaceHow,
-    Open, Path, Process, ProcessAccess, SIZE_UNKNOWN, Socket, VERSION, path_flags,
+    Open, Path, Process, ProcessAccess, SIZE_UNKNOWN, Socket, Transfer, VERSION, path_flags,
 };
 use zerocopy::IntoBytes;
 
@@ -114,14 +115,17 @@ pub fn endpoints() -> Endpoints {
 
 /// A connect to those endpoints.
 pub fn connect(endpoints: Endpoints) -> Vec<u8> {
-    record(&Connect { header: header(Kind::Connect, Hook::CgroupConnect), endpoints, cookie: 31 }, &[])
+    record(
+        &Connect { header: header(Kind::Connect, Hook::CgroupConnect), endpoints, cookie: 31, held: Label::ZERO },
+        &[],
+    )
 }
 
 /// A report of 3 MB over those endpoints, for that reason and with those flags.
 pub fn flow(endpoints: Endpoints, reason: u32, flags: u32) -> Vec<u8> {
     let header = header(Kind::Flow, Hook::CgroupSkb);
     let (cookie, bytes, packets, first_time) = (31, 3_000_000, 50, 5_500_000_000);
-    record(&Flow { header, endpoints, cookie, bytes, packets, first_time, reason, flags }, &[])
+    record(&Flow { header, endpoints, cookie, bytes, packets, first_time, reason, flags, held: Label::ZERO }, &[])
 }
 
 /// A cgroup of cgroup v2 with that path.
@@ -194,6 +198,25 @@ pub fn namespace() -> Vec<u8> {
     record(&Namespace { header, how: NamespaceHow::Setns as u32, flags: 0x2_0000 }, &[])
 }
 
+/// 3 MB are written to the file at `path`.
+pub fn transfer(path: &str) -> Vec<u8> {
+    let tail = components(path);
+    let fixed = Transfer {
+        header: header(Kind::Transfer, Hook::SysExit),
+        file: file(),
+        classes: 1,
+        carrier: Carrier::File as u32,
+        direction: Direction::Out as u32,
+        path: Path { len: length(&tail), flags: 0 },
+        bytes: 3_000_000,
+        until: 4_500_000,
+        cookie: 0,
+        flags: 0,
+        reserved: 0,
+    };
+    record(&fixed, &tail)
+}
+
 /// A question for `models.example.org`, and its answer: an alias, and two addresses of that.
 pub const MESSAGES: [&[u8]; 2] = [
     b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x06models\x07example\x03org\0\0\x01\0\x01",
@@ -252,6 +275,7 @@ pub fn all() -> Vec<Vec<u8>> {
         module(),
         mount(),
         namespace(),
+        transfer("/tmp/copy"),
         dns(DnsDirection::Query),
         dns(DnsDirection::Answer),
         hello(b"\x16\x03\x01\0\x05\x01\0\0\x01\0"),

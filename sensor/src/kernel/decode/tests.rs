@@ -118,6 +118,15 @@ fn what_is_done_to_the_system_is_told_in_words() {
                 (Field::MountFlags, "1"),
             ],
         ),
+        (
+            samples::transfer("/tmp/copy"),
+            vec![
+                (Field::TransferCarrier, "file"),
+                (Field::TransferDirection, "out"),
+                (Field::TransferBytes, "3000000"),
+                (Field::FilePath, "/tmp/copy"),
+            ],
+        ),
         (samples::namespace(), vec![(Field::NamespaceHow, "setns"), (Field::NamespaceType, "mnt")]),
     ] {
         let event = decode(&bytes).unwrap();
@@ -269,7 +278,7 @@ fn what_cannot_be_right_is_refused_with_its_reason() {
     assert_eq!(with(|_| ()), Ok(()));
     assert_eq!(with(|h| h.version = 99), Err(Malformed::Version(99)));
     assert_eq!(with(|h| h.kind = 0), Err(Malformed::Kind(0)));
-    assert_eq!(with(|h| h.kind = 18), Err(Malformed::Kind(18)));
+    assert_eq!(with(|h| h.kind = 250), Err(Malformed::Kind(250)));
     assert_eq!(with(|h| h.hook = 0), Err(Malformed::Hook(0)));
     assert_eq!(with(|h| h.hook = 255), Err(Malformed::Hook(255)));
     let have = size_of::<record::Exit>();

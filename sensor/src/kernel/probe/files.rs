@@ -192,7 +192,8 @@ fn hooks(btf: &Btf<'_>, concern: Concern) -> Option<Finding> {
         Concern::Mount => "hook mount",
         Concern::Namespace => "hook namespace",
         Concern::Cgroups => "hook cgroups",
-        Concern::Connect | Concern::Bytes | Concern::Names => return None,
+        // The same tracepoint as the portable family of others.
+        Concern::Connect | Concern::Bytes | Concern::Names | Concern::Transfer => return None,
     };
     let missing = |reason: String| {
         let state = if concern.required() { State::Missing } else { State::Degraded };

@@ -22,6 +22,11 @@ impl ContentClasses {
         self.rows.push(Row { class, formats, minimum_size });
     }
 
+    /// Whether no class has content.
+    pub fn is_empty(&self) -> bool {
+        self.rows.iter().all(|row| row.formats == FormatSet::default())
+    }
+
     /// What a file is, and the classes that this puts it in.
     pub fn judge(&self, sample: &Sample<'_>) -> (Option<Found>, Classes) {
         let found = sniff(sample);

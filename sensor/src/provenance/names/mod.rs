@@ -128,6 +128,12 @@ impl Names {
                 self.flows.insert(key, known);
             }
             Body::Flow(flow) => event.server = Some(self.flow(workload, flow, time)),
+            // What counters say is of all sockets together: what the address goes by.
+            Body::Egress(grown) => {
+                let address = grown.peer.filter(|_| grown.initiated);
+                let dns = workload.zip(address).and_then(|(id, address)| self.answers.name(id, address, time, None));
+                event.server = Some(Known { dns, hello: None }.server());
+            }
             _ => {}
         }
     }

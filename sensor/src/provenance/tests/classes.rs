@@ -148,7 +148,9 @@ fn content_decides_whatever_the_name_and_the_size_only_where_it_is_likely() {
     assert_eq!(names(other.by_content(&pickle(999)).1), Vec::<&str>::new(), "minimum_size where nothing else is said");
     assert_eq!(names(other.by_content(&pickle(1000)).1), ["weights"]);
     assert_eq!(small.by_content(&Sample::of(b"{}")), (None, Classes::default()));
-    assert_eq!(small.keys(), Classification::default(), "the kernel has no keys of it");
+    let looks = Classification { candidate_size: Some(65_536), ..Classification::default() };
+    assert_eq!(small.keys(), looks, "the kernel has no keys of it, and has files looked into");
+    assert_eq!(table("weights: {suffixes: [pt]}").keys().candidate_size, None, "nothing could be found");
 }
 
 #[test]
@@ -166,7 +168,7 @@ fn the_kernels_tables_hold_the_shipped_keys_and_directories_are_few() {
     assert!(keys.suffixes.len() <= SUFFIXES as usize && keys.names.len() <= NAMES as usize);
     // Every directory key can cost a look-up for each level above an opened file.
     let directories: BTreeSet<_> = keys.directories.iter().map(|(key, _)| key.words).collect();
-    let expected = ["blobs", "checkpoints", "secrets", ".ssh", ".aws", "gcloud", "variables"];
+    let expected = ["blobs", "checkpoints", "secrets", ".ssh", ".aws", "gcloud", "variables", "infiniband"];
     let expected: BTreeSet<_> = expected.iter().filter_map(|name| NameKey::new(name)).map(|key| key.words).collect();
     assert_eq!(directories, expected);
 }

@@ -1,7 +1,7 @@
 //! What is held and what has left, told in events.
 
 use crate::event::{
-    Access, Actor, Body, BootTime, Connect, Endpoints, Event, Exec, File, FileId, Flow, FlowReason, Held, Open,
+    Access, Actor, Body, BootTime, Connect, Endpoints, Event, Exec, File, FileId, Flow, FlowReason, Held, Label, Open,
     Transport, Workload,
 };
 use crate::provenance::{ClassTable, Declared, Ledger, Limits};
@@ -26,7 +26,7 @@ fn happens(ledger: &mut Ledger, workload: &str, body: Body) -> Event {
 
 fn opened(path: &str, inode: u64, size: u64, access: Access) -> Body {
     let file = File { id: Some(FileId { device: 1, inode }), path: path.into(), size, ..File::default() };
-    Body::Open(Open { file, access, flags: 0, io_uring: false, candidate: false })
+    Body::Open(Open { file, access, flags: 0, io_uring: false, candidate: false, carrier: false })
 }
 
 fn endpoints(peer: &str) -> Endpoints {
@@ -45,11 +45,17 @@ fn flow(cookie: u64, peer: &str, bytes: u64) -> Flow {
         initiated: true,
         owner_guessed: false,
         peers_merged: false,
+        label: Label::default(),
     }
 }
 
 fn connect(ledger: &mut Ledger, workload: &str) -> Option<Held> {
-    happens(ledger, workload, Body::Connect(Connect { endpoints: endpoints(FAR), socket_cookie: 1 })).held
+    happens(
+        ledger,
+        workload,
+        Body::Connect(Connect { endpoints: endpoints(FAR), socket_cookie: 1, label: Label::default() }),
+    )
+    .held
 }
 
 fn held(sources: u64, bytes: u64, sent: u64) -> Option<Held> {
@@ -124,7 +130,7 @@ fn what_leaves_after_the_first_weights_is_summed_over_flows_and_reports() {
 fn a_file_that_the_kernel_did_not_resolve_is_held_too() {
     let mut ledger = ledger(Limits::default());
     let file = File { path: "m/x.gguf".into(), ..File::default() };
-    let open = Open { file, access: Access::Read, flags: 0, io_uring: false, candidate: false };
+    let open = Open { file, access: Access::Read, flags: 0, io_uring: false, candidate: false, carrier: false };
     happens(&mut ledger, "a", Body::Open(open.clone()));
     happens(&mut ledger, "a", Body::Open(open));
     assert_eq!(connect(&mut ledger, "a"), held(1, 0, 0));

@@ -1,4 +1,6 @@
 //! What belongs to which class, and who holds and sends how much.
 
+mod candidates;
 mod classes;
-mod ledger;
+mod declared;
+mod holdings;

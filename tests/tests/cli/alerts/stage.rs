@@ -48,6 +48,11 @@ impl Alert {
         first.unwrap_or(&Value::Null)
     }
 
+    /// A list of all that is known of an incident.
+    pub fn whole(&self, name: &str) -> Vec<Value> {
+        self.0.field("incident").and_then(|all| all.get(name)?.as_array().cloned()).unwrap_or_default()
+    }
+
     pub fn rule(&self) -> &str {
         self.get("weir.rule.name").as_str().unwrap_or_default()
     }
@@ -68,6 +73,11 @@ impl Alert {
 impl Stage {
     /// Sets it; nothing if that takes root and this is not.
     pub fn set() -> Result<Option<Stage>, Box<dyn Error>> {
+        Stage::set_with(&["run"])
+    }
+
+    /// The same, with a sensor that is started so.
+    pub fn set_with(sensor: &[&str]) -> Result<Option<Stage>, Box<dyn Error>> {
         if skip::unless_root("deeds in a container") {
             return Ok(None);
         }
@@ -92,7 +102,7 @@ impl Stage {
             read_only: true,
         };
         let binds = vec![bind("models", "/models"), bind("account", ACCOUNT)];
-        let sensor = Sensor::start(&["run"])?;
+        let sensor = Sensor::start(sensor)?;
         // An overlay, as containers have: programs in a root that is in memory would be programs from memory.
         let container = Container::start(&Spec { binds, network: Some(&network.inside), overlay: true })?;
         Ok(Some(Stage { sensor, network, container, version, sentinels: Cell::new(0), _files: files }))
@@ -156,6 +166,16 @@ impl Stage {
         *alert.get("container.id") == self.container.id
     }
 
+    /// Records of incidents in the container that have been told so far: all, if the alerts were asked for before.
+    pub fn incidents(&self) -> Vec<Alert> {
+        let here = format!("container:{}", self.container.id);
+        let is_here = |record: &Alert| {
+            let workloads = record.get("weir.incident.workloads").as_array();
+            workloads.is_some_and(|workloads| workloads.iter().any(|workload| *workload == here))
+        };
+        self.sensor.events().into_iter().map(Alert).filter(is_here).collect()
+    }
+
     /// The alerts of `rule` about the container, when everything that was done has been looked at.
     pub fn alerts_of(&self, rule: &str) -> Result<Vec<Alert>, Box<dyn Error>> {
         Ok(self.alerts()?.into_iter().filter(|alert| alert.rule() == rule).collect())
@@ -174,6 +194,8 @@ impl Stage {
     pub fn stays_silent(self) -> Outcome {
         let loud: Vec<_> = self.alerts()?.into_iter().filter(Alert::is_medium_or_above).collect();
         assert!(loud.is_empty(), "{:#?}", loud.iter().map(Alert::sentence).collect::<Vec<_>>());
+        let incidents = self.incidents();
+        assert!(incidents.is_empty(), "{:#?}", incidents.iter().map(Alert::sentence).collect::<Vec<_>>());
         self.strike()
     }
 

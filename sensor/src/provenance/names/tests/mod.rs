@@ -5,8 +5,8 @@ mod hello;
 
 use super::{Limits, Names, Resolvers, registered_domain};
 use crate::event::{
-    Body, BootTime, Connect, Dns, DnsDirection, Endpoints, Event, Flow, FlowReason, Hello, NamedBy, Server, Transport,
-    Workload,
+    Body, BootTime, Connect, Dns, DnsDirection, Endpoints, Event, Flow, FlowReason, Hello, Label, NamedBy, Server,
+    Transport, Workload,
 };
 use crate::kernel::decode::message;
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
@@ -82,7 +82,7 @@ impl Scene {
 
     fn connect(&mut self, cookie: u64, peer: &str) -> Server {
         let endpoints = ends(peer, 443, Transport::Tcp);
-        self.push(Body::Connect(Connect { endpoints, socket_cookie: cookie })).server.unwrap()
+        self.push(Body::Connect(Connect { endpoints, socket_cookie: cookie, label: Label::default() })).server.unwrap()
     }
 
     fn hello(&mut self, cookie: u64, endpoints: Endpoints, offset: u32, bytes: &[u8]) -> Option<Arc<str>> {
@@ -105,6 +105,7 @@ impl Scene {
             initiated,
             owner_guessed: false,
             peers_merged: false,
+            label: Label::default(),
         };
         self.push(Body::Flow(flow)).server.unwrap()
     }

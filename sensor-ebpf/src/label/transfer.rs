@@ -1,0 +1,348 @@
+//! Bytes that move between a process and something that can carry them: as system calls return, and as io_uring requests complete,
+//! for only then it is known how many they were.
+//!
+//! Reading costs a look-up of what is read, writing one of who writes; only what finds something goes on. What is mapped is told when
+//! it is mapped, since nothing tells of what is read or written there afterwards.
+
+use super::object::{self, Object, before_accept, key_of};
+use super::{TRANSFERS, add, carrier, carry, hold, holder, tgid};
+use crate::call::Call;
+use crate::globals::{bounded, get, offset, read, read_user};
+use crate::header::{self, excluded};
+use crate::scratch::{self, Slot};
+use crate::{files, ring};
+use sensor_common::classify::{CLASSES, InodeKey};
+use sensor_common::config::{ABSENT, Action, uring_op};
+use sensor_common::count::Outcome;
+use sensor_common::label::{COOKIE, Carrier, Direction, Label, NOT_ACCEPTED, PERHAPS, TransferKey, Transferred, label_flags};
+use sensor_common::record::{File, Hook, Kind, PATH_MAX, Path, Transfer, transfer_flags};
+
+/// `PROT_READ`, `PROT_WRITE`, `MAP_TYPE`, `MAP_SHARED`, `MAP_SHARED_VALIDATE`, `MAP_ANONYMOUS` (include/uapi/asm-generic/mman-common.h,
+/// include/uapi/linux/mman.h).
+const PROT_WRITE: u64 = 2;
+const MAP_TYPE: u64 = 0xf;
+const MAP_SHARED: u64 = 1;
+const MAP_SHARED_VALIDATE: u64 = 3;
+const MAP_ANONYMOUS: u64 = 0x20;
+/// `FMODE_WRITE` (include/linux/fs.h) in `f_mode`.
+const FMODE_WRITE: u32 = 2;
+/// `FICLONE`, `FICLONERANGE` (include/uapi/linux/fs.h).
+const FICLONE: u64 = 0x4004_9409;
+const FICLONERANGE: u64 = 0x4020_940d;
+/// What a message can have at most, where the number of messages is known and not that of their bytes: more than a unix socket's
+/// buffer takes by default (`net.core.wmem_max`).
+const MESSAGE: u64 = 1 << 20;
+/// No descriptor.
+const NONE: u64 = u64::MAX;
+/// The first report after so many bytes more.
+const FLOOR: u64 = 4096;
+
+/// Something moved.
+struct Move {
+    /// `struct file *`
+    file: u64,
+    /// How much.
+    bytes: u64,
+    /// [`transfer_flags`]
+    flags: u32,
+    hook: Hook,
+}
+
+/// A system call returned that moves bytes from one descriptor to another, or to or from the process's memory.
+#[inline(always)]
+pub fn called(call: &Call) {
+    const READ: u8 = Action::Read as u8;
+    const READ_MANY: u8 = Action::ReadMany as u8;
+    const WRITE: u8 = Action::Write as u8;
+    const WRITE_MANY: u8 = Action::WriteMany as u8;
+    const SENDFILE: u8 = Action::Sendfile as u8;
+    const VMSPLICE: u8 = Action::Vmsplice as u8;
+    const IOCTL: u8 = Action::Ioctl as u8;
+    const MMAP: u8 = Action::Mmap as u8;
+    match call.action {
+        IOCTL => cloned(call),
+        // At its end a file gives nothing, and nor does who writes nothing.
+        _ if call.result == 0 => (),
+        READ => took_from(call.argument(0), call.result),
+        WRITE => gave_to(call.argument(0), call.result),
+        READ_MANY => took_from(call.argument(0), call.result * MESSAGE),
+        WRITE_MANY => gave_to(call.argument(0), call.result * MESSAGE),
+        SENDFILE..=VMSPLICE => moved(call),
+        MMAP => mapped(call),
+        _ => (),
+    }
+}
+
+/// Between two descriptors, past the process's memory: as if it went through it.
+#[inline(never)]
+fn moved(call: &Call) {
+    const SENDFILE: u8 = Action::Sendfile as u8;
+    const SPLICE: u8 = Action::Splice as u8;
+    const TEE: u8 = Action::Tee as u8;
+    let first = call.argument(0);
+    let (from, to) = match call.action {
+        SENDFILE => (call.argument(1), first),
+        SPLICE => (first, call.argument(2)),
+        TEE => (first, call.argument(1)),
+        // Of a pipe one end only can be written to.
+        _ if read::<u32>(files::of_descriptor(first) + offset!(file_mode)) & FMODE_WRITE != 0 => (NONE, first),
+        _ => (first, NONE),
+    };
+    if from != NONE {
+        took_from(from, call.result);
+    }
+    if to != NONE {
+        gave_to(to, call.result);
+    }
+}
+
+/// `ioctl(FICLONE)`: the file got the blocks of another one.
+#[inline(always)]
+fn cloned(call: &Call) {
+    let command = call.argument(1) & 0xffff_ffff;
+    if command != FICLONE && command != FICLONERANGE {
+        return;
+    }
+    // `struct file_clone_range` begins with the descriptor.
+    let from = if command == FICLONE { call.argument(2) } else { read_user::<u64>(call.argument(2)) };
+    let file = files::of_descriptor(from & 0xffff_ffff);
+    let size: u64 = read(read::<u64>(file + offset!(file_inode)) + offset!(inode_size));
+    took_from(from & 0xffff_ffff, size);
+    gave_to(call.argument(0), size);
+}
+
+/// A file was mapped. What is private and only read is as if it were read; what is shared stays in touch.
+#[inline(never)]
+fn mapped(call: &Call) {
+    let (length, protection, flags) = (call.argument(1), call.argument(2), call.argument(3));
+    if flags & MAP_ANONYMOUS != 0 || call.argument(4) as i32 == -1 {
+        return;
+    }
+    let file = files::of_descriptor(call.argument(4) & 0xffff_ffff);
+    if file == 0 {
+        return;
+    }
+    let shared = flags & MAP_TYPE == MAP_SHARED || flags & MAP_TYPE == MAP_SHARED_VALIDATE;
+    if shared && protection & PROT_WRITE != 0 {
+        return stays_in_touch(file, length);
+    }
+    took(&Move { file, bytes: length, flags: transfer_flags::MAPPED | transfer_flags::BOUND, hook: Hook::SysExit });
+}
+
+/// A file is mapped, shared and writable, whoever holds what by now: the agent is told, once for each process and file.
+#[inline(always)]
+fn stays_in_touch(file: u64, length: u64) {
+    let mut object = Object { key: InodeKey::ZERO, carrier: 0, inode: 0 };
+    object::receiver(file, &mut object);
+    let tgid = tgid();
+    if object.carrier == 0 || tgid == 0 || excluded().is_some() {
+        return;
+    }
+    let flags = transfer_flags::MAPPED | transfer_flags::BOUND;
+    let found = Move { file, bytes: length, flags, hook: Hook::SysExit };
+    let mut classes = carrier(&object.key).map_or(0, |label| label.classes);
+    if classes != 0 {
+        keep(hold(classes, length));
+    }
+    if let Some(label) = holder(tgid) {
+        classes |= label.classes;
+        keep(carry(&object.key, label.classes, length, 0));
+    }
+    report(&found, &object, classes, Direction::Both, tgid);
+}
+
+/// The current process read `bytes` through that descriptor.
+#[inline(never)]
+fn took_from(descriptor: u64, bytes: u64) {
+    let hook = Hook::SysExit;
+    match files::of_small_descriptor(descriptor & 0xffff_ffff) {
+        Some(file) => took_typed(&Move { file, bytes, flags: 0, hook }),
+        None => took(&Move { file: files::of_descriptor(descriptor & 0xffff_ffff), bytes, flags: 0, hook }),
+    }
+}
+
+/// The current process wrote `bytes` through that descriptor.
+#[inline(always)]
+fn gave_to(descriptor: u64, bytes: u64) {
+    // Most processes hold nothing.
+    if holder(tgid()).is_some() {
+        gave(&Move { file: files::of_descriptor(descriptor & 0xffff_ffff), bytes, flags: 0, hook: Hook::SysExit });
+    }
+}
+
+/// An io_uring request completed.
+#[inline(always)]
+pub fn completed(operation: u32, request: u64, bytes: u64) {
+    let file: u64 = read(request + offset!(uring_file));
+    let (flags, hook) = (transfer_flags::IO_URING, Hook::IoUringComplete);
+    let done = Move { file, bytes, flags, hook };
+    match operation {
+        uring_op::READV
+        | uring_op::READ_FIXED
+        | uring_op::RECVMSG
+        | uring_op::READ
+        | uring_op::RECV
+        | uring_op::READ_MULTISHOT
+        | uring_op::READV_FIXED => took(&done),
+        uring_op::SPLICE | uring_op::TEE => {
+            let place = offset!(uring_splice_from);
+            if place != u64::from(ABSENT) {
+                let from = files::of_descriptor(u64::from(read::<u32>(request + place)));
+                took(&Move { file: from, bytes, flags, hook });
+            }
+            gave(&done);
+        }
+        _ => gave(&done),
+    }
+}
+
+#[inline(always)]
+fn took_typed(found: &Move) {
+    let inode: u64 = get::<true, u64>(found.file, offset!(file_inode));
+    let key = key_of::<true>(inode);
+    let mode = u32::from(get::<true, u16>(inode, offset!(inode_mode)));
+    took_out_of(found, key, mode, inode);
+}
+
+#[inline(never)]
+fn took(found: &Move) {
+    let inode: u64 = read(found.file + offset!(file_inode));
+    let mode = u32::from(read::<u16>(inode + offset!(inode_mode)));
+    took_out_of(found, key_of::<false>(inode), mode, inode);
+}
+
+#[inline(always)]
+fn took_out_of(found: &Move, mut key: InodeKey, mode: u32, inode: u64) {
+    let mut label = carrier(&key);
+    if label.is_none() && object::is_socket(mode) {
+        key = before_accept(found.file);
+        if key.device != 0 {
+            label = carrier(&key);
+        }
+    }
+    if let Some(label) = label {
+        took_label(found, &key, label, inode);
+    }
+}
+
+/// The current process took something out of what has that label.
+#[inline(never)]
+fn took_label(found: &Move, key: &InodeKey, label: &Label, inode: u64) {
+    let tgid = tgid();
+    let (classes, flags, most) = (label.classes, label.flags, label.bytes);
+    if tgid == 0 || excluded().is_some() {
+        return;
+    }
+    let pair = TransferKey {
+        inode: key.inode,
+        device: key.device,
+        tgid,
+        direction: Direction::In as u32,
+        reserved: 0,
+    };
+    // What it opened itself it holds already, up to the size that it had then.
+    // SAFETY: a value of a preallocated hash map stays readable and writable.
+    let known = TRANSFERS.get_ptr_mut(&pair).map(|known| unsafe { &mut *known });
+    if let Some(known) = known {
+        if known.bytes + found.bytes < known.next_report {
+            return add(&mut known.bytes, found.bytes);
+        }
+    }
+    let bytes = if found.bytes < most { found.bytes } else { most };
+    keep(hold(classes, bytes));
+    let carrier = if flags & label_flags::SOURCE != 0 { Carrier::File as u32 } else { 0 };
+    let object = Object { key: *key, carrier, inode };
+    report(found, &object, classes, Direction::In, tgid);
+}
+
+/// The current process gave something to `found.file`, if it holds anything.
+#[inline(never)]
+fn gave(found: &Move) {
+    let tgid = tgid();
+    let Some(label) = holder(tgid) else { return };
+    let (classes, held) = (label.classes, label.bytes);
+    let mut object = Object { key: InodeKey::ZERO, carrier: 0, inode: 0 };
+    object::receiver(found.file, &mut object);
+    if object.carrier == 0 || tgid == 0 || excluded().is_some() {
+        return;
+    }
+    let bytes = if found.bytes < held || classes & PERHAPS != 0 { found.bytes } else { held };
+    if object.key.device != COOKIE || object.key.inode != 0 {
+        let anonymous = object.carrier != Carrier::File as u32 && object.carrier != Carrier::Device as u32;
+        keep(carry(&object.key, classes, bytes, if anonymous { label_flags::ANONYMOUS } else { 0 }));
+    }
+    report(found, &object, classes, Direction::Out, tgid);
+}
+
+/// Whether there was room to remember it; if not, that is counted.
+#[inline(always)]
+fn keep(kept: bool) {
+    if !kept {
+        ring::count(Kind::Transfer, Outcome::Seen);
+        ring::count(Kind::Transfer, Outcome::TableFull);
+    }
+}
+
+/// Tells of it, if it is the first time or twice as much as it was.
+#[inline(never)]
+fn report(found: &Move, object: &Object, classes: u32, direction: Direction, tgid: u32) {
+    let pair = TransferKey {
+        inode: object.key.inode,
+        device: object.key.device,
+        tgid,
+        direction: direction as u32,
+        reserved: 0,
+    };
+    let (mut bytes, mut until) = (found.bytes, found.bytes * 2 + FLOOR);
+    // SAFETY: a value of a preallocated hash map stays readable and writable.
+    if let Some(known) = TRANSFERS.get_ptr_mut(&pair).map(|known| unsafe { &mut *known }) {
+        bytes += known.bytes;
+        add(&mut known.bytes, found.bytes);
+        if bytes < known.next_report {
+            return;
+        }
+        until = bytes * 2 + FLOOR;
+        known.next_report = until;
+    } else {
+        let _ = TRANSFERS.insert(&pair, Transferred { bytes, next_report: until }, 0);
+    }
+    ring::count(Kind::Transfer, Outcome::Seen);
+    let slot = if matches!(found.hook, Hook::SysExit) { Slot::SysExit } else { Slot::UringComplete };
+    let Some((transfer, tail)) = scratch::of::<Transfer>(slot) else {
+        return ring::count(Kind::Transfer, Outcome::Fault);
+    };
+    transfer.path = Path { len: 0, flags: 0 };
+    transfer.file = File::ZERO;
+    transfer.carrier = object.carrier;
+    if object.carrier == 0 {
+        // Known by its label: what it is, its file tells.
+        let mut whole = Object { key: object.key, carrier: 0, inode: object.inode };
+        object::receiver(found.file, &mut whole);
+        transfer.carrier = whole.carrier;
+    }
+    let mut end = 0;
+    if object.key.device == NOT_ACCEPTED {
+        transfer.file.inode = object.key.inode;
+    } else if object.inode != 0 {
+        files::facts(&mut transfer.file, object.inode);
+        if transfer.carrier == Carrier::File as u32
+            || transfer.carrier == Carrier::Memory as u32
+            || transfer.carrier == Carrier::Pipe as u32
+        {
+            let (path, at) =
+                tail.path(0, read(found.file + offset!(file_dentry)), read(found.file + offset!(file_mnt)));
+            transfer.path = path;
+            end = at;
+        }
+    }
+    transfer.cookie = if object.key.device == COOKIE { object.key.inode } else { 0 };
+    transfer.classes = classes & (CLASSES | PERHAPS);
+    transfer.direction = direction as u32;
+    (transfer.bytes, transfer.until) = (bytes, until);
+    transfer.flags = found.flags;
+    transfer.reserved = 0;
+    let size = size_of::<Transfer>() as u64 + bounded::<{ PATH_MAX as u32 }>(end);
+    header::fill(&mut transfer.header, Kind::Transfer, found.hook, size as u32);
+    // SAFETY: the scratch space has room for a record and a path.
+    unsafe { ring::send(Kind::Transfer, (&raw mut *transfer).cast(), size) }
+}

@@ -1,0 +1,6 @@
+//! The ledger: its clocks against a naive reference, and what it says of flows and counters.
+
+mod long;
+mod ledger;
+mod scene;
+mod window;

@@ -1,0 +1,128 @@
+//! Provenance on the line: judges files, learns who holds what, and charges what leaves.
+
+use super::egress::{self, Ledger};
+use super::graph::{self, Graph, Mark};
+use super::holdings::{self, Holding, Holdings};
+use super::{ClassTable, Declared};
+use crate::event::{Body, Class, DnsDirection, Event, FileChange, Held, HeldBy, Open, SavedLedger, Trail};
+
+/// Limits of all tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Who holds what.
+    pub graph: graph::Limits,
+    /// What workloads hold.
+    pub holdings: holdings::Limits,
+    /// What has left.
+    pub egress: egress::Limits,
+}
+
+/// State and losses of all tables, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Who holds what.
+    pub graph: graph::Counts,
+    /// What workloads hold.
+    pub holdings: holdings::Counts,
+    /// What has left.
+    pub egress: egress::Counts,
+}
+
+/// Who holds what, and what has left.
+#[derive(Debug)]
+pub struct Tracer {
+    classes: ClassTable,
+    graph: Graph,
+    holdings: Holdings,
+    ledger: Ledger,
+}
+
+impl Tracer {
+    /// With nothing seen yet.
+    pub fn new(classes: ClassTable, declared: Declared, limits: Limits) -> Tracer {
+        Tracer {
+            classes,
+            graph: Graph::new(limits.graph),
+            holdings: Holdings::new(limits.holdings),
+            ledger: Ledger::new(declared, limits.egress),
+        }
+    }
+
+    /// Sets the classes of the event's file, learns what it tells, and sets `held` where the workload holds weights and bytes
+    /// can leave by it, and `egress` where they do. Expects the workload to be known.
+    pub fn trace(&mut self, event: &mut Event) {
+        match &mut event.body {
+            Body::Open(Open { file, .. }) => file.classes = self.classes.settle(file),
+            Body::Exec(exec) => exec.file.classes = self.classes.settle(&exec.file),
+            Body::FileChange(FileChange { file, .. }) => file.classes = self.classes.settle(file),
+            Body::LedgerRestored(restored) => self.ledger.restore(restored, event.time),
+            _ => {}
+        }
+        self.graph.learn(event);
+        if self.holdings.learn(event)
+            && let Some(holding) = self.holdings.held(event)
+        {
+            self.ledger.hold(event, &holding);
+        }
+        let sends = matches!(event.body, Body::Connect(_) | Body::Flow(_) | Body::Egress(_));
+        if !sends && !is_uncounted(event) && !asks(event) {
+            return;
+        }
+        let holding = self.held(event);
+        event.held = holding.as_ref().map(|holding| Held { sources: holding.sources, bytes: holding.bytes });
+        if sends {
+            self.ledger.charge(event, holding.as_ref());
+        }
+    }
+
+    /// What the sender holds as far as it is known of its process; else what somebody in its workload does. With the proof of it.
+    fn held(&mut self, event: &mut Event) -> Option<Holding> {
+        if let Some((held, trail)) = self.graph.held(event) {
+            event.trail = Some(Box::new(trail));
+            let holding = Holding::of(&held);
+            // What came from elsewhere its workload holds from now on, though none of its processes opened it.
+            if self.holdings.held(event).is_none() {
+                self.ledger.hold(event, &holding);
+            }
+            return Some(holding);
+        }
+        let holding = self.holdings.held(event).or_else(|| self.ledger.remembered(event))?;
+        let source = self.graph.source_of(event);
+        event.trail = Some(Box::new(Trail { by: HeldBy::Workload, bound: true, source, ..Trail::default() }));
+        Some(holding)
+    }
+
+    /// The classes that files are judged by.
+    pub fn classes(&self) -> &ClassTable {
+        &self.classes
+    }
+
+    /// What the kernel side has to be told of who holds what.
+    pub fn take_marks(&mut self) -> Vec<Mark> {
+        self.graph.take_marks()
+    }
+
+    /// The ledger as it is to be kept, if it has changed since this was last asked.
+    pub fn save(&mut self) -> Option<SavedLedger> {
+        self.ledger.save()
+    }
+
+    /// State and losses.
+    pub fn counts(&self) -> Counts {
+        Counts { graph: self.graph.counts(), holdings: self.holdings.counts(), egress: self.ledger.counts() }
+    }
+}
+
+/// Whether it asks for a name, which can be a message to whoever answers for it. Its bytes are counted as a flow's.
+fn asks(event: &Event) -> bool {
+    matches!(&event.body, Body::Dns(dns) if dns.direction == DnsDirection::Query)
+}
+
+/// Whether a way was opened by which bytes can leave that nobody counts.
+fn is_uncounted(event: &Event) -> bool {
+    match &event.body {
+        Body::Socket(_) => true,
+        Body::Open(open) => open.file.classes.contains(Class::UncountedPath),
+        _ => false,
+    }
+}
