@@ -2,11 +2,13 @@
 //!
 //! A *scene* ([`scene`]) is a place: network namespaces, a small container. An *actor* ([`actor`], the binary `weir-actor`)
 //! does one thing in it and prints the truth about what it did, under the names that the sensor's events use. A *sink*
-//! ([`sink`]) receives and counts; a *resolver* ([`resolver`]) answers. The *sensor harness* ([`sensor`]) runs `weir` and collects what it reports, so that a test
-//! compares the two. A *guest* ([`guest`], the binary `weir-guest`) has them run in a virtual machine, on another kernel. Nothing here
-//! decides whether the sensor is right: that is in `tests/`.
+//! ([`sink`]) receives and counts; a *resolver* ([`resolver`]) answers. The *sensor harness* ([`sensor`]) runs `weir` and collects what
+//! it reports, so that a test compares the two. The *board* ([`board`]) plays whole scenarios under one sensor and compares what it said
+//! with the truth of each. A *guest* ([`guest`], the binary `weir-guest`) has them run in a virtual machine, on another kernel. What is
+//! to be said of which scenario is in `attacks/` and `benign/`, the rest in `tests/`.
 
 pub mod actor;
+pub mod board;
 pub mod bpf;
 mod context;
 pub mod guest;

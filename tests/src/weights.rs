@@ -10,6 +10,11 @@ use std::path::Path;
 ///
 /// Format: 8 bytes little-endian length of the header, the header (JSON, padded with spaces to a multiple of 8), the tensors.
 pub fn safetensors(path: &Path, mebibytes: u64, seed: u64) -> io::Result<u64> {
+    write(path, |out| safetensors_into(out, mebibytes, seed))
+}
+
+/// The same, to anywhere.
+pub fn safetensors_into(out: &mut impl Write, mebibytes: u64, seed: u64) -> io::Result<()> {
     let bytes = (mebibytes << 20) / 4;
     let mut header = json!({ "__metadata__": { "format": "pt" } });
     let mut offset = 0;
@@ -24,11 +29,9 @@ pub fn safetensors(path: &Path, mebibytes: u64, seed: u64) -> io::Result<u64> {
     }
     let mut header = header.to_string();
     header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
-    write(path, |out| {
-        out.write_all(&(header.len() as u64).to_le_bytes())?;
-        out.write_all(header.as_bytes())?;
-        noise(out, offset, seed)
-    })
+    out.write_all(&(header.len() as u64).to_le_bytes())?;
+    out.write_all(header.as_bytes())?;
+    noise(out, offset, seed)
 }
 
 /// Writes a GGUF file (version 3) of about `mebibytes` MiB: one key, one F32 tensor of noise. Its size in bytes.

@@ -6,6 +6,7 @@ mod demo;
 mod ebpf;
 mod host;
 mod kernels;
+mod scoreboard;
 mod test;
 mod ui;
 
@@ -34,6 +35,8 @@ enum Command {
     Ebpf(ebpf::Args),
     /// The end-to-end tests on other kernels, in virtual machines.
     Kernels(kernels::Args),
+    /// Every attack and every look-alike, and what Weir said of each. Needs root.
+    Scoreboard(scoreboard::Args),
     /// Everything that must hold: format, lints, the eBPF object, unit tests, end-to-end tests. Needs root.
     Test(test::Args),
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Ebpf(args) => ebpf::run(&args),
         Command::Kernels(args) => kernels::run(&args),
+        Command::Scoreboard(args) => scoreboard::run(&args),
         Command::Test(args) => test::run(&args),
     })
 }

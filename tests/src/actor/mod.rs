@@ -14,10 +14,13 @@ mod enter;
 mod exec;
 mod observe;
 mod open;
+pub(crate) mod process;
 mod root;
 mod stage;
+mod serve;
 mod steal;
 mod storm;
+mod theft;
 mod upload;
 mod uring;
 mod visit;
@@ -53,12 +56,26 @@ enum Act {
     Visit(visit::Args),
     /// Read a file and send it to whoever connects, once.
     Answer(answer::Args),
+    /// Load a file, as a model server does, and answer requests.
+    Serve(serve::ServeArgs),
+    /// Pass requests on to a server on a unix socket, as a sidecar does.
+    Relay(serve::RelayArgs),
+    /// Ask a server for a file.
+    Download(serve::DownloadArgs),
     /// Receive and count until standard input ends.
     Sink(crate::sink::Args),
     /// Copy a file to where it can be sent from later, and keep it open.
     Stage(stage::Args),
     /// Read a file and send it, in one process or in two.
     Steal(steal::Args),
+    /// Read a file and send it, in one of the ways that thieves have.
+    Theft(theft::Args),
+    /// Say who this process is, and become another program.
+    Become(theft::BecomeArgs),
+    /// Ask a DNS server for addresses.
+    Resolve(theft::ResolveArgs),
+    /// Connect, and become a shell on the connection.
+    ReverseShell(exec::ReverseShellArgs),
     /// Read a file and write it to standard output; the truth goes to standard error.
     Cat(steal::CatArgs),
     /// Send standard input.
@@ -115,9 +132,16 @@ fn act(act: Act) -> io::Result<Done> {
         Act::Upload(args) => Done::Truth(upload::upload(&args)?),
         Act::Visit(args) => Done::Truth(visit::visit(&args)?),
         Act::Answer(args) => Done::Truth(answer::answer(&args)?),
+        Act::Serve(args) => Done::Truth(serve::serve(&args)?),
+        Act::Relay(args) => Done::Truth(serve::relay(&args)?),
+        Act::Download(args) => Done::Truth(serve::download(&args)?),
         Act::Sink(args) => Done::Truth(crate::sink::serve(&args)?),
         Act::Stage(args) => Done::Truth(stage::stage(&args)?),
         Act::Steal(args) => Done::Truth(steal::steal(&args)?),
+        Act::Theft(args) => Done::Status(theft::theft(&args)?),
+        Act::Become(args) => Done::Status(theft::become_program(&args)?),
+        Act::Resolve(args) => Done::Truth(theft::resolve(&args)?),
+        Act::ReverseShell(args) => Done::Status(exec::reverse_shell(&args)?),
         Act::Cat(args) => Done::Status(steal::cat(&args)?),
         Act::Send(args) => Done::Truth(steal::send(&args)?),
         Act::ExecMemfd => Done::Truth(exec::memfd()?),

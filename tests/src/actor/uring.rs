@@ -53,6 +53,15 @@ impl Ring {
         Ok(usize::try_from(sent).unwrap_or(0))
     }
 
+    /// Reads from `file` at `offset`; how many bytes came.
+    pub fn read(&mut self, file: RawFd, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
+        let entry = opcode::Read::new(Fd(file), buffer.as_mut_ptr(), length).offset(offset).build();
+        // SAFETY: `buffer` outlives the request, since `complete` returns only after its completion, and is ours alone to write to.
+        let read = unsafe { self.complete(&[entry.flags(self.flags)])? };
+        Ok(usize::try_from(read).unwrap_or(0))
+    }
+
     /// Carries out one request; the inner error says so if the kernel does not know it.
     ///
     /// # Safety

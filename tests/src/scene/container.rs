@@ -19,6 +19,8 @@ pub struct Spec<'a> {
     pub network: Option<&'a NetNs>,
     /// Its root is an overlay, as with container runtimes, not a plain tmpfs.
     pub overlay: bool,
+    /// It sees the processes of this one, as with `shareProcessNamespace: true`; a pid namespace of its own if not given.
+    pub processes_of: Option<&'a Container>,
 }
 
 /// A directory or file of the host, seen in a container.
@@ -72,6 +74,9 @@ impl Container {
         }
         if spec.overlay {
             command.arg("--overlay");
+        }
+        if let Some(other) = spec.processes_of {
+            command.arg("--processes-of").arg(other.pid.to_string());
         }
         // In a process group of its own, so that ^C ends whoever uses the scene, and the supervisor lives to clean up.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());

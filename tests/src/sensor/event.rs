@@ -1,19 +1,25 @@
 //! An event as `weir` prints it: a flat object, its names those of `sensor`'s fields.
 
 use serde_json::{Map, Value};
+use std::time::SystemTime;
 
 /// One line of `weir events --format json` or `weir run --format json`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Event(Map<String, Value>);
+pub struct Event(Map<String, Value>, SystemTime);
 
 impl Event {
     /// From one line; the text says what is wrong with it.
     pub fn parse(line: &str) -> Result<Event, String> {
         match serde_json::from_str(line) {
-            Ok(Value::Object(fields)) => Ok(Event(fields)),
+            Ok(Value::Object(fields)) => Ok(Event(fields, SystemTime::now())),
             Ok(_) => Err(format!("not an object: {line}")),
             Err(error) => Err(format!("{error}: {line}")),
         }
+    }
+
+    /// When its line was read.
+    pub fn received(&self) -> SystemTime {
+        self.1
     }
 
     /// `weir.event.kind`; empty if there is none.

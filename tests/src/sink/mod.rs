@@ -3,8 +3,12 @@
 //! TCP and UDP, IPv4 and IPv6, on ports of the kernel's choice. A TCP connection is read to its end and then closed. Each UDP datagram
 //! is answered with the sum of what its sender has sent so far, 8 bytes big-endian: so the sender can keep to a window
 //! ([`crate::actor`], `upload`). The answers are egress of the sink's own process, which a test of whole machines has to know.
+//! What comes without a port (ICMP, other protocols of IP) and what comes in questions (DNS), a [`Tap`] receives.
 
 mod server;
+mod tap;
+
+pub use tap::{Heard, Tap};
 
 use crate::Context;
 use crate::scene::NetNs;
@@ -47,10 +51,17 @@ pub struct Received {
     pub local: SocketAddr,
     /// Bytes of payload.
     pub bytes: u64,
+    /// The sum of these bytes, wrapping: says whether it was the weights that came, in whatever order.
+    pub sum: u64,
     /// Datagrams; 0 for TCP.
     pub datagrams: u64,
     /// The peer closed its connection in order; never for UDP.
     pub closed: bool,
+}
+
+/// The sum of `bytes`, wrapping.
+pub fn sum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |sum: u64, byte| sum.wrapping_add(u64::from(*byte)))
 }
 
 /// A running sink; dropping it ends it.
@@ -77,6 +88,12 @@ impl Shared {
 impl Sink {
     /// Listens on each of `addresses`, with TCP and UDP, in the network namespace `namespace`, or in that of the caller.
     pub fn start(addresses: &[IpAddr], namespace: Option<&NetNs>) -> io::Result<Sink> {
+        let addresses: Vec<_> = addresses.iter().map(|address| SocketAddr::new(*address, 0)).collect();
+        Sink::start_at(&addresses, namespace)
+    }
+
+    /// The same on ports of the caller's choice; 0 is the kernel's choice, one for each protocol.
+    pub fn start_at(addresses: &[SocketAddr], namespace: Option<&NetNs>) -> io::Result<Sink> {
         let bind = || addresses.iter().map(|address| server::Sockets::bind(*address)).collect::<io::Result<Vec<_>>>();
         // A socket stays in the namespace that it was made in, wherever the thread that reads it is.
         let sockets = match namespace {
@@ -173,6 +190,7 @@ pub fn serve(args: &Args) -> io::Result<Value> {
                 "peer": peer.peer.to_string(),
                 "local": peer.local.to_string(),
                 "bytes": peer.bytes,
+                "sum": peer.sum,
                 "datagrams": peer.datagrams,
                 "closed": peer.closed,
             })

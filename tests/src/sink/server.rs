@@ -1,11 +1,11 @@
 //! The sink's thread: one `poll` over everything.
 
-use super::{Received, Shared, Transport};
+use super::{Received, Shared, Transport, sum};
 use crate::Context;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::collections::HashMap;
 use std::io::{self, Read};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// Room for what an uploader's window lets be under way, with the kernel's overhead for small datagrams.
@@ -18,11 +18,10 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Ports are of the kernel's choice.
-    pub fn bind(address: IpAddr) -> io::Result<Sockets> {
-        let any_port = SocketAddr::new(address, 0);
-        let listener = TcpListener::bind(any_port).context(|| format!("TCP on {address}"))?;
-        let udp = UdpSocket::bind(any_port).context(|| format!("UDP on {address}"))?;
+    /// Port 0 is one of the kernel's choice.
+    pub fn bind(address: SocketAddr) -> io::Result<Sockets> {
+        let listener = TcpListener::bind(address).context(|| format!("TCP on {address}"))?;
+        let udp = UdpSocket::bind(address).context(|| format!("UDP on {address}"))?;
         // A longer queue than the library's: a connection that finds it full, and is reset at once, was never there.
         rustix::net::listen(&listener, 4096)?;
         listener.set_nonblocking(true)?;
@@ -93,7 +92,15 @@ fn accept(listener: &TcpListener, shared: &Shared, accepted: &mut Vec<Connection
         stream.set_nonblocking(true)?;
         let local = listener.local_addr()?;
         let mut received = shared.lock();
-        received.push(Received { transport: Transport::Tcp, peer, local, bytes: 0, datagrams: 0, closed: false });
+        received.push(Received {
+            transport: Transport::Tcp,
+            peer,
+            local,
+            bytes: 0,
+            sum: 0,
+            datagrams: 0,
+            closed: false,
+        });
         accepted.push(Connection { stream, index: received.len() - 1 });
     }
 }
@@ -110,6 +117,7 @@ fn still_open(connection: &mut Connection, shared: &Shared, buffer: &mut [u8]) -
         };
         if let Some(received) = shared.lock().get_mut(connection.index) {
             received.bytes += bytes;
+            received.sum = received.sum.wrapping_add(sum(buffer.get(..bytes as usize).unwrap_or_default()));
             received.closed |= closed;
         }
         if !open {
@@ -133,7 +141,7 @@ fn datagrams(
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => continue,
             Err(error) => return Err(error),
         };
-        let sum = {
+        let so_far = {
             let mut received = shared.lock();
             let index = *peers.entry((local, peer)).or_insert_with(|| {
                 received.push(Received {
@@ -141,6 +149,7 @@ fn datagrams(
                     peer,
                     local,
                     bytes: 0,
+                    sum: 0,
                     datagrams: 0,
                     closed: false,
                 });
@@ -148,11 +157,12 @@ fn datagrams(
             });
             received.get_mut(index).map(|received| {
                 received.bytes += bytes as u64;
+                received.sum = received.sum.wrapping_add(sum(buffer.get(..bytes).unwrap_or_default()));
                 received.datagrams += 1;
                 received.bytes
             })
         };
         // A sender that does not listen, or has gone, is none of our business: the sum is cumulative.
-        let _ = udp.send_to(&sum.unwrap_or_default().to_be_bytes(), peer);
+        let _ = udp.send_to(&so_far.unwrap_or_default().to_be_bytes(), peer);
     }
 }

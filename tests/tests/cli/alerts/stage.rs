@@ -104,7 +104,8 @@ impl Stage {
         let binds = vec![bind("models", "/models"), bind("account", ACCOUNT)];
         let sensor = Sensor::start(sensor)?;
         // An overlay, as containers have: programs in a root that is in memory would be programs from memory.
-        let container = Container::start(&Spec { binds, network: Some(&network.inside), overlay: true })?;
+        let container =
+            Container::start(&Spec { binds, network: Some(&network.inside), overlay: true, ..Spec::default() })?;
         Ok(Some(Stage { sensor, network, container, version, sentinels: Cell::new(0), _files: files }))
     }
 

@@ -81,3 +81,31 @@ fn what_goes_past_the_harness_is_seen_and_a_binary_that_dies_leaves_nothing_odd(
     let text = format!("test a ... skipped: no BTF\nskipped: no BTF\n{PASSED}");
     assert_eq!(read(&text).to_string(), "2 passed, 0 failed, 2 skipped");
 }
+
+/// As the boards of scenarios print (tests/src/board/report.rs), which are no tests of Rust's harness.
+const BOARD: &str = "
+running 3 tests
+test with_policy::pipe ... ok
+test with_policy::icmp ... FAILED
+test with_policy::in_containerd ... ignored, runc is not installed (packages containerd and runc)
+
+failures:
+
+---- with_policy::icmp stdout ----
+missed: no alert at high or above
+
+
+failures:
+    with_policy::icmp
+
+test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 36.20s
+";
+
+#[test]
+fn boards_are_read_like_tests() {
+    let tally = read(&format!("{PASSED}{BOARD}"));
+    assert_eq!(tally.to_string(), "3 passed, 1 failed, 2 skipped");
+    assert_eq!(tally.failures, ["with_policy::icmp"]);
+    let why = "runc is not installed (packages containerd and runc)".to_owned();
+    assert_eq!(tally.skips.last(), Some(&("with_policy::in_containerd".to_owned(), why)));
+}
