@@ -158,7 +158,7 @@ fn run_quic(input: &[u8]) -> String {
     let datagram = Assembly::new(true).add(0, input);
     let id = input.get(..8).unwrap_or_default();
     let frames = input.get(..1162).unwrap_or(input);
-    let version = if input.len() % 2 == 0 { 1 } else { QUIC_2 };
+    let version = if input.len().is_multiple_of(2) { 1 } else { QUIC_2 };
     let packet = initial(version, id, id, 0, frames).expect("it fits");
     let framed = Assembly::new(true).add(0, &packet);
     format!("{} as a datagram, {} as frames", found_name(&datagram), found_name(&framed))

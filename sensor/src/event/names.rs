@@ -35,7 +35,7 @@ pub struct DnsMessage {
     pub code: u8,
     /// The name asked for, in lower case, without the dot at the end; bytes that are no plain text as `\DDD`.
     pub name: Box<str>,
-    /// Bytes of that name.
+    /// Bytes of that name, with the dot at its end.
     pub name_bytes: u16,
     /// The type asked for (`A` is 1, `AAAA` 28).
     pub kind: u16,
@@ -113,10 +113,9 @@ pub struct Server {
     pub disagrees: bool,
 }
 
-/// A host's name as the field has it: lower case, without the dot at the end, what is no plain text escaped.
+/// A host's name as the field has it: lower case, without dots at the end, what is no plain text escaped.
 pub fn host_name(bytes: &[u8]) -> Box<str> {
-    let bytes = bytes.strip_suffix(b".").unwrap_or(bytes);
     let mut name = lossless(bytes, TEXT_MAX);
     name.make_ascii_lowercase();
-    name
+    name.trim_end_matches('.').into()
 }

@@ -65,17 +65,34 @@ pub fn message(payload: &[u8]) -> Option<DnsMessage> {
     }
     let response = header.metadata.message_type == MessageType::Response;
     let name = query.name();
-    let text = name.to_ascii();
-    let text = text.strip_suffix('.').unwrap_or(&text);
     Some(DnsMessage {
         id: header.metadata.id,
         response,
         code: header.metadata.response_code.low(),
-        name: text.to_ascii_lowercase().into(),
+        name: text(name),
         name_bytes: u16::try_from(name.len()).unwrap_or(u16::MAX),
         kind: query.query_type().into(),
         addresses: if response { addresses(name, &records) } else { Vec::new() },
     })
+}
+
+/// A name as text, in lower case, its labels between dots: a byte that is no visible character, a dot within a label and a
+/// backslash are written `\DDD` (RFC 4343, section 2.1), so that each dot of the text is one between labels.
+fn text(name: &Name) -> Box<str> {
+    let mut text = String::with_capacity(name.len());
+    for label in name.iter() {
+        if !text.is_empty() {
+            text.push('.');
+        }
+        for byte in label {
+            match byte {
+                b'.' | b'\\' => text.push_str(&format!("\\{byte:03}")),
+                b'!'..=b'~' => text.push(byte.to_ascii_lowercase().into()),
+                _ => text.push_str(&format!("\\{byte:03}")),
+            }
+        }
+    }
+    text.into()
 }
 
 /// The addresses of `name` by way of its aliases; what the answer says of other names is not believed.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::{Access, Classes, File, FileId, FlowReason, Transport};
+use crate::event::{Access, Classes, DnsDirection, File, FileId, FlowReason, Transport};
 use sensor_common::record::{Endpoints, Open, Path, exec_flags, path_flags};
 use std::net::IpAddr;
 use zerocopy::IntoBytes;
@@ -339,4 +339,37 @@ fn check_bounds(event: &Event, record: usize) {
         _ => return,
     };
     assert!(file.path.len() <= 4 * record + 1);
+}
+
+#[test]
+fn a_dns_message_is_what_it_says_and_a_hello_its_bytes() {
+    let Body::Dns(query) = body(&samples::dns(DnsDirection::Query)) else { panic!() };
+    assert_eq!((query.direction, query.socket_cookie, query.size), (DnsDirection::Query, 32, 36));
+    assert_eq!((query.endpoints.peer_port, query.endpoints.transport), (53, Transport::Udp));
+    let said = query.message.unwrap();
+    assert_eq!((&*said.name, said.name_bytes, said.kind, said.response), ("models.example.org", 19, 1, false));
+    let Body::Dns(answer) = body(&samples::dns(DnsDirection::Answer)) else { panic!() };
+    let addresses = ["192.0.2.7", "192.0.2.8"].map(|address| (address.parse().unwrap(), 60));
+    assert_eq!(answer.message.unwrap().addresses, addresses);
+
+    for size in [11, 1500] {
+        let payload = vec![0x16; size];
+        let Body::Hello(hello) = body(&samples::hello(&payload)) else { panic!() };
+        assert_eq!((&*hello.bytes, hello.offset, hello.size as usize), (&*payload, 0, size), "not what is behind it");
+    }
+}
+
+#[test]
+fn a_payload_beyond_its_record_and_an_unknown_direction_are_refused() {
+    let mut bytes = samples::dns(DnsDirection::Query);
+    let at = std::mem::offset_of!(record::Dns, length);
+    bytes[at..at + 4].copy_from_slice(&257u32.to_ne_bytes());
+    assert_eq!(decode(&bytes), Err(Malformed::Tail { said: 257, have: 256 }));
+    let mut bytes = samples::dns(DnsDirection::Query);
+    bytes[std::mem::offset_of!(record::Dns, direction)] = 3;
+    assert_eq!(decode(&bytes), Err(Malformed::Code { what: "dns", code: 3 }));
+    let mut bytes = samples::hello(b"x");
+    let at = std::mem::offset_of!(record::Hello, length);
+    bytes[at..at + 4].copy_from_slice(&u32::MAX.to_ne_bytes());
+    assert!(matches!(decode(&bytes), Err(Malformed::Tail { .. })));
 }

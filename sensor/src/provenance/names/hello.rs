@@ -164,7 +164,7 @@ pub fn client_hello(bytes: &[u8]) -> Found {
 
 fn named(names: &[(SNIType, &[u8])]) -> Found {
     let name = names.iter().find(|(kind, _)| *kind == SNIType::HostName).map(|(_, name)| *name);
-    let name = name.filter(|name| !name.is_empty() && name.len() <= NAME_MAX).map(host_name);
+    let name = name.filter(|name| name.len() <= NAME_MAX).map(host_name).filter(|name| !name.is_empty());
     // An address is no name (RFC 6066, section 3).
     match name.filter(|name| name.parse::<IpAddr>().is_err()) {
         Some(name) => Found::Name(name),

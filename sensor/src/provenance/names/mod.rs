@@ -176,6 +176,10 @@ impl Names {
     fn hello(&mut self, workload: Option<&str>, hello: &Hello, time: BootTime) -> Option<Arc<str>> {
         let key = key(hello.socket_cookie, &hello.endpoints);
         let quic = hello.endpoints.transport == Transport::Udp;
+        // Its name is known: what else looks like a beginning is the rest of the handshake.
+        if hello.offset > 0 && self.flows.peek(&key).is_some_and(|known| known.hello.is_some()) {
+            return None;
+        }
         if hello.offset == 0 || self.hellos.get(&key).is_none() {
             self.hellos.insert(key, Assembly::new(quic));
         }

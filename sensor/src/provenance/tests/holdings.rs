@@ -1,6 +1,9 @@
 //! What is held, told in events.
 
-use crate::event::{Access, Actor, Body, BootTime, Event, Exec, File, FileId, Held, Open, SocketMade, Workload};
+use crate::event::{
+    Access, Actor, Body, BootTime, Dns, DnsDirection, Endpoints, Event, Exec, File, FileId, Held, Open, SocketMade,
+    Transport, Workload,
+};
 use crate::provenance::{ClassTable, Declared, Limits, Tracer};
 use std::sync::Arc;
 
@@ -78,6 +81,22 @@ fn a_way_out_that_nobody_counts_tells_what_its_workload_holds() {
     assert_eq!((opened.held, opened.egress), (None, None), "a reader of weights does not say so of itself");
     assert_eq!(happens(&mut tracer, "a", device()).held, Some(Held { sources: 1, bytes: 10 }));
     assert_eq!(happens(&mut tracer, "b", device()).held, None);
+}
+
+#[test]
+fn a_query_tells_what_its_workload_holds_and_an_answer_does_not() {
+    let mut tracer = tracer(Limits::default());
+    let dns = |direction| {
+        let peer_address = [192, 0, 2, 53].into();
+        let (local_address, local_port, peer_port, transport) = (None, None, 53, Transport::Udp);
+        let endpoints = Endpoints { local_address, local_port, peer_address, peer_port, transport };
+        Body::Dns(Dns { endpoints, socket_cookie: 9, direction, size: 40, message: None, channel: None })
+    };
+    assert_eq!(happens(&mut tracer, "a", dns(DnsDirection::Query)).held, None);
+    happens(&mut tracer, "a", opened("/m/x.gguf", 1, 10, Access::Read));
+    assert_eq!(happens(&mut tracer, "a", dns(DnsDirection::Query)).held, Some(Held { sources: 1, bytes: 10 }));
+    assert_eq!(happens(&mut tracer, "a", dns(DnsDirection::Answer)).held, None);
+    assert_eq!(happens(&mut tracer, "b", dns(DnsDirection::Query)).held, None);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! ClientHellos, over TCP and in QUIC.
 
-use super::super::hello::{Assembly, Found, client_hello, tls};
+use super::super::hello::{Assembly, Found, HELLO_MAX, Pieces, client_hello, tls};
 use super::super::samples::{self, QUIC_2, crypto, initial, records};
 use super::{RESOLVER, Scene, by_dns, ends, unnamed};
 use crate::event::{FlowReason, NamedBy, Server, Transport};
@@ -108,6 +108,28 @@ fn a_quic_hello_may_come_in_any_order_and_twice() {
 }
 
 #[test]
+fn pieces_that_overlap_are_put_together_and_bounded() {
+    let stream: Vec<u8> = (0..1000u32).map(|at| (at * 7 % 251) as u8).collect();
+    let mut pieces = Pieces::default();
+    for (from, to) in [(400, 700), (900, 1000), (350, 450), (650, 950), (100, 100), (420, 430)] {
+        pieces.add(from as u64, &stream[from..to]);
+        assert_eq!(pieces.beginning(), b"", "the first byte is not there");
+    }
+    pieces.add(0, &stream[..351]);
+    assert!(pieces.beginning() == stream);
+    // Of what is said twice, the first.
+    pieces.add(0, &[0xff; 2000]);
+    assert!(pieces.beginning()[..1000] == stream && pieces.beginning().len() == 2000);
+    pieces.add(HELLO_MAX as u64 - 1, &[0; 2]);
+    pieces.add(u64::MAX, &[0; 2]);
+    assert_eq!(pieces.beginning().len(), 2000);
+    let mut scattered = Pieces::default();
+    (1..=100).for_each(|number| scattered.add(number * 10, &[1]));
+    scattered.add(0, &[1; 1001]);
+    assert_eq!(scattered.beginning(), b"", "no room for so many");
+}
+
+#[test]
 fn a_hello_names_the_flow_where_dns_does_not_and_both_are_kept() {
     let mut scene = Scene::new();
     let tcp = ends("192.0.2.7", 443, Transport::Tcp);
@@ -122,6 +144,9 @@ fn a_hello_names_the_flow_where_dns_does_not_and_both_are_kept() {
     let quic = ends("192.0.2.7", 443, Transport::Udp);
     let packet = initial(1, &ID, &ID, 0, &crypto(0, &samples::client_hello(NAME, 0))).unwrap();
     assert_eq!(scene.hello(2, quic, 0, &packet).as_deref(), Some(NAME));
+    let next = initial(1, &[9; 8], &ID, 1, &[1]).unwrap();
+    assert_eq!(scene.hello(2, quic, 1, &next), None);
+    assert_eq!(scene.names.hellos.len(), 0, "nothing is waited for any more");
     let by_quic = Server { by: NamedBy::Quic, ..by_tls.clone() };
     assert_eq!(scene.flow(2, quic, FlowReason::First, true), by_quic);
 

@@ -137,6 +137,8 @@ fn a_message_says_its_question_and_the_addresses_that_its_aliases_lead_to() {
     let bytes = answer(9, "a.example.", &[("a.example.", 60, "192.0.2.1"), ("a.example.", 60, "192.0.2.2")]);
     assert_eq!(message(&bytes[..bytes.len() - 3]).unwrap().addresses.len(), 1);
     assert!(message(&query(1, "a.example.")).is_some_and(|said| !said.response && said.name_bytes == 10));
+    let odd = b"\0\x01\x01\0\0\x01\0\0\0\0\0\0\x04a.\\\x80\x07Example\0\0\x01\0\x01";
+    assert_eq!(&*message(odd).unwrap().name, r"a\046\092\128.example", "a dot within a label is none between labels");
     assert_eq!(message(b"ssh over port 53, for example"), None);
     assert_eq!(message(&[]), None);
 }
