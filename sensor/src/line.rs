@@ -75,3 +75,6 @@ impl Line {
         unknown
     }
 }
+
+#[cfg(test)]
+mod tests;
