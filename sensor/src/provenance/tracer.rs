@@ -77,19 +77,25 @@ impl Tracer {
 
     /// What the sender holds as far as it is known of its process; else what somebody in its workload does. With the proof of it.
     fn held(&mut self, event: &mut Event) -> Option<Holding> {
+        let workload = self.holdings.held(event).or_else(|| self.ledger.remembered(event));
         if let Some((held, trail)) = self.graph.held(event) {
             event.trail = Some(Box::new(trail));
             let holding = Holding::of(&held);
-            // What came from elsewhere its workload holds from now on, though none of its processes opened it.
-            if self.holdings.held(event).is_none() {
-                self.ledger.hold(event, &holding);
-            }
-            return Some(holding);
+            return match workload {
+                // The rest of it came to others in the workload.
+                Some(workload) if workload.bytes > holding.bytes => Some(workload),
+                Some(_) => Some(holding),
+                // What came from elsewhere its workload holds from now on, though none of its processes opened it.
+                None => {
+                    self.ledger.hold(event, &holding);
+                    Some(holding)
+                }
+            };
         }
-        let holding = self.holdings.held(event).or_else(|| self.ledger.remembered(event))?;
+        let workload = workload?;
         let source = self.graph.source_of(event);
         event.trail = Some(Box::new(Trail { by: HeldBy::Workload, bound: true, source, ..Trail::default() }));
-        Some(holding)
+        Some(workload)
     }
 
     /// The classes that files are judged by.

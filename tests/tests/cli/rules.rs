@@ -113,5 +113,7 @@ fn a_list_of_ones_own_replaces_the_shipped_one() -> Outcome {
     run(&["rules", "check", &path])?.is_quiet();
     fs::write(&file, "192.0.2.0/24\n192.0.2.300/24\n")?;
     run(&["rules", "check", &path])?.refuses(1, &["declared_destinations.txt:2", "`192.0.2.300/24`", "CIDR"]);
+    fs::write(&file, "192.0.2.0/24 unlimited\n*.example.org 5 GB/day\n203.0.113.9 500GB\n")?;
+    run(&["rules", "check", &path])?.refuses(1, &["declared_destinations.txt:3", "`203.0.113.9 500GB`", "500GB/day"]);
     Ok(())
 }

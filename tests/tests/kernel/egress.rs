@@ -31,7 +31,7 @@ fn every_byte_is_counted_once() -> Outcome {
             assert_eq!(received, BYTES, "the sink has all of it");
             let peer = address.to_string();
             let is_ours = |event: &&tests::sensor::Event| event.text("network.peer.address") == Some(peer.as_str());
-            let last = events.iter().filter(is_ours).next_back().ok_or("no growth was told")?;
+            let last = events.iter().rfind(is_ours).ok_or("no growth was told")?;
             let name = transport.name();
             assert_eq!(last.number("weir.egress.bytes"), Some(received), "{name} {address} {options:?}: {events:#?}");
             // The ledger charges what the flows or the counters say, whichever is more: neither is above the truth, nor both below.

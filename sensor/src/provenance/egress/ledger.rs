@@ -56,6 +56,11 @@ pub struct Counts {
 /// 3 times the usual and this may go to a destination that is declared without a budget.
 const GRACE: u64 = 64 << 20;
 
+/// What is held counts so many times at most: sent again, or written in more bytes than it has.
+const REPEATED: u64 = 16;
+/// And so much more, for sources whose size is not known.
+const UNKNOWN_SIZE: u64 = 64 << 10;
+
 /// What has left.
 #[derive(Debug)]
 pub struct Ledger {
@@ -145,10 +150,13 @@ impl Ledger {
         };
         let (time, limit) = (self.time, self.limits.destinations);
         let Some(account) = self.account(&id, holding.is_some()) else { return };
-        if holding.is_some() {
+        if let Some(holding) = holding {
             account.touch(&workload.id, time);
             match initiated {
                 true if entry.is_none() => {
+                    // More of it than there is cannot leave, however it is written.
+                    let most = holding.bytes.saturating_mul(REPEATED).saturating_add(UNKNOWN_SIZE);
+                    let bytes = bytes.min(most.saturating_sub(account.month.sum(time)));
                     account.burst.add(time, bytes);
                     account.day.add(time, bytes);
                     account.month.add(time, bytes);

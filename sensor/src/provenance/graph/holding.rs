@@ -93,17 +93,21 @@ impl Holding {
         self.shares.iter().max_by_key(|share| share.source.size)
     }
 
-    /// All of a file was opened. True if that is more than was held.
+    /// All of a file was opened. Who opens a file itself has it from there, whatever came to it of the same file on other ways. True if
+    /// that is more than was held.
     pub fn open(&mut self, source: Arc<Source>) -> bool {
         let size = source.size;
         let before = self.share(&source);
         let grown = size.saturating_sub(before);
-        let new = before == 0 && self.put(&source, size, &None);
-        if !new {
-            self.raise(&source, size);
+        match self.shares.iter_mut().find(|share| same(&share.source, &source)) {
+            Some(share) if share.way.is_some() => *share = Share { source, bytes: size.max(before), way: None },
+            Some(share) => share.bytes = size.max(before),
+            None => {
+                self.put(&source, size, &None);
+            }
         }
         self.bytes = self.bytes.saturating_add(grown);
-        new || grown > 0
+        grown > 0
     }
 
     /// At most `more` bytes more of what `from` has came through `through`, `limit` in all. True if that is more than was held.

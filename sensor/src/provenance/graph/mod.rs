@@ -28,6 +28,9 @@ pub use holding::{Holding, SHARES, Share};
 const ENDED_KEPT: Duration = Duration::from_secs(60);
 /// Things that a process has mapped, and processes that have mapped a thing, that are remembered; the oldest goes first.
 const MAPPED: usize = 16;
+/// Who holds less is not told of, nor is what it sends charged, unless its workload took as much in all: whoever reads the end of a log, or a
+/// line of a server's output, holds a little of the model as far as anybody can tell.
+const LITTLE: u64 = 64 << 10;
 /// Steps that news goes at once.
 const NEWS: usize = 256;
 /// Pairs of a process and a thing whose quantity is remembered, for each process or thing that is.
@@ -89,8 +92,8 @@ pub struct Graph {
     carriers: Bounded<FileId, Thing>,
     /// Who gave something to an IPv4 or IPv6 socket, by the socket's number.
     sockets: Bounded<u64, Sender>,
-    /// The largest file that somebody in a workload opened.
-    workloads: Bounded<Box<str>, Arc<Source>>,
+    /// What came to workloads.
+    workloads: Bounded<Box<str>, Reach>,
     /// How much has gone between a process and a thing, as far as it was told, by direction.
     pairs: Bounded<(ProcessKey, FileId, Direction), u64>,
     marks: Vec<Mark>,
@@ -113,6 +116,15 @@ struct Thing {
     source: bool,
     /// Processes in touch with it.
     mapped: VecDeque<ProcessKey>,
+}
+
+/// What came to a workload.
+#[derive(Debug, Default)]
+struct Reach {
+    /// The largest file that somebody in it opened.
+    largest: Option<Arc<Source>>,
+    /// Bytes that its processes took together from what carries something: in small pieces, that is not little.
+    taken: u64,
 }
 
 #[derive(Debug)]
@@ -175,11 +187,22 @@ impl Graph {
         };
         // Who sends is not always who made the socket.
         let sender = self.sockets.get(&cookie).map(|sender| (Arc::clone(&sender.party), Arc::clone(&sender.holding)));
+        let maker_unknown = event.actor.process.is_none_or(|key| self.processes.peek(&key).is_none());
         let maker = event.actor.process.and_then(|key| {
             let holding = self.processes.get(&key).map(|holder| Arc::clone(&holder.holding))?;
             Some((party(key, event), holding))
         });
-        let best = [sender, maker].into_iter().flatten().filter(|(_, holding)| !holding.is_empty());
+        let taken = event
+            .workload
+            .as_ref()
+            .and_then(|workload| self.workloads.get(&workload.id))
+            .map_or(0, |reach| reach.taken);
+        let all = |holding: &Holding| holding.shares().iter().all(|share| share.bytes >= share.source.size);
+        let best = [sender, maker]
+            .into_iter()
+            .flatten()
+            .filter(|(_, holding)| !holding.is_empty())
+            .filter(|(_, holding)| holding.bytes() >= LITTLE || taken >= LITTLE || all(holding));
         if let Some((party, holding)) = best.max_by_key(|(_, holding)| holding.bytes()) {
             let largest = holding.largest()?;
             let trail = Trail {
@@ -191,7 +214,7 @@ impl Graph {
             };
             return Some((holding, trail));
         }
-        if label.classes.contains(Class::Weights) {
+        if label.classes.contains(Class::Weights) && label.bytes >= LITTLE && maker_unknown {
             self.counts.unexplained += 1;
             let holding = Arc::new(Holding::unexplained(label.bytes));
             let sender = event.actor.process.map(|key| party(key, event));
@@ -203,7 +226,7 @@ impl Graph {
 
     /// The largest file that somebody in the event's workload opened.
     pub fn source_of(&mut self, event: &Event) -> Option<Arc<Source>> {
-        self.workloads.get(&event.workload.as_ref()?.id).cloned()
+        self.workloads.get(&event.workload.as_ref()?.id)?.largest.clone()
     }
 
     /// What the kernel side has to be told since the last time.
@@ -230,9 +253,9 @@ impl Graph {
             let reader = Party { key, executable: executable(event) };
             let source = Arc::new(Source { id: file.id, path: file.path.clone(), size: file.size, reader });
             if let Some(workload) = &event.workload {
-                let largest = self.workloads.get_or_insert_with(workload.id.as_ref().into(), || Arc::clone(&source));
-                if source.size > largest.size {
-                    *largest = Arc::clone(&source);
+                let reach = self.workloads.get_or_insert_with(workload.id.as_ref().into(), Reach::default);
+                if reach.largest.as_ref().is_none_or(|largest| source.size > largest.size) {
+                    reach.largest = Some(Arc::clone(&source));
                 }
             }
             if let Some(id) = file.id {
@@ -258,7 +281,7 @@ impl Graph {
             let (kind, _) = thing.name.split_once(':').unwrap_or(("file", ""));
             thing.name = format!("{kind}:{}", file.path).into();
         }
-        self.take(key, id, file.size, file.size)
+        self.take(key, event, id, file.size, file.size)
     }
 
     fn moved(&mut self, key: ProcessKey, event: &Event, transfer: &Transfer) -> bool {
@@ -275,7 +298,7 @@ impl Graph {
         match transfer.direction {
             Direction::In => {
                 let more = self.grown(key, id, Direction::In, limit);
-                self.take(key, id, limit, more)
+                self.take(key, event, id, limit, more)
             }
             Direction::Out => {
                 let more = self.grown(key, id, Direction::Out, limit);
@@ -308,7 +331,7 @@ impl Graph {
         }
     }
 
-    fn take(&mut self, key: ProcessKey, id: FileId, limit: u64, more: u64) -> bool {
+    fn take(&mut self, key: ProcessKey, event: &Event, id: FileId, limit: u64, more: u64) -> bool {
         let Some(thing) = self.carriers.get(&id) else {
             self.counts.unexplained += 1;
             return false;
@@ -316,6 +339,10 @@ impl Graph {
         let (from, name) = (Arc::clone(&thing.holding), thing.name.clone());
         let gained = Arc::make_mut(&mut self.holder(key).holding).take(&from, limit, more, &name);
         if gained {
+            if let Some(workload) = &event.workload {
+                let reach = self.workloads.get_or_insert_with(workload.id.as_ref().into(), Reach::default);
+                reach.taken = reach.taken.saturating_add(more.min(from.bytes()));
+            }
             self.tell(News::Process(key));
         }
         gained

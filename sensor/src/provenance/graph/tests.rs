@@ -101,8 +101,9 @@ fn graph(events: &[Event]) -> Graph {
 
 /// What `pid` holds: bytes, and how it came.
 fn held(graph: &mut Graph, pid: u32) -> Option<(u64, Vec<String>)> {
-    let (holding, trail) = graph.held(&connect(pid))?;
-    Some((holding.bytes(), trail.carriers.iter().map(|name| name.to_string()).collect()))
+    let holding = Arc::clone(&graph.processes.peek(&key(pid))?.holding);
+    let largest = holding.largest()?;
+    Some((holding.bytes(), steps(&largest.way).iter().map(|name| name.to_string()).collect()))
 }
 
 fn way(names: &[&str]) -> Vec<String> {
@@ -185,13 +186,13 @@ fn who_reads_two_megabytes_of_a_log_holds_two_megabytes() {
 
 #[test]
 fn of_two_files_what_was_taken_is_the_bound_of_both_together() {
-    let mut graph = graph(&[
+    let graph = graph(&[
         open(1, model()),
         open(1, file(OTHER, "/models/b.gguf", GIB, WEIGHTS)),
         gives(1, PIPE, Carrier::Pipe, 1_000),
         takes(2, PIPE, Carrier::Pipe, 1_000),
     ]);
-    let (holding, _) = graph.held(&connect(2)).unwrap();
+    let holding = &graph.processes.peek(&key(2)).unwrap().holding;
     assert_eq!((holding.bytes(), holding.sources()), (1_000, 2));
 }
 
@@ -267,9 +268,9 @@ fn who_gave_something_to_a_socket_sends_and_not_who_made_it() {
 
 #[test]
 fn what_the_kernel_says_counts_where_events_were_lost() {
-    let label = Label { classes: WEIGHTS, bytes: 77 };
+    let label = Label { classes: WEIGHTS, bytes: 77_000_000 };
     let (holding, trail) = graph(&[]).held(&flow(1, label)).unwrap();
-    assert_eq!((holding.bytes(), trail.by), (77, HeldBy::Kernel));
+    assert_eq!((holding.bytes(), trail.by), (77_000_000, HeldBy::Kernel));
     assert_eq!(trail.source, None);
 }
 
@@ -305,4 +306,36 @@ fn more_files_than_are_told_apart_are_still_held() {
     let (holding, _) = graph.held(&connect(1)).unwrap();
     assert_eq!((holding.sources(), holding.bytes()), (2 * SHARES as u64, 10 * SHARES as u64));
     assert_eq!(holding.shares().len(), SHARES);
+}
+
+#[test]
+fn a_little_is_not_told_of_unless_its_workload_took_much_in_little_pieces() {
+    let mut graph =
+        graph(&[open(1, model()), gives(1, PIPE, Carrier::Pipe, GIB), takes(2, PIPE, Carrier::Pipe, 9_000)]);
+    assert_eq!(held(&mut graph, 2).unwrap().0, 9_000);
+    assert!(graph.held(&connect(2)).is_none(), "nine kilobytes of a gigabyte");
+    let workload = Arc::new(crate::event::Workload { id: "container:x".into(), ..Default::default() });
+    for pid in 100..110 {
+        let mut piece = takes(pid, PIPE, Carrier::Pipe, 9_000);
+        piece.workload = Some(Arc::clone(&workload));
+        graph.learn(&piece);
+    }
+    let mut connect = connect(109);
+    assert!(graph.held(&connect).is_none(), "as far as it is known where it is");
+    connect.workload = Some(workload);
+    assert_eq!(graph.held(&connect).unwrap().0.bytes(), 9_000);
+}
+
+#[test]
+fn who_opens_a_file_itself_has_it_from_there() {
+    let mut graph = graph(&[
+        open(1, model()),
+        gives(1, PIPE, Carrier::Pipe, 500),
+        takes(2, PIPE, Carrier::Pipe, 500),
+        event(2, Body::Fork(Fork { child: key(3), child_vpid: 3 })),
+        open(3, model()),
+    ]);
+    assert_eq!(held(&mut graph, 3), Some((GIB, vec![])));
+    let (_, trail) = graph.held(&connect(3)).unwrap();
+    assert_eq!(trail.source.unwrap().reader.key, key(3));
 }

@@ -1,6 +1,6 @@
 //! What is learnt late is told, and the same stream gives the same again.
 
-use super::*;
+use super::super::*;
 use crate::event::{
     Access, Actor, BootTime, Cgroup, CgroupKey, Class, Classes, Connect, ContentFinding, Endpoints, File, FileId,
     Label, Open, ProcessKey, Recognized, Transport,

@@ -1,0 +1,4 @@
+//! The whole line, told in events.
+
+mod recognition;
+mod sums;
