@@ -27,6 +27,10 @@ const O_PASSING: u32 = 0o1700;
 const O_TRUNC: u32 = 0o1000;
 /// `__FMODE_EXEC` (include/linux/fs.h) in `f_flags`: opened to be run. A program cannot ask for it (`VALID_OPEN_FLAGS`).
 const FMODE_EXEC: u32 = 0x20;
+/// `FMODE_CREATED` (include/linux/fs.h, 4.19) in `f_mode`: this open made the file.
+const FMODE_CREATED: u32 = 0x10_0000;
+/// Type of a directory in `i_mode` (include/uapi/linux/stat.h).
+const S_IFDIR: u32 = 0o040_000;
 /// `FMODE_NOACCOUNT` (include/linux/fs.h, 4.19) in `f_mode`: opened by a file system for itself.
 const FMODE_NOACCOUNT: u32 = 0x2000_0000;
 
@@ -88,7 +92,15 @@ fn send(file: u64, classes: u32, hook: Hook) {
         // Emptied right after this hook (`handle_truncate`, fs/namei.c); the others see it so.
         open.file.size = 0;
     }
+    if open.file.mode & classify::S_IFMT == S_IFDIR {
+        // A directory has no content, whatever its name.
+        return ring::count(Kind::Open, Outcome::Unmatched);
+    }
     let mut origin = self::origin(hook);
+    if read::<u32>(file + offset!(file_mode)) & FMODE_CREATED != 0 {
+        origin |= file_flags::CREATED;
+        label::forget(&InodeKey { inode: open.file.inode, device: open.file.device, reserved: 0 });
+    }
     let process = (bpf_get_current_pid_tgid() >> 32) as u32;
     if classes & classify::CANDIDATE != 0 && classify::is_new(&open.file, process, flags & O_ACCMODE != O_WRONLY) {
         origin |= file_flags::CANDIDATE;
@@ -97,7 +109,9 @@ fn send(file: u64, classes: u32, hook: Hook) {
     if flags & O_ACCMODE != O_WRONLY {
         origin |= holds(&open.file, open.classes);
     }
-    if open.classes == 0 && origin & (file_flags::CANDIDATE | file_flags::CARRIER) == 0 {
+    // A carrier that is made anew is told, so that the agent forgets what it was.
+    let told = file_flags::CANDIDATE | file_flags::CARRIER | file_flags::CREATED;
+    if open.classes == 0 && origin & told == 0 {
         return ring::count(Kind::Open, Outcome::Unmatched);
     }
     open.flags = flags & !O_PASSING;

@@ -8,7 +8,7 @@ mod tests;
 
 use crate::alert::{Incidents, Notice, Raiser, incident};
 use crate::detection::{Engine, RuleSet};
-use crate::event::{Ancestor, Body, Event, SavedLedger, Workload};
+use crate::event::{Ancestor, Body, Event, File, Open, SavedLedger, Workload};
 use crate::provenance::candidates::{self, Candidates, Look};
 use crate::provenance::graph::Mark;
 use crate::provenance::names::{Names, Resolvers};
@@ -87,6 +87,9 @@ impl Line {
         let event = Arc::new(event);
         if first {
             self.candidates.keep(&event);
+        }
+        if let Body::Open(Open { created: true, file: File { id: Some(id), .. }, .. }) = &event.body {
+            self.incidents.forget(*id);
         }
         let findings = self.engine.evaluate(&event);
         let workloads = &self.workloads;

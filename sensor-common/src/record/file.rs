@@ -58,6 +58,8 @@ pub mod file_flags {
     pub const CANDIDATE: u32 = 2;
     /// It carries content that somebody wrote to it who holds some.
     pub const CARRIER: u32 = 4;
+    /// The open made it: whatever had its number before is gone.
+    pub const CREATED: u32 = 8;
 }
 
 plain! {

@@ -141,6 +141,12 @@ pub fn opened(file: &File, classes: u32, (carried, most): (u32, u64)) -> bool {
     kept
 }
 
+/// A thing is new: what had its number before is gone.
+#[inline(always)]
+pub fn forget(key: &InodeKey) {
+    let _ = CARRIERS.remove(key);
+}
+
 /// The current process got at the memory or the descriptors of another one.
 #[inline(always)]
 pub fn reached_another() -> bool {

@@ -31,7 +31,7 @@ pub fn of(found: &Event, classes: &ClassTable) -> Vec<Event> {
                 return None;
             }
             let file = File { classes, ..file };
-            let open = Open { file, access, flags, io_uring: false, candidate: false, carrier: false };
+            let open = Open { file, access, flags, io_uring: false, candidate: false, carrier: false, created: false };
             Some(Event::new(found.time, None, found.actor.clone(), Body::Open(open)))
         })
         .take(TOLD)

@@ -32,7 +32,15 @@ fn opened(time: u64, program: &str, container: &str, path: &str) -> Arc<Event> {
         classes,
         ..File::default()
     };
-    let open = Open { file, access: Access::Read, flags: 0, io_uring: false, candidate: false, carrier: false };
+    let open = Open {
+        file,
+        access: Access::Read,
+        flags: 0,
+        io_uring: false,
+        candidate: false,
+        carrier: false,
+        created: false,
+    };
     Arc::new(by(time, program, container, Body::Open(open)))
 }
 

@@ -90,6 +90,8 @@ pub struct Open {
     pub candidate: bool,
     /// It carries what somebody wrote to it who held something, as the kernel side knew.
     pub carrier: bool,
+    /// The open made it: whatever had its number before is gone.
+    pub created: bool,
 }
 
 /// What was done to a file or to a name of it.

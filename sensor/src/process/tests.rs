@@ -51,6 +51,7 @@ fn open() -> Body {
         io_uring: false,
         candidate: false,
         carrier: false,
+        created: false,
     })
 }
 

@@ -56,7 +56,7 @@ impl Holding {
     /// What is known of a process, in the same terms.
     pub fn of(held: &graph::Holding) -> Holding {
         let mut shares: Vec<_> = held.shares().iter().collect();
-        shares.sort_by_key(|share| Reverse(share.source.size));
+        shares.sort_by_key(|share| Reverse((share.bytes, share.source.size)));
         Holding {
             sources: held.sources(),
             bytes: held.bytes(),

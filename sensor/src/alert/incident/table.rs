@@ -6,7 +6,7 @@ use super::state::{KEYS_MAX, State};
 use super::{Membership, Notice};
 use crate::alert::{Alert, Uid};
 use crate::detection::Level;
-use crate::event::{Ancestor, BootTime, Workload};
+use crate::event::{Ancestor, BootTime, FileId, Workload};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -184,6 +184,14 @@ impl Incidents {
             state.absorb(other);
         }
         self.link(into, Links { has, ..Links::default() });
+    }
+
+    /// A file was made: whatever had its number before has nothing to do with it.
+    pub fn forget(&mut self, file: FileId) {
+        let key = Key::Carrier(file);
+        if let Some(state) = self.index.remove(&key).and_then(|number| self.open.get_mut(&number)) {
+            state.keys.retain(|known| *known != key);
+        }
     }
 
     /// Gives links to an incident; those that it has already are now the most recently used.

@@ -70,7 +70,7 @@ fn file(inode: u64, class: Option<Class>, access: Access) -> Body {
         classes: class.map_or(Classes::default(), |class| Classes::default().with(class)),
         ..File::default()
     };
-    Body::Open(Open { file, access, flags: 0, io_uring: false, candidate: false, carrier: false })
+    Body::Open(Open { file, access, flags: 0, io_uring: false, candidate: false, carrier: false, created: false })
 }
 
 fn reads(inode: u64) -> Body {

@@ -92,6 +92,7 @@ fn blank(category: Category) -> Body {
                 io_uring: false,
                 candidate: false,
                 carrier: false,
+                created: false,
             })
         }
         Category::NetworkConnection => Body::Connect(Connect { endpoints, socket_cookie: 1, label: Label::default() }),

@@ -14,6 +14,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<Open, Malformed> {
         io_uring: open.origin & file_flags::IO_URING != 0,
         candidate: open.origin & file_flags::CANDIDATE != 0,
         carrier: open.origin & file_flags::CARRIER != 0,
+        created: open.origin & file_flags::CREATED != 0,
     })
 }
 

@@ -33,7 +33,15 @@ fn blob() -> File {
 
 /// A blob is opened and turns out to be weights; then its reader connects.
 fn stream() -> Vec<Event> {
-    let open = Open { file: blob(), access: Access::Read, flags: 0, io_uring: false, candidate: true, carrier: false };
+    let open = Open {
+        file: blob(),
+        access: Access::Read,
+        flags: 0,
+        io_uring: false,
+        candidate: true,
+        carrier: false,
+        created: false,
+    };
     let file = File { classes: Classes::default().with(Class::Weights), ..blob() };
     let finding = ContentFinding::Format { name: "gguf", confidence: "certain" };
     let recognized = Event::new(BootTime(3), None, Actor::default(), Body::Recognized(Recognized { file, finding }));

@@ -41,6 +41,7 @@ impl Scene {
                 io_uring: false,
                 candidate: false,
                 carrier: false,
+                created: false,
             }),
         );
         scene

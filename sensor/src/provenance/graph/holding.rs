@@ -88,9 +88,9 @@ impl Holding {
         self.shares.len() as u64 + self.refused
     }
 
-    /// The share of the largest file.
+    /// The largest share.
     pub fn largest(&self) -> Option<&Share> {
-        self.shares.iter().max_by_key(|share| share.source.size)
+        self.shares.iter().max_by_key(|share| (share.bytes, share.source.size))
     }
 
     /// All of a file was opened. Who opens a file itself has it from there, whatever came to it of the same file on other ways. True if

@@ -161,6 +161,9 @@ impl Graph {
         self.processes.advance(event.time);
         self.sockets.advance(event.time);
         let Some(key) = event.actor.process else { return false };
+        if let Body::Open(Open { created: true, file: File { id: Some(id), .. }, .. }) = &event.body {
+            self.carriers.remove(id);
+        }
         match &event.body {
             Body::Open(open) if reads(open) => self.opened(key, event, open),
             Body::Transfer(transfer) => self.moved(key, event, transfer),

@@ -30,7 +30,10 @@ fn event(pid: u32, body: Body) -> Event {
 
 fn open(pid: u32, file: File) -> Event {
     let access = Access::Read;
-    event(pid, Body::Open(Open { file, access, flags: 0, io_uring: false, candidate: false, carrier: false }))
+    event(
+        pid,
+        Body::Open(Open { file, access, flags: 0, io_uring: false, candidate: false, carrier: false, created: false }),
+    )
 }
 
 fn model() -> File {
@@ -338,4 +341,19 @@ fn who_opens_a_file_itself_has_it_from_there() {
     assert_eq!(held(&mut graph, 3), Some((GIB, vec![])));
     let (_, trail) = graph.held(&connect(3)).unwrap();
     assert_eq!(trail.source.unwrap().reader.key, key(3));
+}
+
+#[test]
+fn a_file_that_is_made_is_not_what_had_its_number_before() {
+    let mut made = open(2, file(COPY, "/tmp/new", 0, Classes::default()));
+    if let Body::Open(open) = &mut made.body {
+        open.created = true;
+    }
+    let mut graph = graph(&[
+        open(1, model()),
+        gives(1, COPY, Carrier::File, GIB),
+        made,
+        open(3, file(COPY, "/tmp/new", GIB, Classes::default())),
+    ]);
+    assert_eq!((held(&mut graph, 2), held(&mut graph, 3)), (None, None));
 }

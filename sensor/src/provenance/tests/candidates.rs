@@ -31,7 +31,7 @@ fn weights() -> Classes {
 /// What comes out of the stage, as the line would have it.
 fn opens(candidates: &mut Candidates, pid: u32, file: File, access: Access) -> Arc<Event> {
     let actor = Actor { process: Some(ProcessKey { pid, start_ticks: 1 }), ..Actor::default() };
-    let open = Open { file, access, flags: 0, io_uring: false, candidate: true, carrier: false };
+    let open = Open { file, access, flags: 0, io_uring: false, candidate: true, carrier: false, created: false };
     let mut event = Event::new(BootTime(pid.into()), None, actor, Body::Open(open));
     candidates.trace(&mut event);
     if let Body::Open(open) = &mut event.body {

@@ -22,7 +22,7 @@ fn happens(tracer: &mut Tracer, workload: &str, body: Body) -> Event {
 
 fn opened(path: &str, inode: u64, size: u64, access: Access) -> Body {
     let file = File { id: Some(FileId { device: 1, inode }), path: path.into(), size, ..File::default() };
-    Body::Open(Open { file, access, flags: 0, io_uring: false, candidate: false, carrier: false })
+    Body::Open(Open { file, access, flags: 0, io_uring: false, candidate: false, carrier: false, created: false })
 }
 
 /// By a socket that nobody counts, which asks and changes nothing.
@@ -66,7 +66,15 @@ fn files_are_judged_on_opens_and_execs() {
 fn a_file_that_the_kernel_did_not_resolve_is_held_too() {
     let mut tracer = tracer(Limits::default());
     let file = File { path: "m/x.gguf".into(), ..File::default() };
-    let open = Open { file, access: Access::Read, flags: 0, io_uring: false, candidate: false, carrier: false };
+    let open = Open {
+        file,
+        access: Access::Read,
+        flags: 0,
+        io_uring: false,
+        candidate: false,
+        carrier: false,
+        created: false,
+    };
     happens(&mut tracer, "a", Body::Open(open.clone()));
     happens(&mut tracer, "a", Body::Open(open));
     assert_eq!(held(&mut tracer, "a"), Some((1, 0)));
