@@ -224,12 +224,27 @@ impl NameKey {
     }
 }
 
+/// What is behind the last slash in `word`, the end of a path as a little-endian word, NULs in front of a shorter one.
+#[inline(always)]
+pub fn last_component(word: u64) -> u64 {
+    match bytes_like(word, 0x2f2f_2f2f_2f2f_2f2f) {
+        0 => word,
+        slashes => after_last(word, slashes),
+    }
+}
+
 /// 0x80 in every byte of `word` that is a dot, 0 in all others.
 #[inline(always)]
 fn dots(word: u64) -> u64 {
+    bytes_like(word, 0x2e2e_2e2e_2e2e_2e2e)
+}
+
+/// 0x80 in every byte of `word` that is that of `pattern`, 0 in all others.
+#[inline(always)]
+fn bytes_like(word: u64, pattern: u64) -> u64 {
     const LOW7: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let zero_where_dot = word ^ 0x2e2e_2e2e_2e2e_2e2e;
-    !(((zero_where_dot & LOW7) + LOW7) | zero_where_dot | LOW7)
+    let zero_where_like = word ^ pattern;
+    !(((zero_where_like & LOW7) + LOW7) | zero_where_like | LOW7)
 }
 
 /// `word` without the last (highest) of its dots and everything before it.
@@ -273,6 +288,17 @@ mod tests {
         ] {
             assert_eq!(tail(name), SuffixKey::new(suffix), "{name}");
             assert!(SuffixKey::new(suffix).is_some());
+        }
+    }
+
+    #[test]
+    fn the_last_component_is_what_is_behind_the_last_slash() {
+        for (end, component) in [("ed/agent", "agent"), ("/a/b/cde", "cde"), ("whatever", "whatever"), ("agent", "agent")] {
+            let mut bytes = [0; 8];
+            bytes[8 - end.len()..].copy_from_slice(end.as_bytes());
+            let mut expected = [0; 8];
+            expected[8 - component.len()..].copy_from_slice(component.as_bytes());
+            assert_eq!(last_component(word(&bytes)), word(&expected), "{end}");
         }
     }
 

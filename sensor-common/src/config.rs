@@ -296,6 +296,8 @@ offsets! {
     sock_socket = "sock"."sk_socket";
     /// Unix socket: the end that receives what is sent; null if it is not connected (absent if unix sockets are a module).
     unix_peer = "unix_sock"."peer", optional;
+    /// Unix socket: the name in a file system that it is bound to; null if it has none.
+    unix_dentry = "unix_sock"."path.dentry", optional;
     /// `SOCK_*`.
     socket_type = "socket"."type";
 
@@ -385,7 +387,7 @@ pub enum Action {
     Read = 25,
     /// recvmmsg: it returns the number of messages, not of bytes.
     ReadMany = 26,
-    /// write, writev, pwrite64, pwritev, pwritev2, sendto, sendmsg
+    /// write, writev, pwrite64, pwritev, pwritev2
     Write = 27,
     /// sendmmsg
     WriteMany = 28,
@@ -397,6 +399,8 @@ pub enum Action {
     Ioctl = 33,
     /// mmap, and mmap2 of 32-bit programs
     Mmap = 34,
+    Sendto = 35,
+    Sendmsg = 36,
 }
 
 /// What io_uring's completion tracepoint tells.

@@ -20,6 +20,8 @@ pub const PERHAPS: u32 = 1 << 28;
 pub const COOKIE: u32 = u32::MAX;
 /// The same: the number is the address of a `struct sock` that nobody has accepted yet.
 pub const NOT_ACCEPTED: u32 = u32::MAX - 1;
+/// The same: the number is the end of a name that a unix datagram was sent to, whose receiver is known by that only.
+pub const NAMED: u32 = u32::MAX - 2;
 
 plain! {
     /// Value of the maps `HOLDERS` (by `task_struct.tgid`) and `CARRIERS` (by [`crate::classify::InodeKey`]).

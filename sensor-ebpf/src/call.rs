@@ -103,6 +103,12 @@ pub struct Call {
 }
 
 impl Call {
+    /// It was made in the 32-bit convention.
+    #[inline(always)]
+    pub fn is_compat(&self) -> bool {
+        self.compat
+    }
+
     /// The argument of that number, below 5.
     #[inline(always)]
     pub fn argument(&self, index: usize) -> u64 {

@@ -1,10 +1,11 @@
 //! What a descriptor stands for, as far as it can carry content from one process to another.
 
 use crate::classify::{S_IFMT, S_IFREG};
-use crate::globals::{get, offset, read};
-use sensor_common::classify::InodeKey;
+use crate::globals::{bounded, get, offset, read, read_user};
+use crate::scratch::{Tail, Text};
+use sensor_common::classify::{InodeKey, last_component};
 use sensor_common::config::ABSENT;
-use sensor_common::label::{COOKIE, Carrier, NOT_ACCEPTED};
+use sensor_common::label::{COOKIE, Carrier, NAMED, NOT_ACCEPTED};
 
 /// Types of a file in `i_mode` (include/uapi/linux/stat.h).
 const S_IFIFO: u32 = 0o010_000;
@@ -70,6 +71,46 @@ fn sock_of(file: u64) -> (u64, u16) {
 pub fn before_accept(file: u64) -> InodeKey {
     let (sock, family) = sock_of(file);
     InodeKey { inode: sock, device: if family == AF_UNIX { NOT_ACCEPTED } else { 0 }, reserved: 0 }
+}
+
+/// The key of a unix socket that is bound to a name, for datagrams that were sent to that name; `device` 0 if it has none.
+///
+/// The end of the last component only: a volume is mounted elsewhere in the next container. So it is a bound: sockets whose names end
+/// alike are taken for one.
+#[inline(always)]
+pub fn by_own_name(file: u64) -> InodeKey {
+    let (sock, family) = sock_of(file);
+    if family != AF_UNIX || offset!(unix_dentry) == u64::from(ABSENT) {
+        return InodeKey::ZERO;
+    }
+    let dentry: u64 = read(sock + offset!(unix_dentry));
+    if dentry == 0 {
+        return InodeKey::ZERO;
+    }
+    let length = u64::from(read::<u32>(dentry + offset!(dentry_name_len)));
+    let name: u64 = read(dentry + offset!(dentry_name));
+    InodeKey { inode: end_of(name, length), device: NAMED, reserved: 0 }
+}
+
+/// The last eight bytes of a string at a kernel address, NULs in front of a shorter one.
+#[inline(always)]
+fn end_of(text: u64, length: u64) -> u64 {
+    if length >= 8 { read(text + length - 8) } else { read::<u64>(text) << (bounded::<7>(8 - length) * 8) }
+}
+
+/// The same of the name that a datagram is sent to: a `struct sockaddr_un` in the process's memory. Another of its threads can have changed
+/// it since.
+#[inline(always)]
+pub fn by_name(tail: &Tail, address: u64) -> InodeKey {
+    if read_user::<u16>(address) != AF_UNIX {
+        return InodeKey::ZERO;
+    }
+    let (name, _) = tail.text(0, Text::User(address + 2));
+    if name.len < 2 {
+        return InodeKey::ZERO;
+    }
+    let end = end_of(tail.address(0), u64::from(name.len) - 1);
+    InodeKey { inode: last_component(end), device: NAMED, reserved: 0 }
 }
 
 /// Where that goes which is written to `file` (`struct file *`).

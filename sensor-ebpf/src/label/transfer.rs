@@ -4,7 +4,7 @@
 //! Reading costs a look-up of what is read, writing one of who writes; only what finds something goes on. What is mapped is told when
 //! it is mapped, since nothing tells of what is read or written there afterwards.
 
-use super::object::{self, Object, before_accept, key_of};
+use super::object::{self, Object, before_accept, by_name, by_own_name, key_of};
 use super::{TRANSFERS, add, carrier, carry, hold, holder, tgid};
 use crate::call::Call;
 use crate::globals::{bounded, get, offset, read, read_user};
@@ -14,7 +14,7 @@ use crate::{files, ring};
 use sensor_common::classify::{CLASSES, InodeKey};
 use sensor_common::config::{ABSENT, Action, uring_op};
 use sensor_common::count::Outcome;
-use sensor_common::label::{COOKIE, Carrier, Direction, Label, NOT_ACCEPTED, PERHAPS, TransferKey, Transferred, label_flags};
+use sensor_common::label::{COOKIE, Carrier, Direction, Label, NAMED, NOT_ACCEPTED, PERHAPS, TransferKey, Transferred, label_flags};
 use sensor_common::record::{File, Hook, Kind, PATH_MAX, Path, Transfer, transfer_flags};
 
 /// `PROT_READ`, `PROT_WRITE`, `MAP_TYPE`, `MAP_SHARED`, `MAP_SHARED_VALIDATE`, `MAP_ANONYMOUS` (include/uapi/asm-generic/mman-common.h,
@@ -43,6 +43,8 @@ struct Move {
     file: u64,
     /// How much.
     bytes: u64,
+    /// Where it goes, a `struct sockaddr *` of the process's; 0: that is the file's to know.
+    to: u64,
     /// [`transfer_flags`]
     flags: u32,
     hook: Hook,
@@ -58,15 +60,21 @@ pub fn called(call: &Call) {
     const SENDFILE: u8 = Action::Sendfile as u8;
     const VMSPLICE: u8 = Action::Vmsplice as u8;
     const IOCTL: u8 = Action::Ioctl as u8;
+    const SENDTO: u8 = Action::Sendto as u8;
+    const SENDMSG: u8 = Action::Sendmsg as u8;
     const MMAP: u8 = Action::Mmap as u8;
     match call.action {
         IOCTL => cloned(call),
         // At its end a file gives nothing, and nor does who writes nothing.
         _ if call.result == 0 => (),
         READ => took_from(call.argument(0), call.result),
-        WRITE => gave_to(call.argument(0), call.result),
+        WRITE => gave_to(call.argument(0), call.result, 0),
+        SENDTO => gave_to(call.argument(0), call.result, call.argument(4)),
+        // `struct user_msghdr` begins with the address.
+        SENDMSG if !call.is_compat() => gave_to(call.argument(0), call.result, read_user(call.argument(1))),
+        SENDMSG => gave_to(call.argument(0), call.result, read_user::<u32>(call.argument(1)).into()),
         READ_MANY => took_from(call.argument(0), call.result * MESSAGE),
-        WRITE_MANY => gave_to(call.argument(0), call.result * MESSAGE),
+        WRITE_MANY => gave_to(call.argument(0), call.result * MESSAGE, 0),
         SENDFILE..=VMSPLICE => moved(call),
         MMAP => mapped(call),
         _ => (),
@@ -92,7 +100,7 @@ fn moved(call: &Call) {
         took_from(from, call.result);
     }
     if to != NONE {
-        gave_to(to, call.result);
+        gave_to(to, call.result, 0);
     }
 }
 
@@ -108,7 +116,7 @@ fn cloned(call: &Call) {
     let file = files::of_descriptor(from & 0xffff_ffff);
     let size: u64 = read(read::<u64>(file + offset!(file_inode)) + offset!(inode_size));
     took_from(from & 0xffff_ffff, size);
-    gave_to(call.argument(0), size);
+    gave_to(call.argument(0), size, 0);
 }
 
 /// A file was mapped. What is private and only read is as if it were read; what is shared stays in touch.
@@ -126,7 +134,7 @@ fn mapped(call: &Call) {
     if shared && protection & PROT_WRITE != 0 {
         return stays_in_touch(file, length);
     }
-    took(&Move { file, bytes: length, flags: transfer_flags::MAPPED | transfer_flags::BOUND, hook: Hook::SysExit });
+    took(&Move { file, bytes: length, to: 0, flags: transfer_flags::MAPPED | transfer_flags::BOUND, hook: Hook::SysExit });
 }
 
 /// A file is mapped, shared and writable, whoever holds what by now: the agent is told, once for each process and file.
@@ -139,7 +147,7 @@ fn stays_in_touch(file: u64, length: u64) {
         return;
     }
     let flags = transfer_flags::MAPPED | transfer_flags::BOUND;
-    let found = Move { file, bytes: length, flags, hook: Hook::SysExit };
+    let found = Move { file, bytes: length, to: 0, flags, hook: Hook::SysExit };
     let mut classes = carrier(&object.key).map_or(0, |label| label.classes);
     if classes != 0 {
         keep(hold(classes, length));
@@ -156,17 +164,17 @@ fn stays_in_touch(file: u64, length: u64) {
 fn took_from(descriptor: u64, bytes: u64) {
     let hook = Hook::SysExit;
     match files::of_small_descriptor(descriptor & 0xffff_ffff) {
-        Some(file) => took_typed(&Move { file, bytes, flags: 0, hook }),
-        None => took(&Move { file: files::of_descriptor(descriptor & 0xffff_ffff), bytes, flags: 0, hook }),
+        Some(file) => took_typed(&Move { file, bytes, to: 0, flags: 0, hook }),
+        None => took(&Move { file: files::of_descriptor(descriptor & 0xffff_ffff), bytes, to: 0, flags: 0, hook }),
     }
 }
 
 /// The current process wrote `bytes` through that descriptor.
 #[inline(always)]
-fn gave_to(descriptor: u64, bytes: u64) {
+fn gave_to(descriptor: u64, bytes: u64, to: u64) {
     // Most processes hold nothing.
     if holder(tgid()).is_some() {
-        gave(&Move { file: files::of_descriptor(descriptor & 0xffff_ffff), bytes, flags: 0, hook: Hook::SysExit });
+        gave(&Move { file: files::of_descriptor(descriptor & 0xffff_ffff), bytes, to, flags: 0, hook: Hook::SysExit });
     }
 }
 
@@ -175,7 +183,7 @@ fn gave_to(descriptor: u64, bytes: u64) {
 pub fn completed(operation: u32, request: u64, bytes: u64) {
     let file: u64 = read(request + offset!(uring_file));
     let (flags, hook) = (transfer_flags::IO_URING, Hook::IoUringComplete);
-    let done = Move { file, bytes, flags, hook };
+    let done = Move { file, bytes, to: 0, flags, hook };
     match operation {
         uring_op::READV
         | uring_op::READ_FIXED
@@ -188,7 +196,7 @@ pub fn completed(operation: u32, request: u64, bytes: u64) {
             let place = offset!(uring_splice_from);
             if place != u64::from(ABSENT) {
                 let from = files::of_descriptor(u64::from(read::<u32>(request + place)));
-                took(&Move { file: from, bytes, flags, hook });
+                took(&Move { file: from, bytes, to: 0, flags, hook });
             }
             gave(&done);
         }
@@ -218,6 +226,12 @@ fn took_out_of(found: &Move, mut key: InodeKey, mode: u32, inode: u64) {
         key = before_accept(found.file);
         if key.device != 0 {
             label = carrier(&key);
+        }
+        if label.is_none() {
+            key = by_own_name(found.file);
+            if key.device != 0 {
+                label = carrier(&key);
+            }
         }
     }
     if let Some(label) = label {
@@ -263,6 +277,9 @@ fn gave(found: &Move) {
     let (classes, held) = (label.classes, label.bytes);
     let mut object = Object { key: InodeKey::ZERO, carrier: 0, inode: 0 };
     object::receiver(found.file, &mut object);
+    if object.carrier == 0 && found.to != 0 {
+        to_name(found.to, &mut object);
+    }
     if object.carrier == 0 || tgid == 0 || excluded().is_some() {
         return;
     }
@@ -272,6 +289,18 @@ fn gave(found: &Move) {
         keep(carry(&object.key, classes, bytes, if anonymous { label_flags::ANONYMOUS } else { 0 }));
     }
     report(found, &object, classes, Direction::Out, tgid);
+}
+
+/// A unix datagram is sent to that name.
+#[inline(never)]
+fn to_name(address: u64, object: &mut Object) {
+    let Some((_, tail)) = scratch::of::<u64>(Slot::SysExit) else { return };
+    let key = by_name(&tail, address);
+    if key.device != 0 {
+        object.key = key;
+        object.inode = 0;
+        object.carrier = Carrier::UnixSocket as u32;
+    }
 }
 
 /// Whether there was room to remember it; if not, that is counted.
@@ -318,10 +347,11 @@ fn report(found: &Move, object: &Object, classes: u32, direction: Direction, tgi
         // Known by its label: what it is, its file tells.
         let mut whole = Object { key: object.key, carrier: 0, inode: object.inode };
         object::receiver(found.file, &mut whole);
-        transfer.carrier = whole.carrier;
+        // A unix socket that is written to by others has no peer of its own; nothing else that has a label carries nothing.
+        transfer.carrier = if whole.carrier == 0 { Carrier::UnixSocket as u32 } else { whole.carrier };
     }
     let mut end = 0;
-    if object.key.device == NOT_ACCEPTED {
+    if object.key.device == NOT_ACCEPTED || object.key.device == NAMED {
         transfer.file.inode = object.key.inode;
     } else if object.inode != 0 {
         files::facts(&mut transfer.file, object.inode);

@@ -176,6 +176,8 @@ impl Concern {
                 Action::ReadMany,
                 Action::Write,
                 Action::WriteMany,
+                Action::Sendto,
+                Action::Sendmsg,
                 Action::Sendfile,
                 Action::Splice,
                 Action::Tee,
