@@ -160,7 +160,7 @@ fn the_same_is_said_once_within_the_window_and_again_after_it() {
 
 #[test]
 fn what_is_remembered_is_bounded() {
-    let mut line = Line::new(Limits { said: 100 });
+    let mut line = Line::new(Limits { said: 100, ..Limits::default() });
     for n in 0..1_000 {
         assert!(line.one(&opened(n, &format!("/tmp/x{n}"), ID, "/models/1.safetensors")).is_some());
     }
