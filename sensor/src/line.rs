@@ -63,8 +63,8 @@ impl Line {
     }
 
     /// Takes an event through the line. What comes out is the event with everything that is known about it, and what is to
-    /// be told: the alerts that were due by then and those that it decided, and the incidents that these make worse. What follows from it besides is to be had
-    /// from [`Line::take_derived`].
+    /// be told: the alerts that were due by then, those that it decided, and the incidents that these make worse. What follows
+    /// from it besides is to be had from [`Line::take_derived`].
     pub fn push(&mut self, mut event: Event) -> (Arc<Event>, Vec<Notice>) {
         self.processes.identify(&mut event);
         self.workloads.identify(&mut event);
