@@ -16,7 +16,7 @@ pub use select::{KINDS, Selection};
 use crate::alert::Notice;
 use crate::delivery::{Console, Format, OutputError};
 use crate::detection::{RuleSet, RulesError};
-use crate::event::{Body, BootTime, Event, LedgerRestored, Recognized, SavedLedger};
+use crate::event::{Body, BootTime, Event, LedgerRestored, Recognized, SavedLedger, Tick};
 use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
 use crate::provenance::graph::Mark;
@@ -295,9 +295,17 @@ impl Agent {
         for event in self.egress.read(now) {
             self.push(event)?;
         }
+        // Otherwise what waits to be said is called up by the next event only, which may take long.
+        if self.line.is_due(now) {
+            self.push_tick(now, false)?;
+        }
         self.output.console.flush()?;
         // Otherwise known at the next alert only, which may take a month.
         if system::reader_has_gone() { Err(OutputError::Closed) } else { Ok(()) }
+    }
+
+    fn push_tick(&mut self, now: BootTime, last: bool) -> Result<(), OutputError> {
+        self.push(Event::new(now, None, Default::default(), Body::Tick(Tick { last })))
     }
 
     /// What is being looked into is told before the end, if its file system answers in time.
@@ -324,7 +332,11 @@ impl Agent {
         // Still there, since what the kernel left out is counted with them.
         self.programs.iter_mut().for_each(kernel::Attached::detach);
         while self.drain(ring, system)? > 0 && !self.done {}
-        let result = self.finish_looks().and_then(|()| self.keep_house());
+        let result = self
+            .finish_looks()
+            .and_then(|()| self.keep_house())
+            .and_then(|()| self.push_tick(system::now(), true))
+            .and_then(|()| self.output.console.flush());
         if self.ledger.is_kept() {
             self.save().await;
             self.ledger.end_write().await;

@@ -6,9 +6,9 @@
 #[cfg(test)]
 mod tests;
 
-use crate::alert::{Incidents, Notice, Raiser, incident};
+use crate::alert::{Alert, Incidents, Notice, Raiser, incident};
 use crate::detection::{Engine, RuleSet};
-use crate::event::{Ancestor, Body, Event, File, Open, SavedLedger, Workload};
+use crate::event::{Ancestor, Body, BootTime, Event, File, Open, SavedLedger, Tick, Workload};
 use crate::provenance::candidates::{self, Candidates, Look};
 use crate::provenance::graph::Mark;
 use crate::provenance::names::{Names, Resolvers};
@@ -63,8 +63,8 @@ impl Line {
     }
 
     /// Takes an event through the line. What comes out is the event with everything that is known about it, and what is to
-    /// be told: the alerts that it decided, and the incidents that these make worse. What follows from it besides is to be had
-    /// from [`Line::take_derived`].
+    /// be told: the alerts that were due by then, those that it decided, and the incidents that these make worse. What follows
+    /// from it besides is to be had from [`Line::take_derived`].
     pub fn push(&mut self, mut event: Event) -> (Arc<Event>, Vec<Notice>) {
         self.processes.identify(&mut event);
         self.workloads.identify(&mut event);
@@ -74,7 +74,19 @@ impl Line {
                 self.derived.push(judged);
             }
         }
-        self.judge(event, true)
+        let mut due = self.due(&event);
+        let (event, notices) = self.judge(event, true);
+        due.extend(notices);
+        (event, due)
+    }
+
+    /// What has waited until now to be said; all that waits if nothing comes any more.
+    fn due(&mut self, event: &Event) -> Vec<Notice> {
+        let alerts = match event.body {
+            Body::Tick(Tick { last: true }) => self.raiser.rest(event.time),
+            _ => self.raiser.due(event.time),
+        };
+        self.join(alerts)
     }
 
     /// The part of the line behind identification; `first`: it was not here before.
@@ -92,13 +104,23 @@ impl Line {
             self.incidents.forget(*id);
         }
         let findings = self.engine.evaluate(&event);
+        let alerts = findings.into_iter().filter_map(|finding| self.raiser.raise(finding)).collect();
+        (event, self.join(alerts))
+    }
+
+    /// Alerts through the incidents: what of them is to be told.
+    fn join(&mut self, alerts: Vec<Alert>) -> Vec<Notice> {
         let workloads = &self.workloads;
         let within = |ancestor: &Ancestor, workload: &Workload| {
             workloads.of(&ancestor.key, &ancestor.cgroup).is_some_and(|own| own.id == workload.id)
         };
-        let alerts = findings.into_iter().filter_map(|finding| self.raiser.raise(finding));
-        let notices = alerts.flat_map(|alert| self.incidents.push(alert, &within)).collect();
-        (event, notices)
+        alerts.into_iter().flat_map(|alert| self.incidents.push(alert, &within)).collect()
+    }
+
+    /// Whether something waits that is to be said at `now`. Any event of that time calls it up; where none comes, a
+    /// [`Body::Tick`] is to be pushed.
+    pub fn is_due(&self, now: BootTime) -> bool {
+        self.raiser.is_due(now)
     }
 
     /// The classes that files are judged by.

@@ -3,7 +3,7 @@
 use crate::event::{Body, Event};
 
 /// The kinds by which events can be chosen ([`crate::event::Body::kind_name`]).
-pub const KINDS: [&str; 26] = [
+pub const KINDS: [&str; 27] = [
     "exec",
     "fork",
     "exit",
@@ -29,6 +29,7 @@ pub const KINDS: [&str; 26] = [
     "ledger_restored",
     "tamper",
     "recognized",
+    "tick",
     "lost",
 ];
 
@@ -56,8 +57,8 @@ impl Selection {
         if !says_something(event) && !is_wanted("recognized") {
             return false;
         }
-        if self.kinds.is_empty() && ["process_found", "egress", "ledger_restored"].contains(&kind) {
-            // What was there before is context, not something that happens; and what counters say, flows have said.
+        if self.kinds.is_empty() && ["process_found", "egress", "ledger_restored", "tick"].contains(&kind) {
+            // What was there before is context, not something that happens; what counters say, flows have said; and time passes.
             return false;
         }
         let pid = event.actor.process.map(|process| process.pid);

@@ -10,6 +10,7 @@ pub mod incident;
 mod raiser;
 mod record;
 mod sentence;
+mod trailing;
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,10 @@
 //! From findings to alerts: the same is said once, and again only when it has grown.
 
+use super::trailing::{Key, Pace, Trailing, has_grown};
 use super::{Alert, Uid, sentence};
 use crate::bounded::Bounded;
 use crate::detection::{Finding, RuleSet};
-use crate::event::{Body, BootTime, Event, Field, FlowReason, Value};
+use crate::event::{Body, BootTime, Event, Field, Flow, FlowReason, Value};
 use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,11 +15,13 @@ use std::time::Duration;
 pub struct Limits {
     /// Alerts that are known as said.
     pub said: usize,
+    /// Alerts that have grown and whose total waits to be said. Each keeps its proof: some 10 kB, mostly less.
+    pub trailing: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { said: 16_384 }
+        Limits { said: 16_384, trailing: 1_024 }
     }
 }
 
@@ -31,6 +34,12 @@ pub struct Statistics {
     pub updated: u64,
     /// Findings that were not said, because the same was before.
     pub suppressed: u64,
+    /// Alerts that were said again later, with a total that was held back: each a finding that is among the suppressed ones.
+    pub trailing: u64,
+    /// Totals that were said before their time, for want of room; they are among `trailing`.
+    pub hurried: u64,
+    /// Totals that nobody was told of, because their alert was forgotten as said.
+    pub lost: u64,
     /// Alerts that were forgotten as said, for want of room: they may be said once too often.
     pub evicted: u64,
 }
@@ -41,10 +50,16 @@ pub struct Statistics {
 /// are not said again within the rule's `suppress`, counted from the last time; findings that only continue an episode are not
 /// said again ever. But when the bytes that are at stake have at least doubled since, or the flow that was said has closed with
 /// more, the alert is said again, under the same id and with a higher revision: O(log n) times.
+///
+/// What has grown by less, but by a fiftieth at least, waits, and is said by itself ([`Raiser::due`]): so that the last that was
+/// said of something is what it came to, within 2 %. The first total of an alert waits for a second, the next for two, then four and
+/// so on up to an hour.
 #[derive(Debug)]
 pub struct Raiser {
     ruleset: Arc<str>,
-    said: Bounded<[u8; 16], Said>,
+    said: Bounded<Key, Said>,
+    trailing: Trailing,
+    limits: Limits,
     statistics: Statistics,
 }
 
@@ -57,6 +72,7 @@ struct Said {
     size: u128,
     socket: Option<u64>,
     suppressed: u64,
+    pace: Pace,
 }
 
 /// Within this time what has doubled is not said again, only what is four times as much: a theft takes seconds, and a person
@@ -72,7 +88,8 @@ impl Raiser {
     /// With another bound for what is remembered.
     pub fn with_limits(set: &RuleSet, limits: Limits) -> Raiser {
         let said = Bounded::new(limits.said, Duration::ZERO);
-        Raiser { ruleset: set.digest().clone(), said, statistics: Statistics::default() }
+        let trailing = Trailing::new(limits.trailing);
+        Raiser { ruleset: set.digest().clone(), said, trailing, limits, statistics: Statistics::default() }
     }
 
     /// What became of the findings so far.
@@ -85,18 +102,67 @@ impl Raiser {
         self.said.len()
     }
 
+    /// How many alerts have a total that waits to be said.
+    pub fn trailing_len(&self) -> usize {
+        self.trailing.len()
+    }
+
+    /// Whether [`Raiser::due`] has something to say at `now`.
+    pub fn is_due(&self, now: BootTime) -> bool {
+        self.trailing.is_due(now)
+    }
+
+    /// The totals that have waited long enough at `now`. To be asked before the findings of that time are raised.
+    pub fn due(&mut self, now: BootTime) -> Vec<Alert> {
+        let mut alerts = Vec::new();
+        while self.trailing.is_due(now) {
+            let hurried = self.trailing.len() > self.limits.trailing;
+            alerts.extend(self.say_first(now));
+            self.statistics.hurried += u64::from(hurried);
+        }
+        alerts
+    }
+
+    /// All totals that wait: nothing comes after `now`.
+    pub fn rest(&mut self, now: BootTime) -> Vec<Alert> {
+        let mut alerts = Vec::new();
+        while self.trailing.len() > 0 {
+            alerts.extend(self.say_first(now));
+        }
+        alerts
+    }
+
+    /// The alert whose total is due first.
+    fn say_first(&mut self, now: BootTime) -> Option<Alert> {
+        let (key, finding, size) = self.trailing.take_first()?;
+        let Some(said) = self.said.get(&key) else {
+            self.statistics.lost += 1;
+            return None;
+        };
+        self.statistics.trailing += 1;
+        said.revision = said.revision.saturating_add(1);
+        (said.at, said.size, said.socket) = (said.at.max(now), size, socket(&finding));
+        said.pace.slow_down();
+        // It is one of those that were not said.
+        let suppressed = std::mem::take(&mut said.suppressed).saturating_sub(1);
+        let (uid, revision) = (said.uid, said.revision);
+        let group = group(&finding);
+        Some(self.alert(finding, group, uid, revision, suppressed))
+    }
+
     /// The alert that `finding` is worth, if any.
     pub fn raise(&mut self, finding: Finding) -> Option<Alert> {
         let group = group(&finding);
         let key = key(&finding, &group);
-        let (size, socket, closed) = size(&finding);
+        let (size, socket, closed) = (size(&finding), socket(&finding), is_closed(&finding));
         let statistics = &mut self.statistics;
         let mut suppressed = 0;
         let (uid, revision) = match self.said.get(&key) {
             None => {
                 statistics.raised += 1;
                 let uid = uid(&finding, &group);
-                self.said.insert(key, Said { uid, revision: 0, at: finding.time, size, socket, suppressed });
+                let pace = Pace::default();
+                self.said.insert(key, Said { uid, revision: 0, at: finding.time, size, socket, suppressed, pace });
                 (uid, 0)
             }
             Some(said) => {
@@ -105,7 +171,8 @@ impl Raiser {
                     || closed && socket == said.socket && size > said.size;
                 let over = finding.time.since(said.at) > finding.rule.suppress;
                 if over && !finding.continued {
-                    (said.uid, said.revision) = (uid(&finding, &group), 0);
+                    (said.uid, said.revision, said.pace) = (uid(&finding, &group), 0, Pace::default());
+                    self.trailing.remove(&key);
                     statistics.raised += 1;
                 } else if grown {
                     said.revision = said.revision.saturating_add(1);
@@ -113,14 +180,23 @@ impl Raiser {
                 } else {
                     said.suppressed += 1;
                     statistics.suppressed += 1;
+                    if has_grown(size, said.size) {
+                        let wait = said.pace.wait(finding.time.since(said.at));
+                        self.trailing.hold(key, finding, size, wait);
+                    }
                     return None;
                 }
+                self.trailing.said(&key, size);
                 (said.at, said.size, said.socket) = (finding.time, size, socket);
                 suppressed = std::mem::take(&mut said.suppressed);
                 (said.uid, said.revision)
             }
         };
-        Some(Alert {
+        Some(self.alert(finding, group, uid, revision, suppressed))
+    }
+
+    fn alert(&self, finding: Finding, group: Group, uid: Uid, revision: u32, suppressed: u64) -> Alert {
+        Alert {
             uid,
             revision,
             sentence: sentence::sentence(&finding),
@@ -133,12 +209,14 @@ impl Raiser {
             suppressed,
             rule: finding.rule,
             incident: None,
-        })
+        }
     }
 }
 
+type Group = Arc<[(Box<str>, Box<str>)]>;
+
 /// What the finding is about.
-fn group(finding: &Finding) -> Arc<[(Box<str>, Box<str>)]> {
+fn group(finding: &Finding) -> Group {
     if !finding.group.is_empty() {
         return finding.group.clone();
     }
@@ -160,7 +238,7 @@ fn text(value: Value<'_>) -> Cow<'_, str> {
 }
 
 /// By digest, so that the table's size does not depend on what attackers call things.
-fn key(finding: &Finding, group: &[(Box<str>, Box<str>)]) -> [u8; 16] {
+fn key(finding: &Finding, group: &[(Box<str>, Box<str>)]) -> Key {
     digest(finding, group).finalize().first_chunk().copied().unwrap_or_default()
 }
 
@@ -194,12 +272,9 @@ fn uid(finding: &Finding, group: &[(Box<str>, Box<str>)]) -> Uid {
 }
 
 /// How much is at stake: what a counting correlation counted; else what the workload sent away of what it holds; else the
-/// flow's bytes. With the flow's socket, and whether it has closed.
-fn size(finding: &Finding) -> (u128, Option<u64>, bool) {
-    let flow = match &finding.decisive.body {
-        Body::Flow(flow) => Some(flow),
-        _ => None,
-    };
+/// flow's bytes.
+fn size(finding: &Finding) -> u128 {
+    let flow = flow(finding);
     let sent = finding.decisive.egress.as_deref().map(|egress| match &egress.exfil {
         _ if egress.destination.declared => egress.destination.day_bytes,
         Some(exfil) => exfil.bytes,
@@ -210,6 +285,20 @@ fn size(finding: &Finding) -> (u128, Option<u64>, bool) {
         (None, Body::Egress(_)) => sent,
         _ => None,
     };
-    let size = finding.measure.or(bytes.map(u128::from)).unwrap_or(0);
-    (size, flow.map(|flow| flow.socket_cookie), flow.is_some_and(|flow| flow.reason == FlowReason::Closed))
+    finding.measure.or(bytes.map(u128::from)).unwrap_or(0)
+}
+
+fn socket(finding: &Finding) -> Option<u64> {
+    flow(finding).map(|flow| flow.socket_cookie)
+}
+
+fn is_closed(finding: &Finding) -> bool {
+    flow(finding).is_some_and(|flow| flow.reason == FlowReason::Closed)
+}
+
+fn flow(finding: &Finding) -> Option<&Flow> {
+    match &finding.decisive.body {
+        Body::Flow(flow) => Some(flow),
+        _ => None,
+    }
 }

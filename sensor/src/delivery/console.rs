@@ -186,9 +186,8 @@ fn kind_style(body: &Body) -> Style {
         }
         Body::Recognized(_) => AnsiColor::Cyan,
         Body::Lost(_) | Body::Tamper(_) => AnsiColor::Red,
-        Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::ProcessFound(_) | Body::LedgerRestored(_) => {
-            return DIM;
-        }
+        Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) => return DIM,
+        Body::ProcessFound(_) | Body::LedgerRestored(_) | Body::Tick(_) => return DIM,
     };
     colour.on_default()
 }
@@ -370,6 +369,7 @@ impl fmt::Display for What<'_> {
                 }
                 recognized.file.classes.iter().try_for_each(|class| write!(f, ", {}", class.name()))
             }
+            Body::Tick(tick) => f.write_str(if tick.last { "the sensor ends" } else { "time passed" }),
             Body::Lost(lost) => write!(f, "{} {} events lost: {}", lost.count, lost.kind, lost.cause),
         }
     }

@@ -58,6 +58,8 @@ pub enum Body {
     ProcessFound(ProcessFound),
     /// The agent looked into a file.
     Recognized(Recognized),
+    /// Time has passed, and something was due.
+    Tick(Tick),
     /// Events were lost.
     Lost(Lost),
 }
@@ -93,6 +95,7 @@ impl Body {
             Body::Tamper(_) => "tamper",
             Body::ProcessFound(_) => "process_found",
             Body::Recognized(_) => "recognized",
+            Body::Tick(_) => "tick",
             Body::Lost(_) => "lost",
         }
     }
@@ -247,6 +250,13 @@ pub struct ProcessFound {
     pub gid: u32,
     /// Its cgroup v2, or the v1 one that identifies workloads here, with its path.
     pub cgroup: Option<Cgroup>,
+}
+
+/// Time has passed, and something was due that nothing else came to call up: the clock of the line, from the agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tick {
+    /// The agent ends: nothing comes after this, and whatever waits is due.
+    pub last: bool,
 }
 
 /// Events were lost: a gap in what is known.
