@@ -63,10 +63,10 @@ pub fn called(call: &Call) {
         IOCTL => cloned(call),
         // At its end a file gives nothing, and nor does who writes nothing.
         _ if call.result == 0 => (),
-        READ => took_from(call.argument(0), call.result),
-        WRITE => gave_to(call.argument(0), call.result),
-        READ_MANY => took_from(call.argument(0), call.result * MESSAGE),
-        WRITE_MANY => gave_to(call.argument(0), call.result * MESSAGE),
+        READ => took_from(call.argument(0), call.result, 0),
+        WRITE => gave_to(call.argument(0), call.result, 0),
+        READ_MANY => took_from(call.argument(0), call.result * MESSAGE, transfer_flags::BOUND),
+        WRITE_MANY => gave_to(call.argument(0), call.result * MESSAGE, transfer_flags::BOUND),
         SENDFILE..=VMSPLICE => moved(call),
         MMAP => mapped(call),
         _ => (),
@@ -89,10 +89,10 @@ fn moved(call: &Call) {
         _ => (first, NONE),
     };
     if from != NONE {
-        took_from(from, call.result);
+        took_from(from, call.result, 0);
     }
     if to != NONE {
-        gave_to(to, call.result);
+        gave_to(to, call.result, 0);
     }
 }
 
@@ -107,8 +107,10 @@ fn cloned(call: &Call) {
     let from = if command == FICLONE { call.argument(2) } else { read_user::<u64>(call.argument(2)) };
     let file = files::of_descriptor(from & 0xffff_ffff);
     let size: u64 = read(read::<u64>(file + offset!(file_inode)) + offset!(inode_size));
-    took_from(from & 0xffff_ffff, size);
-    gave_to(call.argument(0), size);
+    // A range is at most the whole.
+    let flags = if command == FICLONE { 0 } else { transfer_flags::BOUND };
+    took_from(from & 0xffff_ffff, size, flags);
+    gave_to(call.argument(0), size, flags);
 }
 
 /// A file was mapped. What is private and only read is as if it were read; what is shared stays in touch.
@@ -153,20 +155,20 @@ fn stays_in_touch(file: u64, length: u64) {
 
 /// The current process read `bytes` through that descriptor.
 #[inline(never)]
-fn took_from(descriptor: u64, bytes: u64) {
+fn took_from(descriptor: u64, bytes: u64, flags: u32) {
     let hook = Hook::SysExit;
     match files::of_small_descriptor(descriptor & 0xffff_ffff) {
-        Some(file) => took_typed(&Move { file, bytes, flags: 0, hook }),
-        None => took(&Move { file: files::of_descriptor(descriptor & 0xffff_ffff), bytes, flags: 0, hook }),
+        Some(file) => took_typed(&Move { file, bytes, flags, hook }),
+        None => took(&Move { file: files::of_descriptor(descriptor & 0xffff_ffff), bytes, flags, hook }),
     }
 }
 
 /// The current process wrote `bytes` through that descriptor.
 #[inline(always)]
-fn gave_to(descriptor: u64, bytes: u64) {
+fn gave_to(descriptor: u64, bytes: u64, flags: u32) {
     // Most processes hold nothing.
     if holder(tgid()).is_some() {
-        gave(&Move { file: files::of_descriptor(descriptor & 0xffff_ffff), bytes, flags: 0, hook: Hook::SysExit });
+        gave(&Move { file: files::of_descriptor(descriptor & 0xffff_ffff), bytes, flags, hook: Hook::SysExit });
     }
 }
 
