@@ -96,6 +96,14 @@ pub fn receiver(file: u64, object: &mut Object) {
     }
 }
 
+/// What kind of thing that is which `file` gives to, a [`Carrier`].
+#[inline(never)]
+pub fn carrier(file: u64) -> u32 {
+    let mut object = Object { key: InodeKey::ZERO, carrier: 0, inode: 0 };
+    receiver(file, &mut object);
+    object.carrier
+}
+
 #[inline(always)]
 fn of_socket(file: u64, object: &mut Object) {
     let (sock, family) = sock_of(file);
