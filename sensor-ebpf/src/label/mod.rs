@@ -69,7 +69,7 @@ fn carrier(key: &InodeKey) -> Option<&'static mut Label> {
 }
 
 /// The current process could have read `bytes` of these classes. False: there is no room to remember it.
-#[inline(always)]
+#[inline(never)]
 fn hold(classes: u32, bytes: u64) -> bool {
     let tgid = task_load::<u32>(offset!(task_tgid));
     if let Some(label) = holder(tgid) {
@@ -81,7 +81,7 @@ fn hold(classes: u32, bytes: u64) -> bool {
 }
 
 /// `key` carries `bytes` more of these classes. False: there is no room to remember it.
-#[inline(always)]
+#[inline(never)]
 fn carry(key: &InodeKey, classes: u32, bytes: u64, flags: u32) -> bool {
     if let Some(label) = carrier(key) {
         join(label, classes, bytes, flags);

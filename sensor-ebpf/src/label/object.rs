@@ -137,6 +137,15 @@ pub fn receiver(file: u64, object: &mut Object) {
     }
 }
 
+/// What kind of thing `file` is, a [`Carrier`], of one that has a label.
+#[inline(never)]
+pub fn carrier(file: u64) -> u32 {
+    let mut object = Object { key: InodeKey::ZERO, carrier: 0, inode: 0 };
+    receiver(file, &mut object);
+    // A unix socket that others write to has no peer of its own; nothing else that has a label carries nothing.
+    if object.carrier == 0 { Carrier::UnixSocket as u32 } else { object.carrier }
+}
+
 #[inline(always)]
 fn of_socket(file: u64, object: &mut Object) {
     let (sock, family) = sock_of(file);

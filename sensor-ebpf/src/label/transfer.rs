@@ -3,6 +3,9 @@
 //!
 //! Reading costs a look-up of what is read, writing one of who writes; only what finds something goes on. What is mapped is told when
 //! it is mapped, since nothing tells of what is read or written there afterwards.
+//!
+//! What is a function of its own here, and what is not, is a matter of the stack: all the frames from `on_sys_exit` down to the one
+//! that fills the header have 512 bytes together (`check_max_stack_depth`, kernel/bpf/verifier.c; newer kernels allow more).
 
 use super::object::{self, Object, before_accept, by_name, by_own_name, key_of};
 use super::{TRANSFERS, add, carrier, carry, hold, holder, tgid};
@@ -67,14 +70,14 @@ pub fn called(call: &Call) {
         IOCTL => cloned(call),
         // At its end a file gives nothing, and nor does who writes nothing.
         _ if call.result == 0 => (),
-        READ => took_from(call.argument(0), call.result),
-        WRITE => gave_to(call.argument(0), call.result, 0),
-        SENDTO => gave_to(call.argument(0), call.result, call.argument(4)),
+        READ => took_from(call.argument(0), call.result, 0),
+        WRITE => gave_to(call.argument(0), call.result, 0, 0),
+        SENDTO => gave_to(call.argument(0), call.result, 0, call.argument(4)),
         // `struct user_msghdr` begins with the address.
-        SENDMSG if !call.is_compat() => gave_to(call.argument(0), call.result, read_user(call.argument(1))),
-        SENDMSG => gave_to(call.argument(0), call.result, read_user::<u32>(call.argument(1)).into()),
-        READ_MANY => took_from(call.argument(0), call.result * MESSAGE),
-        WRITE_MANY => gave_to(call.argument(0), call.result * MESSAGE, 0),
+        SENDMSG if !call.is_compat() => gave_to(call.argument(0), call.result, 0, read_user(call.argument(1))),
+        SENDMSG => gave_to(call.argument(0), call.result, 0, read_user::<u32>(call.argument(1)).into()),
+        READ_MANY => took_from(call.argument(0), call.result * MESSAGE, transfer_flags::BOUND),
+        WRITE_MANY => gave_to(call.argument(0), call.result * MESSAGE, transfer_flags::BOUND, 0),
         SENDFILE..=VMSPLICE => moved(call),
         MMAP => mapped(call),
         _ => (),
@@ -97,10 +100,10 @@ fn moved(call: &Call) {
         _ => (first, NONE),
     };
     if from != NONE {
-        took_from(from, call.result);
+        took_from(from, call.result, 0);
     }
     if to != NONE {
-        gave_to(to, call.result, 0);
+        gave_to(to, call.result, 0, 0);
     }
 }
 
@@ -115,8 +118,10 @@ fn cloned(call: &Call) {
     let from = if command == FICLONE { call.argument(2) } else { read_user::<u64>(call.argument(2)) };
     let file = files::of_descriptor(from & 0xffff_ffff);
     let size: u64 = read(read::<u64>(file + offset!(file_inode)) + offset!(inode_size));
-    took_from(from & 0xffff_ffff, size);
-    gave_to(call.argument(0), size, 0);
+    // A range is at most the whole.
+    let flags = if command == FICLONE { 0 } else { transfer_flags::BOUND };
+    took_from(from & 0xffff_ffff, size, flags);
+    gave_to(call.argument(0), size, flags, 0);
 }
 
 /// A file was mapped. What is private and only read is as if it were read; what is shared stays in touch.
@@ -138,7 +143,7 @@ fn mapped(call: &Call) {
 }
 
 /// A file is mapped, shared and writable, whoever holds what by now: the agent is told, once for each process and file.
-#[inline(always)]
+#[inline(never)]
 fn stays_in_touch(file: u64, length: u64) {
     let mut object = Object { key: InodeKey::ZERO, carrier: 0, inode: 0 };
     object::receiver(file, &mut object);
@@ -161,20 +166,20 @@ fn stays_in_touch(file: u64, length: u64) {
 
 /// The current process read `bytes` through that descriptor.
 #[inline(never)]
-fn took_from(descriptor: u64, bytes: u64) {
+fn took_from(descriptor: u64, bytes: u64, flags: u32) {
     let hook = Hook::SysExit;
     match files::of_small_descriptor(descriptor & 0xffff_ffff) {
-        Some(file) => took_typed(&Move { file, bytes, to: 0, flags: 0, hook }),
-        None => took(&Move { file: files::of_descriptor(descriptor & 0xffff_ffff), bytes, to: 0, flags: 0, hook }),
+        Some(file) => took_typed(&Move { file, bytes, to: 0, flags, hook }),
+        None => took_untyped(&Move { file: files::of_descriptor(descriptor & 0xffff_ffff), bytes, to: 0, flags, hook }),
     }
 }
 
 /// The current process wrote `bytes` through that descriptor.
 #[inline(always)]
-fn gave_to(descriptor: u64, bytes: u64, to: u64) {
+fn gave_to(descriptor: u64, bytes: u64, flags: u32, to: u64) {
     // Most processes hold nothing.
     if holder(tgid()).is_some() {
-        gave(&Move { file: files::of_descriptor(descriptor & 0xffff_ffff), bytes, to, flags: 0, hook: Hook::SysExit });
+        gave(&Move { file: files::of_descriptor(descriptor & 0xffff_ffff), bytes, to, flags, hook: Hook::SysExit });
     }
 }
 
@@ -214,6 +219,11 @@ fn took_typed(found: &Move) {
 
 #[inline(never)]
 fn took(found: &Move) {
+    took_untyped(found);
+}
+
+#[inline(always)]
+fn took_untyped(found: &Move) {
     let inode: u64 = read(found.file + offset!(file_inode));
     let mode = u32::from(read::<u16>(inode + offset!(inode_mode)));
     took_out_of(found, key_of::<false>(inode), mode, inode);
@@ -239,6 +249,22 @@ fn took_out_of(found: &Move, mut key: InodeKey, mode: u32, inode: u64) {
     }
 }
 
+/// Counts what a process took out of a thing. Whether it may be new to it: what it opened itself it holds already, up to the size
+/// that it had then.
+#[inline(never)]
+fn is_new(key: &InodeKey, tgid: u32, bytes: u64) -> bool {
+    let direction = Direction::In as u32;
+    let pair = TransferKey { inode: key.inode, device: key.device, tgid, direction, reserved: 0 };
+    // SAFETY: a value of a preallocated hash map stays readable and writable.
+    if let Some(known) = TRANSFERS.get_ptr_mut(&pair).map(|known| unsafe { &mut *known }) {
+        if known.bytes + bytes < known.next_report {
+            add(&mut known.bytes, bytes);
+            return false;
+        }
+    }
+    true
+}
+
 /// The current process took something out of what has that label.
 #[inline(never)]
 fn took_label(found: &Move, key: &InodeKey, label: &Label, inode: u64) {
@@ -247,20 +273,8 @@ fn took_label(found: &Move, key: &InodeKey, label: &Label, inode: u64) {
     if tgid == 0 || excluded().is_some() {
         return;
     }
-    let pair = TransferKey {
-        inode: key.inode,
-        device: key.device,
-        tgid,
-        direction: Direction::In as u32,
-        reserved: 0,
-    };
-    // What it opened itself it holds already, up to the size that it had then.
-    // SAFETY: a value of a preallocated hash map stays readable and writable.
-    let known = TRANSFERS.get_ptr_mut(&pair).map(|known| unsafe { &mut *known });
-    if let Some(known) = known {
-        if known.bytes + found.bytes < known.next_report {
-            return add(&mut known.bytes, found.bytes);
-        }
+    if !is_new(key, tgid, found.bytes) {
+        return;
     }
     let bytes = if found.bytes < most { found.bytes } else { most };
     keep(hold(classes, bytes));
@@ -313,28 +327,47 @@ fn keep(kept: bool) {
 }
 
 /// Tells of it, if it is the first time or twice as much as it was.
-#[inline(never)]
+#[inline(always)]
 fn report(found: &Move, object: &Object, classes: u32, direction: Direction, tgid: u32) {
-    let pair = TransferKey {
-        inode: object.key.inode,
-        device: object.key.device,
-        tgid,
-        direction: direction as u32,
-        reserved: 0,
-    };
-    let (mut bytes, mut until) = (found.bytes, found.bytes * 2 + FLOOR);
+    let until = due(&object.key, tgid, direction, found.bytes);
+    if until != 0 {
+        tell(found, object, classes, direction, until);
+    }
+}
+
+/// Counts what moved between a process and a thing. If that is to be told, how much there will be when it is told next: [`after`] what
+/// there is now; else 0.
+#[inline(never)]
+fn due(key: &InodeKey, tgid: u32, direction: Direction, moved: u64) -> u64 {
+    let pair = TransferKey { inode: key.inode, device: key.device, tgid, direction: direction as u32, reserved: 0 };
     // SAFETY: a value of a preallocated hash map stays readable and writable.
     if let Some(known) = TRANSFERS.get_ptr_mut(&pair).map(|known| unsafe { &mut *known }) {
-        bytes += known.bytes;
-        add(&mut known.bytes, found.bytes);
+        let bytes = known.bytes + moved;
+        add(&mut known.bytes, moved);
         if bytes < known.next_report {
-            return;
+            return 0;
         }
-        until = bytes * 2 + FLOOR;
-        known.next_report = until;
-    } else {
-        let _ = TRANSFERS.insert(&pair, Transferred { bytes, next_report: until }, 0);
+        known.next_report = after(bytes);
+        return after(bytes);
     }
+    let _ = TRANSFERS.insert(&pair, Transferred { bytes: moved, next_report: after(moved) }, 0);
+    after(moved)
+}
+
+/// When it is told next, if it is told at so many bytes.
+#[inline(always)]
+fn after(bytes: u64) -> u64 {
+    bytes * 2 + FLOOR
+}
+
+/// The inverse of [`after`].
+#[inline(always)]
+fn before(until: u64) -> u64 {
+    (until - FLOOR) / 2
+}
+
+#[inline(never)]
+fn tell(found: &Move, object: &Object, classes: u32, direction: Direction, until: u64) {
     ring::count(Kind::Transfer, Outcome::Seen);
     let slot = if matches!(found.hook, Hook::SysExit) { Slot::SysExit } else { Slot::UringComplete };
     let Some((transfer, tail)) = scratch::of::<Transfer>(slot) else {
@@ -345,10 +378,7 @@ fn report(found: &Move, object: &Object, classes: u32, direction: Direction, tgi
     transfer.carrier = object.carrier;
     if object.carrier == 0 {
         // Known by its label: what it is, its file tells.
-        let mut whole = Object { key: object.key, carrier: 0, inode: object.inode };
-        object::receiver(found.file, &mut whole);
-        // A unix socket that is written to by others has no peer of its own; nothing else that has a label carries nothing.
-        transfer.carrier = if whole.carrier == 0 { Carrier::UnixSocket as u32 } else { whole.carrier };
+        transfer.carrier = object::carrier(found.file);
     }
     let mut end = 0;
     if object.key.device == NOT_ACCEPTED || object.key.device == NAMED {
@@ -368,7 +398,7 @@ fn report(found: &Move, object: &Object, classes: u32, direction: Direction, tgi
     transfer.cookie = if object.key.device == COOKIE { object.key.inode } else { 0 };
     transfer.classes = classes & (CLASSES | PERHAPS);
     transfer.direction = direction as u32;
-    (transfer.bytes, transfer.until) = (bytes, until);
+    (transfer.bytes, transfer.until) = (before(until), until);
     transfer.flags = found.flags;
     transfer.reserved = 0;
     let size = size_of::<Transfer>() as u64 + bounded::<{ PATH_MAX as u32 }>(end);

@@ -21,6 +21,7 @@ mod serve;
 mod steal;
 mod storm;
 mod theft;
+mod transfer;
 mod upload;
 mod uring;
 mod visit;
@@ -46,6 +47,8 @@ enum Act {
     Read(open::ReadArgs),
     /// Do one thing to files, sockets, processes or the kernel that the sensor reports.
     Deed(deed::Args),
+    /// Move classified content once, in one of the ways that the kernel has.
+    Transfer(transfer::Args),
     /// Do one small thing many times, exactly as often as asked.
     Storm(storm::Args),
     /// Measure how long one small thing takes, in batches.
@@ -127,6 +130,7 @@ fn act(act: Act) -> io::Result<Done> {
         Act::Open(args) => Done::Truth(open::open(&args)?),
         Act::Read(args) => Done::Truth(open::read(&args)?),
         Act::Deed(args) => Done::Truth(deed::deed(&args)?),
+        Act::Transfer(args) => Done::Truth(transfer::transfer(&args)?),
         Act::Storm(args) => Done::Truth(storm::storm(&args)?),
         Act::Bench(args) => Done::Truth(bench::bench(&args)?),
         Act::Upload(args) => Done::Truth(upload::upload(&args)?),

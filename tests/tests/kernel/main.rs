@@ -14,4 +14,5 @@ mod network;
 mod opens;
 mod recognition;
 mod tampering;
+mod transfers;
 mod watch;
