@@ -121,7 +121,8 @@ impl Incident {
         let (told, is_new) = self.rules.entry(|told| told.rule.id == alert.rule.id, new);
         if let Some(told) = told {
             told.alerts = told.alerts.saturating_add(1);
-            told.independent |= told.first_event != event;
+            // An alert that is said again because it grew is no other signal than it was.
+            told.independent |= alert.revision == 0 && told.first_event != event;
         }
         is_new
     }

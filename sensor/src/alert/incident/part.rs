@@ -20,7 +20,7 @@ pub struct Told {
     pub alerts: u64,
     /// What decided its first alert.
     pub first_event: Fingerprint,
-    /// Another event decided a later one.
+    /// Another event decided a later one; revisions of one do not count.
     pub independent: bool,
     /// When an alert of it was last told.
     pub told: Option<BootTime>,
