@@ -357,3 +357,12 @@ fn a_file_that_is_made_is_not_what_had_its_number_before() {
     ]);
     assert_eq!((held(&mut graph, 2), held(&mut graph, 3)), (None, None));
 }
+
+#[test]
+fn who_makes_a_socket_holds_what_it_holds() {
+    let socket = |pid| event(pid, Body::Socket(crate::event::SocketMade { family: 17, kind: 3, protocol: 3 }));
+    let mut graph = graph(&[open(1, model())]);
+    let (holding, trail) = graph.held(&socket(1)).expect("it opened the model");
+    assert_eq!((holding.bytes(), trail.by), (GIB, crate::event::HeldBy::Process));
+    assert!(graph.held(&socket(2)).is_none(), "another process");
+}
