@@ -203,6 +203,16 @@ fn is_settled<const TYPED: bool>(inode: u64) -> bool {
     is_that(LOOKED_AT.get_ptr(key), seconds * 1_000_000_000 + u64::from(nanoseconds))
 }
 
+/// A file is new: what was known of the content of the one that had its number before is forgotten. What that was.
+#[inline(always)]
+pub fn forget(key: &InodeKey) -> u32 {
+    let found = classes(WATCHED.get_ptr(key));
+    if found != 0 {
+        let _ = WATCHED.remove(key);
+    }
+    found
+}
+
 /// Whether a file of these facts, as it is now, is to be sent for a look at its content: this process has not asked. From now on
 /// it has. The agent keeps the answer for all; until then each process counts, for any may be the thief.
 #[inline(always)]

@@ -66,7 +66,7 @@ pub fn record(file: u64, classify: impl FnOnce(u64) -> u32, hook: Hook) {
 #[inline(never)]
 fn send(file: u64, classes: u32, hook: Hook) {
     let flags: u32 = read(file + offset!(file_flags));
-    let classes = if classes & classify::PROC_MEM == 0 {
+    let mut classes = if classes & classify::PROC_MEM == 0 {
         classes
     } else {
         memory::opened(read(file + offset!(file_inode)), hook);
@@ -99,7 +99,10 @@ fn send(file: u64, classes: u32, hook: Hook) {
     let mut origin = self::origin(hook);
     if read::<u32>(file + offset!(file_mode)) & FMODE_CREATED != 0 {
         origin |= file_flags::CREATED;
-        label::forget(&InodeKey { inode: open.file.inode, device: open.file.device, reserved: 0 });
+        let key = InodeKey { inode: open.file.inode, device: open.file.device, reserved: 0 };
+        label::forget(&key);
+        // What the content of the one before was, does not matter either.
+        classes &= !classify::forget(&key);
     }
     let process = (bpf_get_current_pid_tgid() >> 32) as u32;
     if classes & classify::CANDIDATE != 0 && classify::is_new(&open.file, process, flags & O_ACCMODE != O_WRONLY) {

@@ -32,6 +32,8 @@ impl HeldBy {
 /// A file of classified content.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
+    /// Tells it apart from a file that had the same number before: inode numbers are used again.
+    pub number: u64,
     /// Which one; `None`: it was not resolved, and the path is all that is known.
     pub id: Option<FileId>,
     /// Its path when it was opened.

@@ -114,10 +114,23 @@ fn run(target: &'static str, policy: Policy, scenarios: &[Scenario]) -> Result<V
         canary(&sensor)?;
     }
     let stopped = sensor.stop()?;
+    record(target, policy, &stopped.events)?;
     for line in &stopped.log {
         eprintln!("the sensor says: {line}");
     }
     Ok(plays.into_iter().map(|play| judge(target, policy, play, &stopped.events)).collect())
+}
+
+/// Keeps what the sensor said, in the directory that `WEIR_BOARD_RECORD` names: for whoever wants to know why.
+fn record(target: &str, policy: Policy, events: &[Event]) -> Result<(), Trouble> {
+    let Some(directory) = std::env::var_os("WEIR_BOARD_RECORD") else { return Ok(()) };
+    let path = std::path::Path::new(&directory).join(format!("{target}-{}.jsonl", policy.name()));
+    let mut lines = String::new();
+    for event in events {
+        lines.push_str(&serde_json::to_string(event.fields())?);
+        lines.push('\n');
+    }
+    Ok(std::fs::write(path, lines)?)
 }
 
 /// Plays all, so many at a time.

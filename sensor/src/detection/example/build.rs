@@ -55,7 +55,8 @@ pub fn full(category: Category) -> Event {
     if let Some(endpoints) = endpoints_mut(&mut event.body) {
         (endpoints.local_address, endpoints.local_port) = (Some(Ipv4Addr::LOCALHOST.into()), Some(1));
         event.egress = Some(super::egress::full());
-        let source = Source { id: Some(FileId::default()), path: "/x".into(), size: 1, reader: party.clone() };
+        let source =
+            Source { number: 1, id: Some(FileId::default()), path: "/x".into(), size: 1, reader: party.clone() };
         let carriers = ["x".into()].into();
         event.trail = Some(Box::new(Trail {
             source: Some(source.into()),

@@ -119,7 +119,8 @@ impl Holding {
             if held == 0 {
                 gained |= self.put(&share.source, bytes, &on(&share.way, through));
             } else if bytes > held {
-                self.raise(&share.source, bytes);
+                let way = on(&share.way, through);
+                self.raise(&share.source, bytes, way);
                 gained = true;
             }
         }
@@ -140,8 +141,12 @@ impl Holding {
         self.shares.iter().find(|share| same(&share.source, source))
     }
 
-    fn raise(&mut self, source: &Source, bytes: u64) {
+    /// What came on a way by which most of it came is told to have come on that one.
+    fn raise(&mut self, source: &Source, bytes: u64, way: Way) {
         if let Some(share) = self.shares.iter_mut().find(|share| same(&share.source, source)) {
+            if share.way.is_some() && bytes / 2 > share.bytes {
+                share.way = way;
+            }
             share.bytes = share.bytes.max(bytes);
         }
     }
@@ -161,7 +166,7 @@ impl Holding {
 /// Whether these are one file. It can have been opened at several sizes, by several.
 fn same(one: &Source, other: &Source) -> bool {
     match (one.id, other.id) {
-        (Some(one), Some(other)) => one == other,
+        (Some(_), Some(_)) => one.number == other.number,
         (None, None) => one.path == other.path,
         _ => false,
     }

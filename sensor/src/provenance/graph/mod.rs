@@ -97,6 +97,8 @@ pub struct Graph {
     /// How much has gone between a process and a thing, as far as it was told, by direction.
     pairs: Bounded<(ProcessKey, FileId, Direction), u64>,
     marks: Vec<Mark>,
+    /// Files that were opened as sources so far.
+    sources: u64,
     counts: Counts,
 }
 
@@ -114,6 +116,8 @@ struct Thing {
     name: Box<str>,
     /// It is itself what its holding is of.
     source: bool,
+    /// Its number as a source ([`Source::number`]); 0: it is none.
+    number: u64,
     /// Processes in touch with it.
     mapped: VecDeque<ProcessKey>,
 }
@@ -151,6 +155,7 @@ impl Graph {
             workloads: Bounded::new(limits.workloads, Duration::ZERO),
             pairs: Bounded::new(pairs, Duration::ZERO),
             marks: Vec::new(),
+            sources: 0,
             counts: Counts::default(),
         }
     }
@@ -206,12 +211,12 @@ impl Graph {
             .as_ref()
             .and_then(|workload| self.workloads.get(&workload.id))
             .map_or(0, |reach| reach.taken);
-        let all = |holding: &Holding| holding.shares().iter().all(|share| share.bytes >= share.source.size);
-        let best = [sender, maker]
-            .into_iter()
-            .flatten()
-            .filter(|(_, holding)| !holding.is_empty())
-            .filter(|(_, holding)| holding.bytes() >= LITTLE || taken >= LITTLE || all(holding));
+        // Of each file: a supervisor that reads a line of each of a hundred servers holds nothing worth mentioning of any.
+        let much = |holding: &Holding| {
+            let largest = holding.largest();
+            taken >= LITTLE || largest.is_some_and(|share| share.bytes >= LITTLE.min(share.source.size))
+        };
+        let best = [sender, maker].into_iter().flatten().filter(|(_, holding)| !holding.is_empty() && much(holding));
         if let Some((party, holding)) = best.max_by_key(|(_, holding)| holding.bytes()) {
             let largest = holding.largest()?;
             let trail = Trail {
@@ -258,18 +263,17 @@ impl Graph {
 
     fn opened(&mut self, key: ProcessKey, event: &Event, open: &Open) -> bool {
         let file = &open.file;
-        if file.classes.contains(Class::Weights) {
+        if file.classes.contains(Class::Weights) && !self.is_copy(file) {
             let reader = Party { key, executable: executable(event) };
-            let source = Arc::new(Source { id: file.id, path: file.path.clone(), size: file.size, reader });
+            let number = file.id.map_or(0, |id| self.number(id, file));
+            let source = Arc::new(Source { number, id: file.id, path: file.path.clone(), size: file.size, reader });
             if let Some(workload) = &event.workload {
                 let reach = self.workloads.get_or_insert_with(workload.id.as_ref().into(), Reach::default);
                 if reach.largest.as_ref().is_none_or(|largest| source.size > largest.size) {
                     reach.largest = Some(Arc::clone(&source));
                 }
             }
-            if let Some(id) = file.id {
-                let thing = self.thing(id, || format!("descriptor:{}", file.path).into(), true);
-                thing.source = true;
+            if let Some(thing) = file.id.and_then(|id| self.carriers.get(&id)) {
                 Arc::make_mut(&mut thing.holding).open(Arc::clone(&source));
             }
             let gained = Arc::make_mut(&mut self.holder(key).holding).open(source);
@@ -321,6 +325,28 @@ impl Graph {
                 self.tell(News::Thing(id))
             }
         }
+    }
+
+    /// Whether a file was written, nearly all of it, by somebody who held something: then it is what came from there, though it looks like
+    /// weights of its own.
+    fn is_copy(&self, file: &File) -> bool {
+        let thing = file.id.and_then(|id| self.carriers.peek(&id)).filter(|thing| !thing.source);
+        thing.is_some_and(|thing| thing.holding.bytes() >= file.size / 10 * 9 && !thing.holding.is_empty())
+    }
+
+    /// The number of a file as a source; a new one if it is not known as one.
+    fn number(&mut self, id: FileId, file: &File) -> u64 {
+        let thing = self.thing(id, || format!("descriptor:{}", file.path).into(), true);
+        if thing.source && thing.number != 0 {
+            return thing.number;
+        }
+        thing.source = true;
+        self.sources += 1;
+        let number = self.sources;
+        if let Some(thing) = self.carriers.get(&id) {
+            thing.number = number;
+        }
+        number
     }
 
     /// By how much the most that has gone between two has grown.
@@ -464,6 +490,7 @@ impl Graph {
             holding: Arc::default(),
             name: name(),
             source,
+            number: 0,
             mapped: VecDeque::new(),
         })
     }

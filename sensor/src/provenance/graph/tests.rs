@@ -366,3 +366,30 @@ fn who_makes_a_socket_holds_what_it_holds() {
     assert_eq!((holding.bytes(), trail.by), (GIB, crate::event::HeldBy::Process));
     assert!(graph.held(&socket(2)).is_none(), "another process");
 }
+
+#[test]
+fn a_source_that_is_made_anew_under_the_same_number_is_another_one() {
+    let mut made = open(9, file(MODEL, "/models/b.gguf", 0, WEIGHTS));
+    if let Body::Open(open) = &mut made.body {
+        (open.created, open.access) = (true, Access::Write);
+    }
+    let mut graph = graph(&[
+        open(1, model()),
+        gives(1, PIPE, Carrier::Pipe, 500),
+        takes(2, PIPE, Carrier::Pipe, 500),
+        made,
+        open(3, file(MODEL, "/models/b.gguf", GIB, WEIGHTS)),
+        gives(3, OTHER, Carrier::Pipe, GIB),
+        takes(2, OTHER, Carrier::Pipe, GIB),
+    ]);
+    let (holding, trail) = graph.held(&connect(2)).unwrap();
+    assert_eq!(holding.sources(), 2);
+    assert_eq!(trail.source.unwrap().reader.key, key(3), "the one of which there is more");
+}
+
+#[test]
+fn a_copy_that_looks_like_weights_is_what_it_was_copied_from() {
+    let mut graph =
+        graph(&[open(1, model()), gives(1, COPY, Carrier::File, GIB), open(2, file(COPY, "/tmp/copy", GIB, WEIGHTS))]);
+    assert_eq!(held(&mut graph, 2), Some((GIB, way(&["file:/tmp/copy"]))));
+}

@@ -195,7 +195,13 @@ fn came(time: u64, sender: Who, reader: u32, by: HeldBy, inode: u64, carriers: &
     let id = Some(FileId { device: 8 << 20 | 1, inode });
     event.trail = Some(Box::new(Trail {
         by,
-        source: Some(Arc::new(Source { id, path: format!("/models/{inode}").into(), size: 7, reader: party(reader) })),
+        source: Some(Arc::new(Source {
+            number: inode,
+            id,
+            path: format!("/models/{inode}").into(),
+            size: 7,
+            reader: party(reader),
+        })),
         sender: Some(Arc::new(party(sender.pid))),
         carriers: carriers.iter().map(|carrier| (*carrier).into()).collect(),
         ..Trail::default()
