@@ -1,6 +1,6 @@
 //! Weights that come, are loaded, and go where they belong.
 
-use super::{Outcome, PYTHON, arrived, at, download};
+use super::{OWN_BUCKET, Outcome, PYTHON, arrived, at, at_resolver, download};
 use tests::board::{Has, MODEL, Played, Scenario, Stage};
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -58,9 +58,8 @@ fn init(stage: &mut Stage) -> Outcome {
 
 fn hub(stage: &mut Stage) -> Outcome {
     let python = stage.actor_called(PYTHON)?;
-    let resolver = format!("{}:53", Stage::RESOLVER);
     let world = stage.world(&[])?;
-    stage.act_as(python, &["resolve", "--server", &resolver, "huggingface.co"])?;
+    stage.act_as(python, &["resolve", "--server", &at_resolver(), "huggingface.co"])?;
     download(stage, python, 6_000_000, 3, "/tmp/blob.incomplete")?;
     stage.run("/bin/mv", &["/tmp/blob.incomplete", "/tmp/model.safetensors"])?;
     stage.act_as(python, &["read", "/tmp/model.safetensors"])?;
@@ -71,7 +70,8 @@ fn checkpoint(stage: &mut Stage) -> Outcome {
     let python = stage.actor_called(PYTHON)?;
     let world = stage.world(&[])?;
     stage.act_as(python, &["theft", "file", "--read", MODEL, "--place", "/tmp/step-100.safetensors"])?;
-    let deed = ["theft", "none", "--over", "tls", "--name", "own-bucket.s3.eu-central-1.amazonaws.com"];
+    stage.act_as(python, &["resolve", "--server", &at_resolver(), OWN_BUCKET])?;
+    let deed = ["theft", "none", "--over", "tls", "--name", OWN_BUCKET];
     stage
         .act_as(python, &[&deed[..], &["--read", "/tmp/step-100.safetensors", "--to", &at(Stage::BUCKET)]].concat())?;
     arrived(world, 5 << 20)

@@ -19,6 +19,14 @@ fn main() -> ExitCode {
     board::main("benign", &all.concat(), &[Policy::Small])
 }
 
+/// The declared bucket: clients ask for its name before they connect, and it is declared by that.
+const OWN_BUCKET: &str = "own-bucket.s3.eu-central-1.amazonaws.com";
+
+/// Whom clients ask for names.
+fn at_resolver() -> String {
+    format!("{}:53", Stage::RESOLVER)
+}
+
 /// A destination on the port on which the world listens.
 fn at(address: std::net::Ipv4Addr) -> String {
     format!("{address}:{}", Stage::PORT)

@@ -1,6 +1,6 @@
 //! What keeps a cluster running: hashes, backups, logs, metrics, names, traffic between pods.
 
-use super::{Outcome, PYTHON, arrived, at};
+use super::{OWN_BUCKET, Outcome, PYTHON, arrived, at, at_resolver};
 use tests::board::{Has, MODEL, Played, Scenario, Stage};
 use tests::scene::Network;
 
@@ -33,6 +33,7 @@ fn listing(stage: &mut Stage) -> Outcome {
 
 fn backup(stage: &mut Stage) -> Outcome {
     let world = stage.world(&[])?;
+    stage.act(&["resolve", "--server", &at_resolver(), OWN_BUCKET])?;
     stage.script(&format!("tar -C / -cf - models | $A theft stdin --to {}", at(Stage::BUCKET)))?;
     arrived(world, 5 << 20)
 }
@@ -82,12 +83,12 @@ fn names(stage: &mut Stage) -> Outcome {
     let python = stage.actor_called(PYTHON)?;
     let world = stage.world(&[])?;
     stage.act_as(python, &["read", MODEL])?;
-    let resolver = format!("{}:53", Stage::RESOLVER);
     // As resolvers do: every search domain is tried, for each of a few services, again and again.
     let services = ["redis", "otel-collector", "vllm-router", "kube-dns", "minio"];
     let domains = ["default.svc.cluster.local", "svc.cluster.local", "cluster.local", "example.com"];
     let names: Vec<String> =
         services.iter().flat_map(|service| domains.iter().map(move |domain| format!("{service}.{domain}"))).collect();
+    let resolver = at_resolver();
     let mut deed = vec!["resolve", "--server", &resolver];
     deed.extend((0..5).flat_map(|_| names.iter().map(String::as_str)));
     stage.act_as(python, &deed)?;

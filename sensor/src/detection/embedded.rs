@@ -8,8 +8,9 @@ macro_rules! shipped {
     };
 }
 
-const RULES: [(Role, &str, &str); 12] = shipped!(
+const RULES: [(Role, &str, &str); 13] = shipped!(
     Role::Rules,
+    "artefacts_changed.yml",
     "credentials_read.yml",
     "dns_tunnel.yml",
     "egress_answers.yml",
@@ -24,13 +25,14 @@ const RULES: [(Role, &str, &str); 12] = shipped!(
     "weights_opened.yml",
 );
 
-const LISTS: [(Role, &str, &str); 7] = shipped!(
+const LISTS: [(Role, &str, &str); 8] = shipped!(
     Role::List,
     "lists/credential_readers.txt",
     "lists/declared_destinations.txt",
     "lists/local_domains.txt",
     "lists/model_loaders.txt",
     "lists/model_servers.txt",
+    "lists/package_installers.txt",
     "lists/resolvers.txt",
     "lists/shells.txt",
 );

@@ -160,6 +160,10 @@ fields! {
         |e| file(e)?.id.map(|_| ()).and(Some(Value::Flag(is_memory(file(e)?))));
     FileAccess, "weir.file.access", Weir, "What it was opened for: read, write, read_write or none.",
         |e| match &e.body { Body::Open(o) => Some(o.access.name().into()), _ => None };
+    FileCreated, "weir.file.created", Weir, "Whether the open made the file: if not, it was there before.",
+        |e| match &e.body { Body::Open(o) => Some(Value::Flag(o.created)), _ => None };
+    FileBrought, "weir.file.brought", Weir, "Opened for writing: whether the workload itself made the file, as far as the sensor saw; what was made before it started is somebody else's.",
+        |e| Some(Value::Flag(e.brought?));
     FileNewPath, "weir.file.new_path", Weir, "Rename and link: the name that it got.",
         |e| match &e.body { Body::FileChange(c) => text(&c.new_path), _ => None };
     FileNewSize, "weir.file.new_size", Weir, "Truncate: the new size in bytes.",

@@ -72,6 +72,8 @@ pub struct Event {
     pub server: Option<Server>,
     /// What the workload has sent so far, and to where this goes; on connects, flows and growths of the kernel's counters.
     pub egress: Option<Box<Egress>>,
+    /// Whether the workload itself made the file, as far as it is known; on opens for writing.
+    pub brought: Option<bool>,
 }
 
 impl Event {
@@ -88,6 +90,7 @@ impl Event {
             trail: None,
             server: None,
             egress: None,
+            brought: None,
         }
     }
 }

@@ -16,6 +16,9 @@ pub enum HeldBy {
 }
 
 impl HeldBy {
+    /// Every one.
+    pub const ALL: [HeldBy; 3] = [HeldBy::Process, HeldBy::Workload, HeldBy::Kernel];
+
     /// The value of the field `weir.held.by`.
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,9 +1,11 @@
 //! Provenance on the line: judges files, learns who holds what, and charges what leaves.
 
+use super::brought::Brought;
 use super::egress::{self, Ledger};
 use super::graph::{self, Graph, Mark};
 use super::holdings::{self, Holding, Holdings};
 use super::{ClassTable, Declared};
+use crate::bounded::Evictions;
 use crate::event::{Body, Class, DnsDirection, Event, FileChange, Held, HeldBy, Open, SavedLedger, Trail};
 
 /// Limits of all tables.
@@ -26,6 +28,8 @@ pub struct Counts {
     pub holdings: holdings::Counts,
     /// What has left.
     pub egress: egress::Counts,
+    /// Files whose maker was forgotten.
+    pub makers_evicted: Evictions,
 }
 
 /// Who holds what, and what has left.
@@ -35,6 +39,7 @@ pub struct Tracer {
     graph: Graph,
     holdings: Holdings,
     ledger: Ledger,
+    brought: Brought,
 }
 
 impl Tracer {
@@ -45,6 +50,7 @@ impl Tracer {
             graph: Graph::new(limits.graph),
             holdings: Holdings::new(limits.holdings),
             ledger: Ledger::new(declared, limits.egress),
+            brought: Brought::new(),
         }
     }
 
@@ -58,6 +64,7 @@ impl Tracer {
             Body::LedgerRestored(restored) => self.ledger.restore(restored, event.time),
             _ => {}
         }
+        self.brought.trace(event);
         self.graph.learn(event);
         if self.holdings.learn(event)
             && let Some(holding) = self.holdings.held(event)
@@ -115,7 +122,12 @@ impl Tracer {
 
     /// State and losses.
     pub fn counts(&self) -> Counts {
-        Counts { graph: self.graph.counts(), holdings: self.holdings.counts(), egress: self.ledger.counts() }
+        Counts {
+            graph: self.graph.counts(),
+            holdings: self.holdings.counts(),
+            egress: self.ledger.counts(),
+            makers_evicted: self.brought.evictions(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Category;
 use crate::event::{
     Access, Ancestor, Body, BootTime, Class, Classes, Connect, Dns, DnsChannel, DnsDirection, DnsMessage, Egress,
-    Endpoints, Event, Exec, Field, File, FileId, Flow, FlowReason, Held, Label, NamedBy, Open, Party, Process,
+    Endpoints, Event, Exec, Field, File, FileId, Flow, FlowReason, Held, HeldBy, Label, NamedBy, Open, Party, Process,
     ProcessKey, Server, Source, Trail, Transport, Workload, WorkloadKind,
 };
 use std::net::{IpAddr, Ipv4Addr};
@@ -44,8 +44,12 @@ pub fn full(category: Category) -> Event {
         *file = File { id: Some(FileId::default()), path: "/x.x".into(), classes: Classes(1), ..File::default() };
     }
     super::system::fill(&mut event.body);
+    if matches!(event.body, Body::Open(_)) {
+        event.brought = Some(true);
+    }
     if super::egress::holds(&event.body) {
         event.held = Some(Held { sources: 1, bytes: 1 });
+        event.trail = Some(Box::default());
     }
     let party = Party { key: ProcessKey::default(), executable: "/x".into() };
     if let Some(endpoints) = endpoints_mut(&mut event.body) {
@@ -160,6 +164,11 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
             has_held = true;
         } else if server_field(*field, value, &mut server) {
             has_server = true;
+        } else if *field == Field::FileBrought {
+            event.brought = value.as_bool();
+        } else if *field == Field::HeldBy {
+            let by = HeldBy::ALL.into_iter().find(|by| by.name() == text(value)).unwrap_or_default();
+            event.trail = Some(Box::new(Trail { by, ..Trail::default() }));
         } else if super::egress::set(*field, value, &mut egress) {
             has_egress = true;
         } else {
@@ -296,6 +305,9 @@ fn body_field(field: Field, value: &Value, body: &mut Body) {
     if let (Body::Open(open), Field::FileAccess) = (&mut *body, field) {
         let all = [Access::Read, Access::Write, Access::ReadWrite, Access::None];
         open.access = all.into_iter().find(|access| access.name() == text(value)).unwrap_or(Access::None);
+    }
+    if let (Body::Open(open), Field::FileCreated) = (&mut *body, field) {
+        open.created = value.as_bool() == Some(true);
     }
     super::system::set(field, value, body);
     if let Some(endpoints) = endpoints_mut(body) {

@@ -191,10 +191,16 @@ impl Graph {
             Body::Connect(connect) => (connect.socket_cookie, connect.label),
             Body::Flow(flow) => (flow.socket_cookie, flow.label),
             Body::Dns(dns) => (dns.socket_cookie, Label::default()),
+            // It was only just made: who made it is who it is about.
+            Body::Socket(_) => (0, Label::default()),
             _ => return None,
         };
         // Who sends is not always who made the socket.
-        let sender = self.sockets.get(&cookie).map(|sender| (Arc::clone(&sender.party), Arc::clone(&sender.holding)));
+        let sender = self
+            .sockets
+            .get(&cookie)
+            .filter(|_| cookie != 0)
+            .map(|sender| (Arc::clone(&sender.party), Arc::clone(&sender.holding)));
         let maker_unknown = event.actor.process.is_none_or(|key| self.processes.peek(&key).is_none());
         let maker = event.actor.process.and_then(|key| {
             let holding = self.processes.get(&key).map(|holder| Arc::clone(&holder.holding))?;

@@ -359,6 +359,15 @@ fn a_file_that_is_made_is_not_what_had_its_number_before() {
 }
 
 #[test]
+fn who_makes_a_socket_holds_what_it_holds() {
+    let socket = |pid| event(pid, Body::Socket(crate::event::SocketMade { family: 17, kind: 3, protocol: 3 }));
+    let mut graph = graph(&[open(1, model())]);
+    let (holding, trail) = graph.held(&socket(1)).expect("it opened the model");
+    assert_eq!((holding.bytes(), trail.by), (GIB, crate::event::HeldBy::Process));
+    assert!(graph.held(&socket(2)).is_none(), "another process");
+}
+
+#[test]
 fn a_source_that_is_made_anew_under_the_same_number_is_another_one() {
     let mut made = open(9, file(MODEL, "/models/b.gguf", 0, WEIGHTS));
     if let Body::Open(open) = &mut made.body {

@@ -1,5 +1,6 @@
 //! What belongs to which class, and who holds and sends how much.
 
+mod brought;
 mod candidates;
 mod classes;
 mod declared;

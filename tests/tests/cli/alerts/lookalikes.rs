@@ -1,7 +1,7 @@
 //! What resembles a deed and is none. Nothing here may be told at medium or above: people stop reading what cries wolf.
 
 use super::stage::{ACCOUNT, MODEL, Outcome, Stage};
-use std::io;
+use std::io::{self, Write};
 use std::net::TcpStream;
 use tests::scene::Network;
 use tests::sink::{Sink, Transport};
@@ -22,15 +22,19 @@ fn a_loader_that_loads() -> Outcome {
 fn a_server_that_answers() -> Outcome {
     let Some(stage) = Stage::set()? else { return Ok(()) };
     let address = format!("{}:8000", Network::INSIDE_V4);
-    // All of the weights leave, but somebody else asked for the connection.
-    let server = stage.begin(&["answer", "--read", MODEL, "--bind", &address])?;
-    let received = stage.network.outside.enter(|| -> io::Result<u64> {
-        let mut stream = until(PATIENCE, "the server answers", || TcpStream::connect(&address).ok())?;
-        io::copy(&mut stream, &mut io::sink())
-    })??;
-    let truth = server.truth()?;
-    assert_eq!(truth["bytes_sent"], received);
-    assert!(received > 1 << 20);
+    // A model server does not send out its weights: answers are a small share of them.
+    let deed =
+        ["serve", "--bind", &address, "--load", MODEL, "--connections", "4", "--answer", "100000", "--parts", "200"];
+    let server = stage.begin(&deed)?;
+    for _ in 0..4 {
+        let received = stage.network.outside.enter(|| -> io::Result<u64> {
+            let mut stream = until(PATIENCE, "the server listens", || TcpStream::connect(&address).ok())?;
+            stream.write_all(b"POST /v1/chat/completions HTTP/1.1\r\n\r\n")?;
+            io::copy(&mut stream, &mut io::sink())
+        })??;
+        assert_eq!(received, 100_000);
+    }
+    server.truth()?;
     stage.stays_silent()
 }
 
