@@ -146,6 +146,12 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Whether nobody asks for a connection of it, as far as the kernel side sees: what raw sockets send (ICMP, any IP protocol) passes
+    /// by the hooks of connect and sendmsg. Whoever sends there does so on their own account.
+    pub fn is_unasked(self) -> bool {
+        matches!(self, Transport::Other(_))
+    }
+
     /// From `IPPROTO_*`.
     pub fn from_protocol(protocol: u16) -> Transport {
         match protocol {

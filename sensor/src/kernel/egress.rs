@@ -95,7 +95,8 @@ fn event(key: &EgressKey, bytes: u64, grown: u64, now: BootTime) -> Option<Event
         family => Some(peer_address(family, &key.peer_address)?),
     };
     let transport = Transport::from_protocol(key.protocol);
-    let body = Body::Egress(EgressGrown { peer, transport, initiated: key.initiated != 0, bytes, grown });
+    let initiated = key.initiated != 0 || peer.is_some() && transport.is_unasked();
+    let body = Body::Egress(EgressGrown { peer, transport, initiated, bytes, grown });
     let cgroup = CgroupKey { hierarchy: key.hierarchy, id: key.cgroup };
     Some(Event::new(now, None, Actor { cgroup, ..Actor::default() }, body))
 }

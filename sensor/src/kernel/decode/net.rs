@@ -17,14 +17,15 @@ pub(super) fn connect(bytes: &[u8]) -> Result<Connect, Malformed> {
 
 pub(super) fn flow(bytes: &[u8]) -> Result<Flow, Malformed> {
     let (flow, _) = fixed::<record::Flow>(bytes, "flow")?;
+    let endpoints = endpoints(&flow.endpoints)?;
     Ok(Flow {
-        endpoints: endpoints(&flow.endpoints)?,
         socket_cookie: flow.cookie,
         bytes: flow.bytes,
         packets: flow.packets,
         first_time: BootTime(flow.first_time),
         reason: FlowReason::from_wire(flow.reason).ok_or(Malformed::Reason(flow.reason))?,
-        initiated: flow.flags & flow_flags::INITIATED != 0,
+        initiated: flow.flags & flow_flags::INITIATED != 0 || endpoints.transport.is_unasked(),
+        endpoints,
         owner_guessed: flow.flags & flow_flags::OWNER_GUESSED != 0,
         peers_merged: flow.flags & flow_flags::PEERS_MERGED != 0,
         label: label(&flow.held),

@@ -262,6 +262,15 @@ fn a_flow_is_what_left_so_far() {
 }
 
 #[test]
+fn what_a_raw_socket_sends_nobody_asked_for() {
+    for (protocol, expected) in [(6, false), (17, false), (1, true), (253, true)] {
+        let endpoints = record::Endpoints { protocol, ..samples::endpoints() };
+        let Body::Flow(flow) = body(&samples::flow(endpoints, 1, 0)) else { panic!() };
+        assert_eq!(flow.initiated, expected, "{protocol}");
+    }
+}
+
+#[test]
 fn a_cgroup_is_its_id_and_path() {
     let expected = Cgroup { key: CgroupKey { hierarchy: 0, id: 5151 }, path: "/a/b".into() };
     assert_eq!(body(&samples::cgroup("/a/b")), Body::Cgroup(expected));
