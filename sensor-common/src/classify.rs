@@ -293,7 +293,9 @@ mod tests {
 
     #[test]
     fn the_last_component_is_what_is_behind_the_last_slash() {
-        for (end, component) in [("ed/agent", "agent"), ("/a/b/cde", "cde"), ("whatever", "whatever"), ("agent", "agent")] {
+        for (end, component) in
+            [("ed/agent", "agent"), ("/a/b/cde", "cde"), ("whatever", "whatever"), ("agent", "agent")]
+        {
             let mut bytes = [0; 8];
             bytes[8 - end.len()..].copy_from_slice(end.as_bytes());
             let mut expected = [0; 8];

@@ -69,7 +69,7 @@ fn facts(told: &Told<'_>, expected: &Expected) -> Facts {
         bytes: (!tamper).then(|| bytes_told.is_some_and(|told| is_near(told, bytes_true))),
         source: Some(is_any(source, &expected.inodes)),
         reader: Some(is_one_of(reader, &expected.readers)),
-        sender: (!tamper).then(|| is_one_of(sender, &expected.senders)),
+        sender: (!expected.senders.is_empty()).then(|| is_one_of(sender, &expected.senders)),
         destination: (!tamper).then(|| goes_there(told, expected)),
     }
 }

@@ -2,10 +2,16 @@
 
 use super::destination::Place;
 use super::window::{Burst, Day, Month};
-use crate::event::{Process, ProcessKey, SavedAccount, SavedDestination, SavedHolding, Workload};
+use crate::event::{BootTime, Process, ProcessKey, SavedAccount, SavedDestination, SavedHolding, Workload};
 use crate::provenance::holdings::Holding;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Reports of bytes that are kept in case somebody turns out to have held something.
+const BEFORE: usize = 64;
+/// How long they are.
+const LATE: Duration = Duration::from_secs(60);
 
 /// Whose account a workload is charged to: its pod, unit or job if it has one, else its container. The container's id alone would
 /// begin anew with every restart of it. What outlives the pod as well (namespace, owner and image) is not known to the agent yet; when
@@ -28,6 +34,9 @@ const HOLDING_KEPT: u64 = 30 * 86_400;
 /// What has been sent.
 #[derive(Debug, Default)]
 pub(super) struct Account {
+    /// What went to undeclared destinations just before anybody was known to hold something: reports of opens can come late, and so
+    /// can the look into a file.
+    before: VecDeque<(BootTime, u64)>,
     /// To undeclared destinations, initiated, since the sender held weights.
     pub burst: Burst,
     pub day: Day,
@@ -61,6 +70,20 @@ struct Kept {
 }
 
 impl Account {
+    /// So many bytes went to undeclared destinations, and nobody is known to hold anything.
+    pub fn note(&mut self, time: BootTime, bytes: u64) {
+        while self.before.len() >= BEFORE || self.before.front().is_some_and(|(first, _)| time.since(*first) > LATE) {
+            self.before.pop_front();
+        }
+        self.before.push_back((time, bytes));
+    }
+
+    /// Somebody held something since then: what went after that.
+    pub fn take_since(&mut self, time: BootTime) -> u64 {
+        let noted = std::mem::take(&mut self.before);
+        noted.into_iter().filter(|(at, _)| *at >= time).fold(0, |sum, (_, bytes)| sum.saturating_add(bytes))
+    }
+
     /// Remembers what a workload holds; true if that is news.
     pub fn keep(&mut self, workload: &str, holding: &Holding, time: u64) -> bool {
         let found = self.holdings.iter_mut().find(|kept| *kept.workload == *workload);
@@ -148,6 +171,7 @@ impl Account {
     pub fn restored(saved: &SavedAccount, time: u64) -> Account {
         let row = |row: &SavedDestination| (Place::restored(&row.place), Row::restored(row, time));
         Account {
+            before: VecDeque::new(),
             burst: Burst::restored(&saved.burst, time),
             day: Day::restored(&saved.day, time),
             month: Month::restored(&saved.month, time),

@@ -61,6 +61,16 @@ const REPEATED: u64 = 16;
 /// And so much more, for sources whose size is not known.
 const UNKNOWN_SIZE: u64 = 64 << 10;
 
+/// Charges bytes to undeclared destinations to an account that holds so much. More of it than there is cannot leave, however it is
+/// written.
+fn exfil(account: &mut Account, holding: &Holding, bytes: u64, time: u64) {
+    let most = holding.bytes.saturating_mul(REPEATED).saturating_add(UNKNOWN_SIZE);
+    let bytes = bytes.min(most.saturating_sub(account.month.sum(time)));
+    account.burst.add(time, bytes);
+    account.day.add(time, bytes);
+    account.month.add(time, bytes);
+}
+
 /// What has left.
 #[derive(Debug)]
 pub struct Ledger {
@@ -119,8 +129,10 @@ impl Ledger {
     pub fn hold(&mut self, event: &Event, holding: &Holding) {
         self.advance(event.time);
         let (Some(workload), time) = (event.workload.as_deref(), self.time) else { return };
-        let changed = self.account(&account_of(workload), true).is_some_and(|a| a.keep(&workload.id, holding, time));
-        self.changed |= changed;
+        let Some(account) = self.account(&account_of(workload), true) else { return };
+        let late = account.take_since(event.time);
+        exfil(account, holding, late, time);
+        self.changed |= account.keep(&workload.id, holding, time) | (late > 0);
     }
 
     /// What the event's workload held before the agent started: it may hold it still.
@@ -154,16 +166,14 @@ impl Ledger {
             account.touch(&workload.id, time);
             match initiated {
                 true if entry.is_none() => {
-                    // More of it than there is cannot leave, however it is written.
-                    let most = holding.bytes.saturating_mul(REPEATED).saturating_add(UNKNOWN_SIZE);
-                    let bytes = bytes.min(most.saturating_sub(account.month.sum(time)));
-                    account.burst.add(time, bytes);
-                    account.day.add(time, bytes);
-                    account.month.add(time, bytes);
+                    exfil(account, holding, bytes, time);
                 }
                 true => {}
                 false => account.accepted.add(time, bytes),
             }
+        }
+        if holding.is_none() && initiated && entry.is_none() && bytes > 0 {
+            account.note(event.time, bytes);
         }
         let is_new = bytes > 0 && !account.rows.contains_key(&place);
         let merged = if is_new && account.rows.len() >= limit { account.shrink(limit - limit / 4) } else { 0 };

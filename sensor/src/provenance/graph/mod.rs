@@ -327,11 +327,11 @@ impl Graph {
         }
     }
 
-    /// Whether a file was written, nearly all of it, by somebody who held something: then it is what came from there, though it looks like
+    /// Whether a file was written, half of it at least (encoded it is longer), by somebody who held something: then it is what came from there, though it looks like
     /// weights of its own.
     fn is_copy(&self, file: &File) -> bool {
         let thing = file.id.and_then(|id| self.carriers.peek(&id)).filter(|thing| !thing.source);
-        thing.is_some_and(|thing| thing.holding.bytes() >= file.size / 10 * 9 && !thing.holding.is_empty())
+        thing.is_some_and(|thing| thing.holding.bytes() >= file.size / 2 && !thing.holding.is_empty())
     }
 
     /// The number of a file as a source; a new one if it is not known as one.

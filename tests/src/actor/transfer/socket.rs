@@ -4,8 +4,8 @@ use super::{BYTES, Done, Way, What, by_ring as ringed, content, moved, moved_at_
 use crate::actor::uring::{Mode, Ring};
 use io_uring::{opcode, types::Fd};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-    SocketFlags, SocketType, recv, recvmsg, send, sendmsg, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType, recv, recvmsg, send, sendmsg, socketpair,
 };
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
@@ -87,9 +87,7 @@ pub fn many() -> io::Result<Done> {
     // SAFETY: as many messages as said, whose parts are in `content`, which lives on.
     all(unsafe { libc::sendmmsg(to.as_raw_fd(), messages.as_mut_ptr(), MESSAGES as u32, 0) })?;
     // SAFETY: the same; nothing else refers to `content`.
-    all(unsafe {
-        libc::recvmmsg(from.as_raw_fd(), messages.as_mut_ptr(), MESSAGES as u32, 0, std::ptr::null_mut())
-    })?;
+    all(unsafe { libc::recvmmsg(from.as_raw_fd(), messages.as_mut_ptr(), MESSAGES as u32, 0, std::ptr::null_mut()) })?;
     let most = MESSAGES as u64 * MESSAGE;
     Ok(Ok(vec![moved_at_most(Way::Out, &from, most)?, moved_at_most(Way::In, &from, most)?]))
 }
