@@ -2,11 +2,7 @@
 //! no room for nor one that is not due yet leaves bytes uncounted.
 
 use aya_ebpf::{
-    EbpfContext,
-    bindings::BPF_NOEXIST,
-    btf_maps::HashMap,
-    helpers::generated::bpf_skb_cgroup_id,
-    macros::btf_map,
+    EbpfContext, bindings::BPF_NOEXIST, btf_maps::HashMap, helpers::generated::bpf_skb_cgroup_id, macros::btf_map,
     programs::SkBuffContext,
 };
 use sensor_common::flow::{self, EgressKey, EgressRestKey};
@@ -75,7 +71,9 @@ fn add<K, const N: usize>(map: &'static HashMap<K, u64, N>, key: &K, bytes: u64)
         Some(place) => {
             // SAFETY: a value of a preallocated hash map stays readable and writable, and is 8-byte aligned. Other CPUs add too:
             // atomically, by an instruction that every kernel has (`BPF_XADD`), and Rust's atomics for this target have not.
-            unsafe { core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) place, in(reg) bytes, options(nostack)) };
+            unsafe {
+                core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) place, in(reg) bytes, options(nostack))
+            };
             true
         }
         None => false,

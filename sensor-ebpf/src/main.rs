@@ -9,6 +9,10 @@
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
+#![allow(
+    clippy::needless_borrows_for_generic_args,
+    reason = "by value a key or a value would be on the stack, which has 512 bytes"
+)]
 
 mod bpf;
 mod budget;

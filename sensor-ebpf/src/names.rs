@@ -77,7 +77,8 @@ fn send_dns<const N: usize>(
         let length = copy(context, record, payload.offset, payload.bytes);
         // SAFETY: in place in the ring; all of the fixed part is written.
         let dns = unsafe { &mut (*record).fixed };
-        let hook = if direction as u32 == DnsDirection::Query as u32 { Hook::CgroupSkb } else { Hook::CgroupSkbIngress };
+        let hook =
+            if direction as u32 == DnsDirection::Query as u32 { Hook::CgroupSkb } else { Hook::CgroupSkbIngress };
         begin(&mut dns.header, owner, Kind::Dns, hook, size_of::<Copied<Dns, N>>());
         dns.endpoints = payload.ends;
         dns.cookie = cookie;

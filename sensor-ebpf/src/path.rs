@@ -58,7 +58,10 @@ unsafe fn step<const MASK: u32>(buffer: *mut u8, walk: &mut Walk) -> bool {
         walk.flags = path_flags::FAULT;
         return true;
     }
-    walk.length += read as u64 & (2 * SLACK as u64 - 1);
+    // At most MASK, since the walk is over before there is no room for another component. Said with one and the same bound in every
+    // round, so that the verifier sees one state where it would see one for each number of components and mounts so far: before 6.8 it
+    // compares the bounds of all scalars in programs with functions (`mark_all_scalars_precise`), and a million instructions are its end.
+    walk.length = bounded::<MASK>(at + (read as u64 & (2 * SLACK as u64 - 1)));
     if walk.dentry == parent {
         // In no tree (`d_alloc_pseudo`): memfd, pipe, socket. Or a directory that was unmounted lazily.
         walk.flags = path_flags::PSEUDO;

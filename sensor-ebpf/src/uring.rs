@@ -192,10 +192,7 @@ pub fn on_uring_submit(context: BtfTracePointContext) -> i32 {
     let skip = config!(uring_skip_flag);
     let operation = operation(request);
     if config!(uring_shape) == uring_shape::USER_DATA
-        && (is_open(operation)
-            || moves(operation)
-            || operation == uring_op::SOCKET
-            || operation == uring_op::FTRUNCATE)
+        && (is_open(operation) || moves(operation) || operation == uring_op::SOCKET || operation == uring_op::FTRUNCATE)
     {
         let (ring, user_data) = (read(request + offset!(uring_ctx)), read(request + offset!(uring_user_data)));
         if URING_REQUESTS.insert(UringKey { ring, user_data }, request, 0).is_err() && admit(Kind::Open) {

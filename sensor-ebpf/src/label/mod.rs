@@ -120,8 +120,7 @@ pub fn opened(file: &File, classes: u32, (carried, most): (u32, u64)) -> bool {
     let tgid = task_load::<u32>(offset!(task_tgid));
     let bytes = if classes == 0 && most < file.size { most } else { file.size };
     // Opened twice, it is held once: the reads of what it had then tell nothing new either.
-    let pair =
-        TransferKey { inode: key.inode, device: key.device, tgid, direction: Direction::In as u32, reserved: 0 };
+    let pair = TransferKey { inode: key.inode, device: key.device, tgid, direction: Direction::In as u32, reserved: 0 };
     let next_report = file.size + 1;
     let mut new = bytes;
     // SAFETY: as in `holder`.

@@ -14,10 +14,14 @@ use crate::globals::{bounded, get, offset, read, read_user};
 use crate::header::{self, excluded};
 use crate::scratch::{self, Slot};
 use crate::{files, ring};
+use aya_ebpf::{btf_maps::PerCpuArray, macros::btf_map};
+use core::ptr;
 use sensor_common::classify::{CLASSES, InodeKey};
 use sensor_common::config::{ABSENT, Action, uring_op};
 use sensor_common::count::Outcome;
-use sensor_common::label::{COOKIE, Carrier, Direction, Label, NAMED, NOT_ACCEPTED, PERHAPS, TransferKey, Transferred, label_flags};
+use sensor_common::label::{
+    COOKIE, Carrier, Direction, Label, NAMED, NOT_ACCEPTED, PERHAPS, TransferKey, Transferred, label_flags,
+};
 use sensor_common::record::{File, Hook, Kind, PATH_MAX, Path, Transfer, transfer_flags};
 
 /// `PROT_READ`, `PROT_WRITE`, `MAP_TYPE`, `MAP_SHARED`, `MAP_SHARED_VALIDATE`, `MAP_ANONYMOUS` (include/uapi/asm-generic/mman-common.h,
@@ -35,6 +39,8 @@ const FICLONERANGE: u64 = 0x4020_940d;
 /// What a message can have at most, where the number of messages is known and not that of their bytes: more than a unix socket's
 /// buffer takes by default (`net.core.wmem_max`).
 const MESSAGE: u64 = 1 << 20;
+/// A descriptor is an int.
+const DESCRIPTOR: u64 = 0xffff_ffff;
 /// No descriptor.
 const NONE: u64 = u64::MAX;
 /// The first report after so many bytes more.
@@ -53,93 +59,130 @@ struct Move {
     hook: Hook,
 }
 
+/// What a system call moved, between which descriptors and the process.
+#[repr(C)]
+struct Ends {
+    /// What the process took from; [`NONE`] for nothing.
+    from: u64,
+    /// What it gave to; the same.
+    to: u64,
+    bytes: u64,
+    /// Where what it gave goes, a `struct sockaddr *` of the process's; 0: that is the descriptor's to know.
+    address: u64,
+    /// [`transfer_flags`]
+    flags: u64,
+}
+
+/// In a map, so that the verifier does not know what is in it by which way: else it would go through all that follows once for each.
+#[btf_map]
+static ENDS: PerCpuArray<Ends, 1> = PerCpuArray::new();
+
 /// A system call returned that moves bytes from one descriptor to another, or to or from the process's memory.
 #[inline(always)]
 pub fn called(call: &Call) {
+    // SAFETY: this program's own element of this CPU's copy; nothing else refers to it while the program runs.
+    let Some(ends) = ENDS.get_ptr_mut(0).map(|ends| unsafe { &mut *ends }) else { return };
+    if !sort(call, ends) {
+        return;
+    }
+    // SAFETY: a reference is valid to read. Volatile, so that they are read from the map.
+    let ends = unsafe { ptr::read_volatile(ends) };
+    if ends.from != NONE {
+        took_from(ends.from, ends.bytes, ends.flags as u32);
+    }
+    if ends.to != NONE {
+        gave_to(ends.to, ends.bytes, ends.flags as u32, ends.address);
+    }
+}
+
+/// Finds out what a system call moved. False for nothing that is to be looked at any more.
+#[inline(never)]
+fn sort(call: &Call, ends: &mut Ends) -> bool {
     const READ: u8 = Action::Read as u8;
     const READ_MANY: u8 = Action::ReadMany as u8;
     const WRITE: u8 = Action::Write as u8;
     const WRITE_MANY: u8 = Action::WriteMany as u8;
     const SENDFILE: u8 = Action::Sendfile as u8;
+    const SPLICE: u8 = Action::Splice as u8;
+    const TEE: u8 = Action::Tee as u8;
     const VMSPLICE: u8 = Action::Vmsplice as u8;
     const IOCTL: u8 = Action::Ioctl as u8;
     const SENDTO: u8 = Action::Sendto as u8;
     const SENDMSG: u8 = Action::Sendmsg as u8;
     const MMAP: u8 = Action::Mmap as u8;
+    // At its end a file gives nothing, and nor does who writes nothing.
+    if call.result == 0 && call.action != IOCTL {
+        return false;
+    }
+    let first = call.argument(0) & DESCRIPTOR;
+    *ends = Ends { from: NONE, to: NONE, bytes: call.result, address: 0, flags: 0 };
     match call.action {
-        IOCTL => cloned(call),
-        // At its end a file gives nothing, and nor does who writes nothing.
-        _ if call.result == 0 => (),
-        READ => took_from(call.argument(0), call.result, 0),
-        WRITE => gave_to(call.argument(0), call.result, 0, 0),
-        SENDTO => gave_to(call.argument(0), call.result, 0, call.argument(4)),
+        READ => ends.from = first,
+        WRITE => ends.to = first,
+        SENDTO => (ends.to, ends.address) = (first, call.argument(4)),
         // `struct user_msghdr` begins with the address.
-        SENDMSG if !call.is_compat() => gave_to(call.argument(0), call.result, 0, read_user(call.argument(1))),
-        SENDMSG => gave_to(call.argument(0), call.result, 0, read_user::<u32>(call.argument(1)).into()),
-        READ_MANY => took_from(call.argument(0), call.result * MESSAGE, transfer_flags::BOUND),
-        WRITE_MANY => gave_to(call.argument(0), call.result * MESSAGE, transfer_flags::BOUND, 0),
-        SENDFILE..=VMSPLICE => moved(call),
-        MMAP => mapped(call),
-        _ => (),
-    }
-}
-
-/// Between two descriptors, past the process's memory: as if it went through it.
-#[inline(never)]
-fn moved(call: &Call) {
-    const SENDFILE: u8 = Action::Sendfile as u8;
-    const SPLICE: u8 = Action::Splice as u8;
-    const TEE: u8 = Action::Tee as u8;
-    let first = call.argument(0);
-    let (from, to) = match call.action {
-        SENDFILE => (call.argument(1), first),
-        SPLICE => (first, call.argument(2)),
-        TEE => (first, call.argument(1)),
+        SENDMSG if call.is_compat() => {
+            (ends.to, ends.address) = (first, read_user::<u32>(call.argument(1)).into());
+        }
+        SENDMSG => (ends.to, ends.address) = (first, read_user(call.argument(1))),
+        READ_MANY | WRITE_MANY => {
+            ends.bytes = call.result * MESSAGE;
+            ends.flags = transfer_flags::BOUND.into();
+            if call.action == READ_MANY {
+                ends.from = first;
+            } else {
+                ends.to = first;
+            }
+        }
+        // Between two descriptors, past the process's memory: as if it went through it.
+        SENDFILE => (ends.from, ends.to) = (call.argument(1) & DESCRIPTOR, first),
+        SPLICE => (ends.from, ends.to) = (first, call.argument(2) & DESCRIPTOR),
+        TEE => (ends.from, ends.to) = (first, call.argument(1) & DESCRIPTOR),
         // Of a pipe one end only can be written to.
-        _ if read::<u32>(files::of_descriptor(first) + offset!(file_mode)) & FMODE_WRITE != 0 => (NONE, first),
-        _ => (first, NONE),
-    };
-    if from != NONE {
-        took_from(from, call.result, 0);
+        VMSPLICE if read::<u32>(files::of_descriptor(first) + offset!(file_mode)) & FMODE_WRITE != 0 => ends.to = first,
+        VMSPLICE => ends.from = first,
+        IOCTL => return cloned(call, ends),
+        MMAP => return mapped(call, ends),
+        _ => return false,
     }
-    if to != NONE {
-        gave_to(to, call.result, 0, 0);
-    }
+    true
 }
 
 /// `ioctl(FICLONE)`: the file got the blocks of another one.
 #[inline(always)]
-fn cloned(call: &Call) {
+fn cloned(call: &Call, ends: &mut Ends) -> bool {
     let command = call.argument(1) & 0xffff_ffff;
     if command != FICLONE && command != FICLONERANGE {
-        return;
+        return false;
     }
-    // `struct file_clone_range` begins with the descriptor.
-    let from = if command == FICLONE { call.argument(2) } else { read_user::<u64>(call.argument(2)) };
-    let file = files::of_descriptor(from & 0xffff_ffff);
-    let size: u64 = read(read::<u64>(file + offset!(file_inode)) + offset!(inode_size));
-    // A range is at most the whole.
-    let flags = if command == FICLONE { 0 } else { transfer_flags::BOUND };
-    took_from(from & 0xffff_ffff, size, flags);
-    gave_to(call.argument(0), size, flags, 0);
+    // `struct file_clone_range` begins with the descriptor. A range is at most the whole.
+    let from = if command == FICLONE { call.argument(2) } else { read_user::<u64>(call.argument(2)) } & DESCRIPTOR;
+    let file = files::of_descriptor(from);
+    (ends.from, ends.to) = (from, call.argument(0) & DESCRIPTOR);
+    ends.bytes = read(read::<u64>(file + offset!(file_inode)) + offset!(inode_size));
+    ends.flags = if command == FICLONE { 0 } else { transfer_flags::BOUND.into() };
+    true
 }
 
-/// A file was mapped. What is private and only read is as if it were read; what is shared stays in touch.
-#[inline(never)]
-fn mapped(call: &Call) {
+/// A file was mapped. What is private or only read is as if it were read; what is shared stays in touch.
+#[inline(always)]
+fn mapped(call: &Call, ends: &mut Ends) -> bool {
     let (length, protection, flags) = (call.argument(1), call.argument(2), call.argument(3));
     if flags & MAP_ANONYMOUS != 0 || call.argument(4) as i32 == -1 {
-        return;
+        return false;
     }
-    let file = files::of_descriptor(call.argument(4) & 0xffff_ffff);
-    if file == 0 {
-        return;
-    }
+    ends.from = call.argument(4) & DESCRIPTOR;
+    ends.bytes = length;
+    ends.flags = u64::from(transfer_flags::MAPPED | transfer_flags::BOUND);
     let shared = flags & MAP_TYPE == MAP_SHARED || flags & MAP_TYPE == MAP_SHARED_VALIDATE;
     if shared && protection & PROT_WRITE != 0 {
-        return stays_in_touch(file, length);
+        let file = files::of_descriptor(ends.from);
+        if file != 0 {
+            stays_in_touch(file, length);
+        }
+        return false;
     }
-    took(&Move { file, bytes: length, to: 0, flags: transfer_flags::MAPPED | transfer_flags::BOUND, hook: Hook::SysExit });
+    true
 }
 
 /// A file is mapped, shared and writable, whoever holds what by now: the agent is told, once for each process and file.
@@ -168,9 +211,9 @@ fn stays_in_touch(file: u64, length: u64) {
 #[inline(never)]
 fn took_from(descriptor: u64, bytes: u64, flags: u32) {
     let hook = Hook::SysExit;
-    match files::of_small_descriptor(descriptor & 0xffff_ffff) {
+    match files::of_small_descriptor(descriptor) {
         Some(file) => took_typed(&Move { file, bytes, to: 0, flags, hook }),
-        None => took_untyped(&Move { file: files::of_descriptor(descriptor & 0xffff_ffff), bytes, to: 0, flags, hook }),
+        None => took_untyped(&Move { file: files::of_descriptor(descriptor), bytes, to: 0, flags, hook }),
     }
 }
 
@@ -179,7 +222,7 @@ fn took_from(descriptor: u64, bytes: u64, flags: u32) {
 fn gave_to(descriptor: u64, bytes: u64, flags: u32, to: u64) {
     // Most processes hold nothing.
     if holder(tgid()).is_some() {
-        gave(&Move { file: files::of_descriptor(descriptor & 0xffff_ffff), bytes, to, flags, hook: Hook::SysExit });
+        gave(&Move { file: files::of_descriptor(descriptor), bytes, to, flags, hook: Hook::SysExit });
     }
 }
 
@@ -256,11 +299,11 @@ fn is_new(key: &InodeKey, tgid: u32, bytes: u64) -> bool {
     let direction = Direction::In as u32;
     let pair = TransferKey { inode: key.inode, device: key.device, tgid, direction, reserved: 0 };
     // SAFETY: a value of a preallocated hash map stays readable and writable.
-    if let Some(known) = TRANSFERS.get_ptr_mut(&pair).map(|known| unsafe { &mut *known }) {
-        if known.bytes + bytes < known.next_report {
-            add(&mut known.bytes, bytes);
-            return false;
-        }
+    if let Some(known) = TRANSFERS.get_ptr_mut(&pair).map(|known| unsafe { &mut *known })
+        && known.bytes + bytes < known.next_report
+    {
+        add(&mut known.bytes, bytes);
+        return false;
     }
     true
 }
@@ -375,11 +418,15 @@ fn tell(found: &Move, object: &Object, classes: u32, direction: Direction, until
     };
     transfer.path = Path { len: 0, flags: 0 };
     transfer.file = File::ZERO;
-    transfer.carrier = object.carrier;
-    if object.carrier == 0 {
-        // Known by its label: what it is, its file tells.
-        transfer.carrier = object::carrier(found.file);
-    }
+    // Known by its label: what it is, its file tells.
+    transfer.carrier = if object.carrier == 0 { object::carrier(found.file) } else { object.carrier };
+    transfer.cookie = if object.key.device == COOKIE { object.key.inode } else { 0 };
+    transfer.classes = classes & (CLASSES | PERHAPS);
+    transfer.direction = direction as u32;
+    (transfer.bytes, transfer.until) = (before(until), until);
+    transfer.flags = found.flags;
+    transfer.reserved = 0;
+    // The path last: its walk is what the verifier takes longest for, once for each state that it comes there in.
     let mut end = 0;
     if object.key.device == NOT_ACCEPTED || object.key.device == NAMED {
         transfer.file.inode = object.key.inode;
@@ -395,12 +442,6 @@ fn tell(found: &Move, object: &Object, classes: u32, direction: Direction, until
             end = at;
         }
     }
-    transfer.cookie = if object.key.device == COOKIE { object.key.inode } else { 0 };
-    transfer.classes = classes & (CLASSES | PERHAPS);
-    transfer.direction = direction as u32;
-    (transfer.bytes, transfer.until) = (before(until), until);
-    transfer.flags = found.flags;
-    transfer.reserved = 0;
     let size = size_of::<Transfer>() as u64 + bounded::<{ PATH_MAX as u32 }>(end);
     header::fill(&mut transfer.header, Kind::Transfer, found.hook, size as u32);
     // SAFETY: the scratch space has room for a record and a path.

@@ -91,7 +91,7 @@ impl Account {
     }
 
     fn dropped(&self, kind: &str) -> u64 {
-        ["ring_full", "fault", "table_full"].iter().map(|cause| self.count(kind, cause)).sum()
+        ["ring_full", "over_budget", "fault", "table_full"].iter().map(|cause| self.count(kind, cause)).sum()
     }
 
     /// For every kind of event the sum is exact; what was dropped was told of; what was sent of `kinds` came out.

@@ -23,6 +23,7 @@ const BRIEF: &[&str] = &[
     "network::tcp",
     "opens::every_way_and_every_name_in_a_container_is_one_file",
     "opens::io_uring_by_the_kernels_own_threads",
+    "transfers::every_way_is_told_once_with_what_moved",
     "lifecycle::sigkill_leaves_nothing_attached",
 ];
 
