@@ -167,7 +167,8 @@ fn a_storm_of_opens_that_is_too_much() -> Outcome {
         return Ok(());
     }
     let account = open_storm(&["--ring-size", "1"], true, 100_000)?;
-    assert!(account.count("open", "ring_full") > 0, "nothing was dropped: the test shows nothing");
+    // All by one cgroup: its budget ends before the ring does, which has room for others.
+    assert!(account.count("open", "over_budget") > 0, "nothing was dropped: the test shows nothing");
     Ok(())
 }
 

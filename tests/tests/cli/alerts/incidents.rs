@@ -112,7 +112,8 @@ fn a_theft_is_one_incident_that_names_reader_sender_file_and_destination() -> Ou
     };
     let ids = texts(alerts.iter().chain(&records).map(|one| one.get("weir.incident.id").clone()));
     assert_eq!(ids.len(), 1, "{ids:?}");
-    assert_eq!(*record.get("weir.incident.level"), "high");
+    // Reading and sending are high together; that all of it left, the sums say, and that is critical.
+    assert_eq!(*record.get("weir.incident.level"), "critical");
     assert_eq!(*record.get("weir.incident.sources"), json!([MODEL]));
     assert_eq!(*record.get("weir.incident.destinations"), json!([to]));
     assert!(record.get("weir.incident.bytes").as_u64() > Some(0));
