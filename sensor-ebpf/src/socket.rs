@@ -15,8 +15,10 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use core::ffi::c_void;
 use core::ptr;
+use sensor_common::classify::InodeKey;
 use sensor_common::count::Outcome;
 use sensor_common::flow::{Counters, Socket};
+use sensor_common::label::COOKIE;
 use sensor_common::record::{Endpoints, Flow, FlowReason, Header, Hook, Kind, flow_flags};
 
 const IPPROTO_TCP: u16 = 6;
@@ -96,6 +98,7 @@ pub fn on_sock_release(context: SockContext) -> i32 {
         let flags = socket.flags | if protocol == IPPROTO_TCP { 0 } else { flow_flags::PEERS_MERGED };
         close(cookie, socket, Hook::CgroupSockRelease, flags);
     }
+    label::forget(&of_cookie(cookie));
     1
 }
 
@@ -114,11 +117,18 @@ pub fn on_sock_state(context: BtfTracePointContext) -> i32 {
     }
     // SAFETY: the argument is a `struct sock *` to the verifier.
     let Some(socket) = (unsafe { get(sock as *mut c_void, false) }) else { return 0 };
+    let cookie: u64 = read(sock + offset!(sock_cookie));
     if socket.counters.bytes > 0 {
-        let cookie: u64 = read(sock + offset!(sock_cookie));
         close(cookie, socket, Hook::InetSockSetState, socket.flags);
     }
+    label::forget(&of_cookie(cookie));
     0
+}
+
+/// Under which it is known what was given to a socket.
+#[inline(always)]
+fn of_cookie(cookie: u64) -> InodeKey {
+    InodeKey { inode: cookie, device: COOKIE, reserved: 0 }
 }
 
 #[inline(always)]

@@ -3,6 +3,7 @@
 //! Everything with side effects is here or in the modules named here: it asks the system what it needs to know, loads the
 //! programs, pushes what they send through the [`Line`], and shows what comes out. Time and I/O end here.
 
+mod carriers;
 mod ledger_file;
 mod open_files;
 mod recognition;
@@ -21,6 +22,7 @@ use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Hooks, Labels,
 use crate::line::{Limits, Line};
 use crate::provenance::graph::Mark;
 use crate::provenance::{ClassTable, ClassesError};
+use carriers::Carriers;
 use ledger_file::LedgerFile;
 use recognition::Recognition;
 use std::collections::VecDeque;
@@ -41,6 +43,10 @@ pub struct Settings {
     pub rules: Vec<PathBuf>,
     /// Size of the ring buffer, bytes.
     pub ring_bytes: u32,
+    /// Most things that carry something of which the kernel side knows.
+    pub carriers: u32,
+    /// What nobody used for so long is taken out when it is gone and there is little room.
+    pub carrier_idle: Duration,
     /// A flow's bytes before its second report.
     pub flow_floor: u32,
     /// Say at the end what became of every event.
@@ -126,6 +132,7 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         ledger,
         guard: Some(Guard::new(&loaded.programs)),
         tables: loaded.tables,
+        carriers: Carriers::new(&loaded.labels, settings.carrier_idle).map_err(kernel::LoadError::from)?,
         labels: loaded.labels,
         recognition,
         programs: loaded.programs,
@@ -187,6 +194,7 @@ struct Agent {
     guard: Option<Guard>,
     tables: Tables,
     labels: Labels,
+    carriers: Carriers,
     recognition: Recognition,
     before: kernel::Totals,
     before_time: BootTime,
@@ -299,6 +307,7 @@ impl Agent {
         if self.line.is_due(now) {
             self.push_tick(now, false)?;
         }
+        self.carriers.keep_house(now, &mut self.labels);
         self.output.console.flush()?;
         // Otherwise known at the next alert only, which may take a month.
         if system::reader_has_gone() { Err(OutputError::Closed) } else { Ok(()) }
@@ -344,7 +353,9 @@ impl Agent {
         result?;
         if self.statistics {
             let looks = self.recognition.statistics(self.line.candidates());
-            self.output.console.statistics(&self.before, &looks)?;
+            self.output
+                .console
+                .statistics(&self.before, &[("looks", looks), ("carriers", self.carriers.statistics())])?;
         }
         Ok(())
     }

@@ -36,6 +36,8 @@ pub struct Bounded<K, V> {
     retired: VecDeque<(BootTime, K)>,
     limit: usize,
     linger: Duration,
+    /// So many may linger.
+    lingering: usize,
     /// Bytes that all entries may have together, and have.
     budget: usize,
     bytes: usize,
@@ -57,6 +59,7 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
             retired: VecDeque::new(),
             limit: limit.max(1),
             linger,
+            lingering: (limit / 4).max(LINGERING_MIN),
             budget: usize::MAX,
             bytes: 0,
             evictions: Evictions::default(),
@@ -67,6 +70,12 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
     #[must_use]
     pub fn with_budget(self, budget: usize) -> Self {
         Bounded { budget, ..self }
+    }
+
+    /// The same map, in which all entries may linger: where the retired are worth keeping as long as there is room.
+    #[must_use]
+    pub fn lingering(self) -> Self {
+        Bounded { lingering: usize::MAX, ..self }
     }
 
     /// Entries in it, retired ones included.
@@ -152,9 +161,16 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
                 self.drop_void();
             }
             self.retired.push_back((time, key.clone()));
-            if self.retired.len() > (self.limit / 4).max(LINGERING_MIN) && self.pop_retired() {
+            if self.retired.len() > self.lingering && self.pop_retired() {
                 self.evictions.retired += 1;
             }
+        }
+    }
+
+    /// The subject of `key` is there after all: the entry stays.
+    pub fn revive(&mut self, key: &K) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.retired = None;
         }
     }
 
@@ -306,6 +322,22 @@ mod tests {
         map.set(4, 'f', 3);
         map.advance(BootTime(40 * SECOND));
         assert_eq!((map.len(), map.bytes, map.evictions().expired), (0, 0, 1), "what is set stays retired");
+    }
+
+    #[test]
+    fn all_may_linger_where_that_is_wanted_and_what_is_revived_stays() {
+        let mut map = map(400).lingering();
+        for key in 0..400 {
+            map.insert(key, 'x');
+            map.retire(&key, BootTime(SECOND));
+        }
+        assert_eq!((map.len(), map.evictions().retired), (400, 0));
+        map.revive(&0);
+        map.insert(400, 'y');
+        assert_eq!((map.peek(&0), map.peek(&1), map.evictions().retired), (Some(&'x'), None, 1));
+        map.retire(&0, BootTime(2 * SECOND));
+        map.advance(BootTime(31 * SECOND));
+        assert_eq!((map.peek(&0), map.len()), (Some(&'x'), 2), "retired later than the others");
     }
 
     #[test]

@@ -149,6 +149,11 @@ impl Line {
         self.candidates.counts()
     }
 
+    /// State and losses of what is known of who holds what, and of what has left.
+    pub fn provenance(&self) -> provenance::Counts {
+        self.tracer.counts()
+    }
+
     /// The egress ledger as it is to be kept over restarts, if it has changed since this was last asked. It comes back as
     /// [`crate::event::LedgerRestored`].
     pub fn save_ledger(&mut self) -> Option<SavedLedger> {

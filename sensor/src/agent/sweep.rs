@@ -9,7 +9,7 @@
 //! Inode numbers alone are compared, not devices: stat(2) tells another device than the kernel's on btrfs and overlayfs. It keeps a
 //! little too much, never too little.
 //!
-//! To be run on a thread of its own ([`Sweeper`]), when the table is more than half full: a walk takes some microseconds a
+//! Run on a thread of its own ([`Sweeper`], by [`super::carriers`]), when the table is more than half full: a walk takes some microseconds a
 //! descriptor.
 
 mod walk;
@@ -26,7 +26,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
 
-/// What nobody used for so long may be gone; what was used since is not looked at.
+/// What nobody used for so long may be gone, unless the sensor is told another time; what was used since is not looked at.
 pub const IDLE: Duration = Duration::from_secs(600);
 /// Entries that are judged in one sweep; the others stay until the next.
 pub const ENTRIES_MAX: usize = 1 << 20;
@@ -100,7 +100,7 @@ impl Holders {
                 // What has a name can be opened again, as long as its file system is there.
                 Kind::File { unlinked: false } => unmounted(),
             };
-            nameless && entry.idle >= IDLE && !self.inodes.contains(&entry.key.inode)
+            nameless && !self.inodes.contains(&entry.key.inode)
         };
         entries.iter().filter(is_gone).map(|entry| entry.key).collect()
     }
@@ -112,6 +112,8 @@ pub struct Sweep {
     proc: PathBuf,
     /// Inode number of the pid namespace that `proc` has to show.
     namespace: u64,
+    /// What was used since is left alone.
+    idle: Duration,
 }
 
 /// `PROC_PID_INIT_INO` (include/linux/proc_ns.h): the inode number of the initial pid namespace, fixed since 3.8.
@@ -119,7 +121,7 @@ const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
 impl Default for Sweep {
     fn default() -> Sweep {
-        Sweep { proc: Path::new("/proc").to_owned(), namespace: INITIAL_PID_NAMESPACE }
+        Sweep { proc: Path::new("/proc").to_owned(), namespace: INITIAL_PID_NAMESPACE, idle: IDLE }
     }
 }
 
@@ -140,7 +142,7 @@ impl Sweep {
     /// [`Uncertain`]: nothing can be said.
     pub fn gone(&self, entries: &[Entry]) -> Result<Vec<InodeKey>, Uncertain> {
         let mut left: Vec<Entry> =
-            entries.iter().filter(|entry| entry.idle >= IDLE).take(ENTRIES_MAX).copied().collect();
+            entries.iter().filter(|entry| entry.idle >= self.idle).take(ENTRIES_MAX).copied().collect();
         let mut gone = Vec::new();
         for _ in 0..2 {
             if left.is_empty() {
@@ -162,7 +164,7 @@ impl Sweep {
 /// What became of all sweeps. Totals since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Sweeps that came to an end.
+    /// Sweeps that came to an end. One of nothing is none.
     pub swept: u64,
     /// Of them, those that could not tell ([`Uncertain`]).
     pub uncertain: u64,
@@ -170,17 +172,26 @@ pub struct Counts {
     pub gone: u64,
 }
 
+/// What a sweep found; `None`: there was nothing to look for.
+type Answer = Option<Result<Vec<InodeKey>, Uncertain>>;
+
 /// Sweeps on a thread of its own, one at a time.
 #[derive(Debug, Default)]
 pub struct Sweeper {
     sweep: Sweep,
-    running: Option<Receiver<Result<Vec<InodeKey>, Uncertain>>>,
+    running: Option<Receiver<Answer>>,
     counts: Counts,
 }
 
 impl Sweeper {
-    /// Starts a sweep, unless one is under way or no thread can be started: then `false`.
-    pub fn start(&mut self, entries: Vec<Entry>) -> bool {
+    /// One that looks at what nobody has used for `idle`.
+    pub fn new(idle: Duration) -> Sweeper {
+        Sweeper { sweep: Sweep { idle, ..Sweep::default() }, ..Sweeper::default() }
+    }
+
+    /// Starts a sweep of what `entries` finds on the sweep's thread, unless one is under way or no thread can be started: then
+    /// `false`.
+    pub fn start(&mut self, entries: impl FnOnce() -> Vec<Entry> + Send + 'static) -> bool {
         if self.running.is_some() {
             return false;
         }
@@ -188,7 +199,10 @@ impl Sweeper {
         let sweep = self.sweep.clone();
         let thread = thread::Builder::new().name("weir-sweep".to_owned());
         // Nobody listens any more: the agent ends.
-        let started = thread.spawn(move || drop(sender.send(sweep.gone(&entries))));
+        let started = thread.spawn(move || {
+            let entries = entries();
+            drop(sender.send((!entries.is_empty()).then(|| sweep.gone(&entries))));
+        });
         match started {
             Ok(_) => self.running = Some(receiver),
             Err(error) => tracing::warn!(%error, "no thread can be started to sweep: it is tried again"),
@@ -204,15 +218,23 @@ impl Sweeper {
             Ok(result) => Some(result),
         };
         self.running = None;
+        if matches!(result, Some(None)) {
+            return Some(Vec::new());
+        }
         self.counts.swept += 1;
-        match result {
+        match result.flatten() {
             Some(Ok(gone)) => {
                 self.counts.gone += gone.len() as u64;
                 Some(gone)
             }
             Some(Err(reason)) => {
                 self.counts.uncertain += 1;
-                tracing::debug!(%reason, "what carries labels and is gone cannot be told: all of it stays");
+                // It is mostly the same every time.
+                if self.counts.uncertain == 1 {
+                    tracing::warn!(%reason, "what carries content and is no more cannot be told, and stays in the kernel's table");
+                } else {
+                    tracing::debug!(%reason, "what carries content and is no more cannot be told");
+                }
                 Some(Vec::new())
             }
             None => {

@@ -77,6 +77,7 @@ impl System {
             settings: &told,
             classification,
             ring_bytes: settings.ring_bytes,
+            carriers: settings.carriers,
             hooks: &settings.hooks,
             log_level: settings.kernel_log.as_deref(),
         };

@@ -1,12 +1,14 @@
 //! What `weir run` and `weir events` have in common: how the sensor is to watch.
 
 use crate::agent::Settings;
+use crate::agent::sweep::IDLE;
 use crate::delivery::Format;
 use crate::kernel::Hooks;
 use clap::Args;
 use std::io::IsTerminal;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
+use std::time::Duration;
 
 #[derive(Args)]
 pub struct Sensor {
@@ -25,6 +27,15 @@ pub struct Sensor {
     /// Report a flow again when it has sent this many bytes, and then at each doubling
     #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024)]
     flow_floor: u32,
+
+    /// Most files, pipes and sockets of which the kernel side knows that they carry something; about 80 bytes each
+    #[arg(long, value_name = "N", hide = true, default_value_t = sensor_common::label::CARRIERS,
+        value_parser = clap::value_parser!(u32).range(16..=1 << 24))]
+    carriers: u32,
+
+    /// Of these, one that is gone may be forgotten when nobody has used it for so many seconds
+    #[arg(long, value_name = "SECONDS", hide = true, default_value_t = IDLE.as_secs())]
+    carrier_idle: u64,
 
     /// How to write: text for people, JSON lines for programs (text on a terminal, else json)
     #[arg(long, value_name = "FORMAT", value_enum)]
@@ -66,6 +77,8 @@ impl Sensor {
             classes: self.classes,
             rules,
             ring_bytes: self.ring_size << 20,
+            carriers: self.carriers,
+            carrier_idle: Duration::from_secs(self.carrier_idle),
             flow_floor: self.flow_floor,
             statistics: self.statistics,
             hooks: self.hooks.iter().fold(Hooks::default(), Hooks::with),

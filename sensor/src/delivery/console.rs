@@ -1,6 +1,6 @@
 //! The console: one readable line an event or alert for people, one JSON object a line for programs.
 
-use super::json::{EventObject, TotalsObject, outcomes};
+use super::json::{EventObject, Section, TotalsObject, outcomes};
 use crate::alert::{Alert, Incident, Notice, VALUE_MAX, escape, quantity};
 use crate::event::{
     Body, Change, ContentFinding, Direction, DnsDirection, Endpoints, Event, File, FlowReason, Kind, MountHow,
@@ -139,9 +139,9 @@ impl<W: Write> Console<W> {
     ///
     /// # Errors
     /// When the output does not take it.
-    pub fn statistics(&mut self, totals: &Totals, looks: &[(&'static str, u64)]) -> Result<(), OutputError> {
+    pub fn statistics(&mut self, totals: &Totals, others: &[Section]) -> Result<(), OutputError> {
         match self.format {
-            Format::Json => self.line(&TotalsObject(totals, looks))?,
+            Format::Json => self.line(&TotalsObject(totals, others))?,
             Format::Text => {
                 for kind in Kind::ALL {
                     write!(self.out, "{:<8}", kind.name())?;
@@ -150,11 +150,13 @@ impl<W: Write> Console<W> {
                     }
                     writeln!(self.out)?;
                 }
-                write!(self.out, "{:<8}", "looks")?;
-                for (name, count) in looks.iter().filter(|(_, count)| *count > 0) {
-                    write!(self.out, " {name} {count}")?;
+                for (name, counts) in others {
+                    write!(self.out, "{name:<8}")?;
+                    for (name, count) in counts.iter().filter(|(_, count)| *count > 0) {
+                        write!(self.out, " {name} {count}")?;
+                    }
+                    writeln!(self.out)?;
                 }
-                writeln!(self.out)?;
             }
         }
         self.flush()

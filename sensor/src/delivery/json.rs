@@ -25,7 +25,10 @@ impl Serialize for EventObject<'_> {
 }
 
 /// `{"weir.event.kind": "statistics", "open": {"seen": 7, ...}, ..., "looks": {"asked": 3, ...}}`
-pub struct TotalsObject<'a>(pub &'a Totals, pub &'a [(&'static str, u64)]);
+pub struct TotalsObject<'a>(pub &'a Totals, pub &'a [Section]);
+
+/// Counts of a part of the agent, by name.
+pub type Section = (&'static str, Vec<(&'static str, u64)>);
 
 impl Serialize for TotalsObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -34,7 +37,9 @@ impl Serialize for TotalsObject<'_> {
         for kind in Kind::ALL {
             map.serialize_entry(kind.name(), &outcomes(self.0, kind).collect::<BTreeMap<_, _>>())?;
         }
-        map.serialize_entry("looks", &self.1.iter().copied().collect::<BTreeMap<_, _>>())?;
+        for (name, counts) in self.1 {
+            map.serialize_entry(name, &counts.iter().copied().collect::<BTreeMap<_, _>>())?;
+        }
         map.end()
     }
 }

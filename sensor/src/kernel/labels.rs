@@ -5,7 +5,9 @@ use super::sys::Plain;
 use crate::event::{BootTime, Classes, FileId, ProcessKey};
 use aya::maps::{HashMap, Map, MapData, MapError};
 use sensor_common::classify::InodeKey;
-use sensor_common::label::{CARRIERS, Label, label_flags};
+use sensor_common::label::Label;
+use std::os::fd::AsFd;
+use std::sync::Arc;
 
 const HOLDERS: &str = "HOLDERS";
 const CARRIED: &str = "CARRIERS";
@@ -14,6 +16,40 @@ const CARRIED: &str = "CARRIERS";
 pub struct Labels {
     holders: HashMap<MapData, u32, Plain<Label>>,
     carriers: HashMap<MapData, Plain<InodeKey>, Plain<Label>>,
+    census: Arc<Census>,
+}
+
+/// The map `CARRIERS` once more, to be read by another thread.
+pub struct Census {
+    carriers: HashMap<MapData, Plain<InodeKey>, Plain<Label>>,
+    /// Entries that there is room for.
+    room: usize,
+}
+
+impl Census {
+    fn of(map: &Map) -> Result<Census, TableError> {
+        let broken = |reason: String| TableError::Map { name: CARRIED, reason };
+        let Map::HashMap(data) = map else { return Err(broken("it is no hash map".into())) };
+        let descriptor = data.fd().as_fd().try_clone_to_owned().map_err(|error| broken(error.to_string()))?;
+        let again = MapData::from_fd(descriptor).map_err(|error| broken(error.to_string()))?;
+        let room = again.info().map_err(|error| broken(error.to_string()))?.max_entries() as usize;
+        let carriers = HashMap::try_from(Map::HashMap(again)).map_err(|error| broken(error.to_string()))?;
+        Ok(Census { carriers, room })
+    }
+
+    /// Everything that carries something, if that is more than half of what there is room for. To count them takes a system call
+    /// each, to read them another.
+    pub fn crowded(&self) -> Option<Vec<Carried>> {
+        // Whoever removes the entry that a walk has come to makes it begin again (`htab_map_get_next_key`).
+        let count = self.carriers.keys().filter_map(Result::ok).take(self.room).count();
+        (count > self.room / 2).then(|| all(&self.carriers, self.room))
+    }
+}
+
+fn all(carriers: &HashMap<MapData, Plain<InodeKey>, Plain<Label>>, room: usize) -> Vec<Carried> {
+    let entries = carriers.iter().filter_map(Result::ok).take(room);
+    let carried = |(Plain(key), Plain(label)): (Plain<InodeKey>, Plain<Label>)| Carried { key, used: label.used };
+    entries.map(carried).collect()
 }
 
 /// A thing that carries content, as the kernel side knows it.
@@ -21,8 +57,6 @@ pub struct Labels {
 pub struct Carried {
     /// Which one.
     pub key: InodeKey,
-    /// It has no name in any file system.
-    pub anonymous: bool,
     /// When it last took or gave, nanoseconds of `CLOCK_BOOTTIME`.
     pub used: u64,
 }
@@ -35,10 +69,10 @@ impl Labels {
     pub fn take(mut take: impl FnMut(&str) -> Option<Map>) -> Result<Labels, TableError> {
         let broken = |name| move |error: MapError| TableError::Map { name, reason: error.to_string() };
         let mut map = |name| take(name).ok_or(TableError::Map { name, reason: "it is missing".into() });
-        Ok(Labels {
-            holders: HashMap::try_from(map(HOLDERS)?).map_err(broken(HOLDERS))?,
-            carriers: HashMap::try_from(map(CARRIED)?).map_err(broken(CARRIED))?,
-        })
+        let holders = HashMap::try_from(map(HOLDERS)?).map_err(broken(HOLDERS))?;
+        let carriers = map(CARRIED)?;
+        let census = Arc::new(Census::of(&carriers)?);
+        Ok(Labels { holders, carriers: HashMap::try_from(carriers).map_err(broken(CARRIED))?, census })
     }
 
     /// That process holds so many bytes of these classes: what only the agent knows. What the kernel side adds to the label between the
@@ -69,20 +103,15 @@ impl Labels {
         self.carriers.insert(key, Plain(label), 0).map_err(refused)
     }
 
-    /// Everything that carries something; at most [`CARRIERS`], each a system call or two.
-    pub fn carriers(&self) -> Vec<Carried> {
-        let entries = self.carriers.iter().filter_map(Result::ok).take(CARRIERS as usize);
-        let carried = |(Plain(key), Plain(label)): (Plain<InodeKey>, Plain<Label>)| Carried {
-            key,
-            anonymous: label.flags & label_flags::ANONYMOUS != 0,
-            used: label.used,
-        };
-        entries.map(carried).collect()
+    /// The things that carry something, to be counted elsewhere.
+    pub fn census(&self) -> Arc<Census> {
+        Arc::clone(&self.census)
     }
 
-    /// Forgets what that thing carries. Not an error if it carries nothing.
-    pub fn forget(&mut self, key: InodeKey) {
-        let _ = self.carriers.remove(&Plain(key));
+    /// Forgets what that thing carries, unless it took or gave since `time`. Whether it carried something until now.
+    pub fn forget(&mut self, key: InodeKey, time: BootTime) -> bool {
+        let idle = self.carriers.get(&Plain(key), 0).is_ok_and(|Plain(label)| label.used <= time.0);
+        idle && self.carriers.remove(&Plain(key)).is_ok()
     }
 }
 

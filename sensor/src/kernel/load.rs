@@ -89,6 +89,8 @@ pub struct Request<'a> {
     pub classification: &'a Classification,
     /// Size of the ring; raised to a power of two of at least a page.
     pub ring_bytes: u32,
+    /// Most things that carry something of which the kernel side knows.
+    pub carriers: u32,
     /// Which families of hooks may be used.
     pub hooks: &'a Hooks,
     /// From which level on the programs' own diagnostics are logged; `None`: not at all, and they cost nothing.
@@ -291,6 +293,7 @@ fn create(request: &Request<'_>, told: &Told) -> Result<Ebpf, LoadError> {
         .override_global("CONFIG", &config, true)
         .override_global(log::LEVEL, &log_level, false)
         .map_max_entries("EVENTS", request.ring_bytes)
+        .map_max_entries("CARRIERS", request.carriers)
         .allow_unsupported_maps()
         .load(request.object)
         .map_err(|error| explain_object(&error))

@@ -33,7 +33,7 @@ pub use decode::{Malformed, decode};
 pub use egress::EgressCounters;
 pub use flows::Flows;
 pub use guard::Guard;
-pub use labels::{Carried, Labels};
+pub use labels::{Carried, Census, Labels};
 pub use layout::{Scope, Settings};
 pub use load::{Attached, Coverage, Gap, LoadError, Loaded, Request, load, own_tgid};
 pub use object::ObjectError;

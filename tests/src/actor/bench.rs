@@ -3,19 +3,30 @@
 //! What is to be timed lies between two readings of CLOCK_MONOTONIC; what prepares it and what cleans up after it does not. Where
 //! the thing is so short that reading the clock would show, several are timed together.
 
+mod connection;
+mod content;
+mod loader;
+mod packet;
+mod web;
+
 use super::open;
 use crate::Context;
 use clap::ValueEnum;
-use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
+use connection::{SEND, connect, connect_tcp, pair, send, v4};
+use content::Things;
+use loader::Loader;
+use rustix::net::SocketType;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use serde_json::{Value, json};
 use std::ffi::{CString, c_char};
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use web::Web;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -24,6 +35,9 @@ pub struct Args {
     /// The file to open, or the program to run; it must end at once.
     #[arg(long)]
     path: Option<PathBuf>,
+    /// Have this file open for reading, and read it: for `web` the server has. It is weights.
+    #[arg(long)]
+    hold: Option<PathBuf>,
     /// Run on this CPU only.
     #[arg(long)]
     cpu: Option<usize>,
@@ -61,11 +75,30 @@ enum What {
     ConnectUdp,
     /// send(2) of 64 KiB over a TCP connection on the loopback interface, up to the peer's receive queue.
     Send,
+    /// read(2) of 1 KiB of a regular file.
+    ReadFile,
+    /// write(2) of 1 KiB to a regular file, over what is there.
+    WriteFile,
+    /// The same of a pipe, with what was written to it before.
+    ReadPipe,
+    /// The same to a pipe, which has room.
+    WritePipe,
+    /// The same of a unix socket.
+    ReadUnix,
+    /// The same to a unix socket.
+    WriteUnix,
+    /// send(2) of a datagram of 1000 bytes over the loopback interface.
+    PacketUdp,
+    /// send(2) of a segment of 1000 bytes over a TCP connection on the loopback interface.
+    PacketTcp,
+    /// A request and its answer of 2 kB over one of eight TCP connections that stay, from one process to another.
+    Web,
+    /// open(2), read(2) to the end, and close(2) of one of many files of 100 kB beside `--path`, by a thread a CPU.
+    Load,
 }
 
 /// Opened before any is closed: with standard input, output and error fewer than the 64 of a small table.
 const OPEN_AT_ONCE: u64 = 32;
-const SEND: usize = 64 << 10;
 /// `NR_OPEN_DEFAULT` of 64-bit kernels.
 const SMALL_TABLE: u64 = 64;
 
@@ -83,40 +116,86 @@ pub fn bench(args: &Args) -> io::Result<Value> {
         Some(path) => open::c_path(path),
         None => Err(io::Error::other("--path is needed for this")),
     };
-    let _held = match args.descriptors {
+    let _descriptor = match args.descriptors {
         0 => None,
         number => Some(duplicate_to(number)?),
     };
+    let beside = || args.path.as_deref().ok_or_else(|| io::Error::other("--path is needed for this"));
+    let operations = args.operations;
     match args.what {
-        What::Getppid => measure(args, getppid),
+        What::Getppid => measure(args, operations, getppid),
         What::Open => {
             let (path, mut opened) = (path()?, Vec::with_capacity(OPEN_AT_ONCE as usize));
-            measure(args, |count| open_only(&path, &mut opened, count))
+            measure(args, operations, |count| open_only(&path, &mut opened, count))
         }
         What::OpenClose => {
             let path = path()?;
-            measure(args, |count| timed(|| (0..count).try_for_each(|_| open::openat(&path, FLAGS).map(drop))))
+            measure(args, operations, |count| {
+                timed(|| (0..count).try_for_each(|_| open::openat(&path, FLAGS).map(drop)))
+            })
         }
         What::Exec => {
             let path = path()?;
-            measure(args, |count| timed(|| (0..count).try_for_each(|_| spawn(&path))))
+            measure(args, operations, |count| timed(|| (0..count).try_for_each(|_| spawn(&path))))
         }
         What::ConnectTcp => {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
             let to = v4(listener.local_addr()?)?;
-            measure(args, |count| sum(count, || connect_tcp(&listener, to)))
+            measure(args, operations, |count| sum(count, || connect_tcp(&listener, to)))
         }
         What::ConnectUdp => {
             let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
             let to = v4(peer.local_addr()?)?;
-            measure(args, |count| timed(|| (0..count).try_for_each(|_| connect(SocketType::DGRAM, to).map(drop))))
+            measure(args, operations, |count| {
+                timed(|| (0..count).try_for_each(|_| connect(SocketType::DGRAM, to).map(drop)))
+            })
         }
         What::Send => {
             let (mut here, mut there) = pair()?;
             let mut bytes = vec![7; SEND];
-            measure(args, |count| sum(count, || send(&mut here, &mut there, &mut bytes)))
+            measure(args, operations, |count| sum(count, || send(&mut here, &mut there, &mut bytes)))
+        }
+        What::ReadFile => content(args, Things::file(beside()?)?, Things::read),
+        What::WriteFile => content(args, Things::file(beside()?)?, Things::write),
+        What::ReadPipe => content(args, Things::pipe()?, Things::read),
+        What::WritePipe => content(args, Things::pipe()?, Things::write),
+        What::ReadUnix => content(args, Things::unix()?, Things::read),
+        What::WriteUnix => content(args, Things::unix()?, Things::write),
+        What::PacketUdp => holding(args, packet::rounded(operations), packet::udp()?),
+        What::PacketTcp => holding(args, packet::rounded(operations), packet::tcp()?),
+        What::Web => {
+            let mut web = Web::start(|| hold(args))?;
+            let measured = measure(args, Web::rounded(operations), |count| web.ask(count))?;
+            web.end().map(|()| measured)
+        }
+        What::Load => {
+            let loader = Loader::new(beside()?)?;
+            measure(args, loader.rounded(operations), |count| loader.load(count))
         }
     }
+}
+
+/// What is read or written is made before anything is held: what a holder makes carries something from the beginning.
+fn content(
+    args: &Args,
+    mut things: Things,
+    batch: impl Fn(&mut Things, u64) -> io::Result<Duration>,
+) -> io::Result<Value> {
+    holding(args, Things::rounded(args.operations), |count| batch(&mut things, count))
+}
+
+/// Measures while this process has the file of `--hold` open.
+fn holding(args: &Args, operations: u64, batch: impl FnMut(u64) -> io::Result<Duration>) -> io::Result<Value> {
+    let _held = hold(args)?;
+    measure(args, operations, batch)
+}
+
+/// Opens the file of `--hold` and reads of it, as who loads weights does.
+fn hold(args: &Args) -> io::Result<Option<File>> {
+    let Some(path) = &args.hold else { return Ok(None) };
+    let mut file = File::open(path).context(|| path.display().to_string())?;
+    file.read_exact(&mut [0; 64])?;
+    Ok(Some(file))
 }
 
 /// Descriptors that the table has room for.
@@ -140,8 +219,8 @@ fn bench_afresh() -> io::Result<Value> {
 }
 
 /// Calls `batch` with the number of operations to do; it returns how long they took.
-fn measure(args: &Args, mut batch: impl FnMut(u64) -> io::Result<Duration>) -> io::Result<Value> {
-    let count = args.operations.max(1);
+fn measure(args: &Args, operations: u64, mut batch: impl FnMut(u64) -> io::Result<Duration>) -> io::Result<Value> {
+    let count = operations.max(1);
     let mut nanoseconds = Vec::with_capacity(args.batches);
     batch(count)?;
     let start = Instant::now();
@@ -221,53 +300,6 @@ fn spawn(program: &CString) -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     if status == 0 { Ok(()) } else { Err(io::Error::other(format!("{}: {status:#x}", program.to_string_lossy()))) }
-}
-
-fn connect(kind: SocketType, to: SocketAddrV4) -> io::Result<OwnedFd> {
-    let socket = net::socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC, None)?;
-    net::connect(&socket, &to).context(|| to.to_string())?;
-    Ok(socket)
-}
-
-/// The client's side is timed; the server's accept(2) and close(2) lie between the two parts of it.
-fn connect_tcp(listener: &TcpListener, to: SocketAddrV4) -> io::Result<Duration> {
-    let start = Instant::now();
-    let client = connect(SocketType::STREAM, to)?;
-    let connected = start.elapsed();
-    let (server, _) = listener.accept()?;
-    // Closing by RST keeps no port in TIME_WAIT: there are not enough of them.
-    net::sockopt::set_socket_linger(&client, Some(Duration::ZERO))?;
-    let start = Instant::now();
-    drop(client);
-    let closed = start.elapsed();
-    drop(server);
-    Ok(connected + closed)
-}
-
-/// A connection whose receive queue has room for a whole send, since nobody reads meanwhile.
-fn pair() -> io::Result<(TcpStream, TcpStream)> {
-    const ROOM: usize = 4 * SEND;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    net::sockopt::set_socket_recv_buffer_size(listener.as_fd(), ROOM)?;
-    let here = TcpStream::connect(listener.local_addr()?)?;
-    net::sockopt::set_socket_send_buffer_size(here.as_fd(), ROOM)?;
-    here.set_nodelay(true)?;
-    // An error instead of waiting for ever, should there be no room.
-    here.set_write_timeout(Some(Duration::from_secs(5)))?;
-    Ok((here, listener.accept()?.0))
-}
-
-fn send(here: &mut TcpStream, there: &mut TcpStream, bytes: &mut [u8]) -> io::Result<Duration> {
-    let took = timed(|| here.write_all(bytes))?;
-    there.read_exact(bytes)?;
-    Ok(took)
-}
-
-fn v4(address: std::net::SocketAddr) -> io::Result<SocketAddrV4> {
-    match address {
-        std::net::SocketAddr::V4(address) => Ok(address),
-        other => Err(io::Error::other(format!("{other} is not IPv4"))),
-    }
 }
 
 /// A copy of standard error at this number.

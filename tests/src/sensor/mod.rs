@@ -221,6 +221,14 @@ impl Sensor {
             .map_err(|why| io::Error::other(format!("{what}: {why}; {}", self.shared.lock().describe())))
     }
 
+    /// Waits until it has logged so much that `enough` is content with.
+    pub fn wait_for_log(&self, what: &str, patience: Duration, enough: impl Fn(&[String]) -> bool) -> io::Result<()> {
+        let found = self.wait(patience, |state| enough(&state.log).then_some(()));
+        found.ok_or_else(|| {
+            io::Error::other(format!("{what}: not within {patience:?}; {}", self.shared.lock().describe()))
+        })
+    }
+
     fn wait<T>(&self, patience: Duration, mut look: impl FnMut(&State) -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + scaled(patience);
         let mut state = self.shared.lock();

@@ -4,6 +4,7 @@
 //! everything that was reported: so nothing is waited for that may not come, and one report too many is seen as well.
 
 mod accounting;
+mod carriers;
 mod cost;
 mod deeds;
 mod egress;

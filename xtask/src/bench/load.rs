@@ -1,6 +1,9 @@
 //! What the watched do while it is measured. The loops are the actor's (`weir-actor bench`); here is what they are asked for.
 
+pub use super::loads::{LOADS, Load};
+
 use super::agent::{Agent, Used};
+use super::loads::File;
 use super::machine::Cpus;
 use super::{noop, statistics};
 use anyhow::{Context, Result, bail, ensure};
@@ -10,105 +13,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tests::Place;
 use tests::scene::Directory;
-
-/// One thing to measure.
-pub struct Load {
-    pub name: &'static str,
-    pub about: &'static str,
-    /// Which loop of the actor.
-    what: &'static str,
-    file: File,
-    /// How often a batch does it: half a millisecond's worth, so that most batches end before somebody else gets the CPU.
-    operations: u32,
-    batches: u32,
-    /// Open descriptors; 0: the three that every process has.
-    descriptors: u32,
-    /// Between batches, microseconds: so that the agent keeps up and no event is cheap because it is lost.
-    pause: u32,
-    /// Whether nothing of it interests Weir, for which there is an aim.
-    pub matches_nothing: bool,
-}
-
-/// What of the stage the loop is given.
-#[derive(Clone, Copy)]
-enum File {
-    None,
-    Plain,
-    Weights,
-    Program,
-}
-
-const LOAD: Load = Load {
-    name: "",
-    about: "",
-    what: "",
-    file: File::None,
-    operations: 1000,
-    batches: 100,
-    descriptors: 0,
-    pause: 0,
-    matches_nothing: false,
-};
-
-/// A process with more than 64 descriptors, as servers are.
-const MANY: u32 = 1000;
-
-pub const LOADS: &[Load] = &[
-    Load { name: "getppid", about: "a system call that opens nothing", what: "getppid", operations: 10_000, ..LOAD },
-    Load {
-        name: "open-miss",
-        about: "an open that matches nothing",
-        what: "open",
-        file: File::Plain,
-        matches_nothing: true,
-        ..LOAD
-    },
-    Load {
-        name: "open-many",
-        about: "the same with over 64 descriptors",
-        what: "open",
-        file: File::Plain,
-        descriptors: MANY,
-        matches_nothing: true,
-        ..LOAD
-    },
-    Load {
-        name: "open-close",
-        about: "an open that matches nothing, and close",
-        what: "open-close",
-        file: File::Plain,
-        ..LOAD
-    },
-    Load { name: "open-match", about: "an open that matches", what: "open", file: File::Weights, pause: 2000, ..LOAD },
-    Load {
-        name: "exec",
-        about: "a program, from spawn to reaped",
-        what: "exec",
-        file: File::Program,
-        operations: 5,
-        batches: 200,
-        ..LOAD
-    },
-    Load {
-        name: "connect-tcp",
-        about: "a TCP connection, opened and closed",
-        what: "connect-tcp",
-        operations: 20,
-        batches: 200,
-        pause: 200,
-        ..LOAD
-    },
-    Load {
-        name: "connect-udp",
-        about: "a UDP socket, connected and closed",
-        what: "connect-udp",
-        operations: 50,
-        batches: 200,
-        pause: 200,
-        ..LOAD
-    },
-    Load { name: "send", about: "64 KiB sent over TCP", what: "send", operations: 50, ..LOAD },
-];
 
 /// What came of playing a load once.
 pub struct Played {
@@ -120,8 +24,18 @@ pub struct Played {
     pub seconds: f64,
 }
 
+impl Played {
+    /// How many were done a second, while any were.
+    pub fn per_second(&self) -> f64 {
+        1e9 / (self.nanoseconds.iter().sum::<f64>() / self.nanoseconds.len().max(1) as f64).max(1e-9)
+    }
+}
+
 /// With the temporary directory and the scene's own, the four directories above a file that the sensor looks at.
 const BELOW: &str = "srv/app";
+
+/// Of files that are large: one that matches nothing is looked into. They take no room.
+const LARGE: u64 = 256 << 20;
 
 /// The files that are opened and run, and the one who does it.
 pub struct Stage {
@@ -138,6 +52,10 @@ impl Stage {
         for file in [File::Plain, File::Weights] {
             fs::write(stage.path(file), [0; 4096]).context("making the files to open")?;
         }
+        for (file, bytes) in [(File::Large, LARGE), (File::Model, LARGE)] {
+            let made = fs::File::create(stage.path(file)).and_then(|made| made.set_len(bytes));
+            made.context("making the large files to open")?;
+        }
         let program = stage.path(File::Program);
         match noop::program() {
             Some(bytes) => fs::write(&program, bytes).map(drop),
@@ -153,6 +71,8 @@ impl Stage {
             File::None => "",
             File::Plain => "notes.txt",
             File::Weights => "model.safetensors",
+            File::Large => "archive.dat",
+            File::Model => "held.safetensors",
             File::Program => "noop",
         };
         self.directory.path().join(BELOW).join(name)
@@ -165,7 +85,10 @@ impl Stage {
 
     fn bench(&self, load: &Load, operations: u32, batches: u32, pause: u32) -> Result<Played> {
         let path = self.path(load.file);
-        let mut arguments: Vec<String> = vec!["bench".into(), load.what.into(), "--cpu".into(), self.cpu.clone()];
+        let mut arguments: Vec<String> = vec!["bench".into(), load.what.into()];
+        if !load.everywhere {
+            arguments.extend(["--cpu".into(), self.cpu.clone()]);
+        }
         let numbers = [
             ("--operations", operations),
             ("--batches", batches),
@@ -177,6 +100,9 @@ impl Stage {
         }
         if !matches!(load.file, File::None) {
             arguments.extend(["--path".into(), path.to_string_lossy().into_owned()]);
+        }
+        if load.held {
+            arguments.extend(["--hold".into(), self.path(File::Model).to_string_lossy().into_owned()]);
         }
         let truth = Place::Host.spawn(self.actor.as_os_str(), &arguments)?.truth()?;
         let number =

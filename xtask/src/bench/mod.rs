@@ -8,6 +8,7 @@
 mod agent;
 mod decode;
 mod load;
+mod loads;
 mod machine;
 mod noop;
 mod report;
@@ -74,7 +75,7 @@ fn names() -> impl Iterator<Item = &'static str> {
 pub fn run(args: &Args) -> Result<ExitCode> {
     if args.list {
         for (name, about) in LOADS.iter().map(|load| (load.name, load.about)).chain(OTHERS) {
-            anstream::println!("{name:12} {about}");
+            anstream::println!("{name:16} {about}");
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -177,7 +178,9 @@ fn compare(
             for with_sensor in [round % 2 == 1, round % 2 == 0] {
                 if !with_sensor {
                     for (load, cost) in loads.iter().zip(&mut costs) {
-                        cost.without.push(stage.play(load)?.nanoseconds);
+                        let played = stage.play(load)?;
+                        cost.rate_without.push(played.per_second());
+                        cost.without.push(played.nanoseconds);
                     }
                     continue;
                 }
@@ -185,6 +188,7 @@ fn compare(
                 for ((load, cost), consumption) in loads.iter().zip(&mut costs).zip(&mut consumption) {
                     let (used, played) = agent.watch(|| stage.play(load))?;
                     consumption.add(&used, &played);
+                    cost.rate_with.push(played.per_second());
                     cost.with.push(played.nanoseconds);
                 }
                 lost += agent.stop()?;

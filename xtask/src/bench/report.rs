@@ -33,12 +33,24 @@ pub struct Cost {
     matches_nothing: bool,
     pub without: Vec<Vec<f64>>,
     pub with: Vec<Vec<f64>>,
+    unit: Option<&'static str>,
+    /// How many a second, in each round.
+    pub rate_without: Vec<f64>,
+    pub rate_with: Vec<f64>,
 }
 
 impl Cost {
     pub fn new(load: &Load) -> Cost {
-        let (without, with) = (Vec::new(), Vec::new());
-        Cost { name: load.name, about: load.about, matches_nothing: load.matches_nothing, without, with }
+        Cost {
+            name: load.name,
+            about: load.about,
+            matches_nothing: load.matches_nothing,
+            without: Vec::new(),
+            with: Vec::new(),
+            unit: load.unit,
+            rate_without: Vec::new(),
+            rate_with: Vec::new(),
+        }
     }
 
     /// Between the medians of the two halves of each round.
@@ -197,6 +209,9 @@ impl Report {
             }
             tables.push(table);
         }
+        if self.costs.iter().any(|cost| cost.unit.is_some()) {
+            tables.push(self.rates());
+        }
         if !self.consumption.is_empty() || self.idle.is_some() {
             let mut table = Table::new(
                 "What the agent uses",
@@ -260,6 +275,30 @@ impl Report {
         tables
     }
 
+    /// What whole loads come to, a second.
+    fn rates(&self) -> Table {
+        let mut table = Table::new(
+            "Loads, a second: median, and 10th to 90th percentile of the rounds",
+            &["", "", "sensor off", "p10..p90", "sensor on", "p10..p90", "fewer %", "p10..p90 of rounds"],
+        );
+        for (cost, unit) in self.costs.iter().filter_map(|cost| Some((cost, cost.unit?))) {
+            let [off, on] = [&cost.rate_without, &cost.rate_with].map(|rates| Spread::of(rates.clone()));
+            let pairs = cost.rate_without.iter().zip(&cost.rate_with);
+            let fewer = Spread::of(pairs.map(|(off, on)| 100.0 * (off - on) / off.max(1e-9)).collect());
+            table.row([
+                cost.about.to_owned(),
+                unit.to_owned(),
+                format!("{:.0}", off.median),
+                format!("{:.0}..{:.0}", off.low, off.high),
+                format!("{:.0}", on.median),
+                format!("{:.0}..{:.0}", on.low, on.high),
+                format!("{:.1}", fewer.median),
+                format!("{:.1}..{:.1}", fewer.low, fewer.high),
+            ]);
+        }
+        table
+    }
+
     /// For people.
     pub fn tables(&self) -> String {
         let mut text = format!("{}\n", self.facts());
@@ -295,7 +334,9 @@ impl Report {
         };
         let costs = self.costs.iter().map(|cost| {
             json!({ "name": cost.name, "off": spread(Spread::of(cost.without.concat())),
-                "on": spread(Spread::of(cost.with.concat())), "added": spread(cost.added()) })
+                "on": spread(Spread::of(cost.with.concat())), "added": spread(cost.added()),
+                "off_per_second": spread(Spread::of(cost.rate_without.clone())),
+                "on_per_second": spread(Spread::of(cost.rate_with.clone())) })
         });
         let consumption = self.consumption.iter().map(|used| {
             json!({ "name": used.name, "operations_per_second": used.per_second(), "cpu_percent": median(&used.percent),

@@ -25,7 +25,7 @@ fn sweep(proc: &tempfile::TempDir) -> Sweep {
         }
     }
     let namespace = fs::metadata("/proc/self/ns/pid").expect("namespaces can be seen").ino();
-    Sweep { proc: proc.path().to_owned(), namespace }
+    Sweep { proc: proc.path().to_owned(), namespace, idle: IDLE }
 }
 
 /// What is gone. Other tests of this process may have descriptors in flight for a moment.
@@ -167,8 +167,11 @@ fn a_sweeper_answers_without_being_waited_for_and_counts() {
     let proc = tempfile::tempdir().expect("a directory can be made");
     let mut sweeper = Sweeper { sweep: sweep(&proc), ..Sweeper::default() };
     assert_eq!(sweeper.take(), None);
-    assert!(sweeper.start(entries.clone()));
-    assert!(!sweeper.start(entries), "one at a time");
+    assert!(sweeper.start({
+        let entries = entries.clone();
+        move || entries
+    }));
+    assert!(!sweeper.start(move || entries), "one at a time");
     let end = Instant::now() + PATIENCE;
     let gone = loop {
         match sweeper.take() {

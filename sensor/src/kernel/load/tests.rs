@@ -35,6 +35,7 @@ fn loaded(settings: &Settings) -> Option<Loaded> {
         settings,
         classification: &classification,
         ring_bytes: RING_BYTES,
+        carriers: sensor_common::label::CARRIERS,
         hooks: &Hooks::default(),
         log_level: Some("debug"),
     };

@@ -12,7 +12,7 @@ pub const STEPS: usize = 16;
 #[derive(Debug)]
 pub struct Step {
     /// `pipe`, `file:/tmp/x`, `memory`, `fork` and the like.
-    pub through: Box<str>,
+    pub through: Arc<str>,
     /// The step before.
     before: Option<Arc<Step>>,
     depth: usize,
@@ -22,18 +22,19 @@ pub struct Step {
 pub type Way = Option<Arc<Step>>;
 
 /// The way that goes on through `through`. One that is long enough is not made longer, and none goes twice through the same in a row.
-pub fn on(way: &Way, through: &str) -> Way {
+pub fn on(way: &Way, through: &Arc<str>) -> Way {
     let depth = way.as_ref().map_or(0, |step| step.depth);
-    if depth >= STEPS || way.as_ref().is_some_and(|step| &*step.through == through) {
+    if depth >= STEPS || way.as_ref().is_some_and(|step| *step.through == **through) {
         return way.clone();
     }
-    Some(Arc::new(Step { through: through.into(), before: way.clone(), depth: depth + 1 }))
+    Some(Arc::new(Step { through: Arc::clone(through), before: way.clone(), depth: depth + 1 }))
 }
 
 /// The names of a way's steps, the first in front.
 pub fn steps(way: &Way) -> Vec<Box<str>> {
-    let mut names: Vec<Box<str>> =
-        std::iter::successors(way.as_deref(), |step| step.before.as_deref()).map(|step| step.through.clone()).collect();
+    let mut names: Vec<Box<str>> = std::iter::successors(way.as_deref(), |step| step.before.as_deref())
+        .map(|step| (*step.through).into())
+        .collect();
     names.reverse();
     names
 }
@@ -111,7 +112,7 @@ impl Holding {
     }
 
     /// At most `more` bytes more of what `from` has came through `through`, `limit` in all. True if that is more than was held.
-    pub fn take(&mut self, from: &Holding, limit: u64, more: u64, through: &str) -> bool {
+    pub fn take(&mut self, from: &Holding, limit: u64, more: u64, through: &Arc<str>) -> bool {
         let mut gained = false;
         for share in &from.shares {
             let bytes = share.bytes.min(limit);
@@ -157,6 +158,10 @@ impl Holding {
             self.others = self.others.saturating_add(bytes);
             self.refused = self.refused.saturating_add(1);
             return false;
+        }
+        if self.shares.is_empty() {
+            // Most hold of one file only, and there are many.
+            self.shares.reserve_exact(1);
         }
         self.shares.push(Share { source: Arc::clone(source), bytes, way: way.clone() });
         true

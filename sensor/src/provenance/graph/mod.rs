@@ -14,8 +14,8 @@ mod tests;
 
 use crate::bounded::{Bounded, Evictions};
 use crate::event::{
-    Access, AccessHow, Body, Carrier, Class, Classes, Direction, Event, File, FileId, HeldBy, Label, Open, Party,
-    ProcessKey, Source, Trail, Transfer,
+    Access, AccessHow, Body, BootTime, Carrier, Class, Classes, Direction, Event, File, FileId, HeldBy, Label, Open,
+    Party, ProcessKey, Source, Trail, Transfer,
 };
 use holding::steps;
 use std::collections::VecDeque;
@@ -31,18 +31,19 @@ const MAPPED: usize = 16;
 /// Who holds less is not told of, nor is what it sends charged, unless its workload took as much in all: whoever reads the end of a log, or a
 /// line of a server's output, holds a little of the model as far as anybody can tell.
 const LITTLE: u64 = 64 << 10;
+/// Things that a process has used last, which stay as long as it lives before all others; of more, the oldest is not one of them.
+const USED: usize = 16;
 /// Steps that news goes at once.
 const NEWS: usize = 256;
-/// Pairs of a process and a thing whose quantity is remembered, for each process or thing that is.
-const PAIRS_EACH: usize = 2;
-
 /// Limits of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Processes that hold something. About 200 bytes each, and its shares.
     pub processes: usize,
-    /// Things that carry something. About 200 bytes each, and its shares.
+    /// Things that carry something. About 350 bytes each, of one file.
     pub carriers: usize,
+    /// Pairs of a process and a thing whose quantity is remembered. About 110 bytes each.
+    pub pairs: usize,
     /// Sockets that something was given to.
     pub sockets: usize,
     /// Workloads whose largest file is known.
@@ -51,7 +52,9 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { processes: 16_384, carriers: 65_536, sockets: 16_384, workloads: 4096 }
+        // The kernel side remembers as many pairs.
+        let pairs = sensor_common::label::TRANSFERS as usize;
+        Limits { processes: 16_384, carriers: 98_304, pairs, sockets: 16_384, workloads: 4096 }
     }
 }
 
@@ -66,7 +69,7 @@ pub struct Counts {
     pub sockets: usize,
     /// Processes that went. `live`: for lack of room; the kernel side still knows that they hold something, but not what.
     pub processes_evicted: Evictions,
-    /// Things that went for lack of room (`live`).
+    /// Things that went for lack of room. `retired`: nobody who lives has used them; `live`: somebody may have them open.
     pub carriers_evicted: Evictions,
     /// Sockets that went for lack of room (`live`).
     pub sockets_evicted: Evictions,
@@ -100,11 +103,25 @@ pub struct Graph {
     /// Files that were opened as sources so far.
     sources: u64,
     counts: Counts,
+    now: BootTime,
+    ways: Ways,
+}
+
+/// What the steps of a way are called that need no thing.
+#[derive(Debug)]
+struct Ways {
+    fork: Arc<str>,
+    memory: Arc<str>,
+    descriptor: Arc<str>,
 }
 
 #[derive(Debug, Default)]
 struct Holder {
     holding: Arc<Holding>,
+    /// What a child of it gets, and of which holding that is: made at the first one, for a server has many and they are all alike.
+    children: Option<(Arc<Holding>, Arc<Holding>)>,
+    /// Things that it can have open.
+    used: VecDeque<FileId>,
     /// Things in touch with it.
     mapped: VecDeque<FileId>,
 }
@@ -113,7 +130,9 @@ struct Holder {
 struct Thing {
     holding: Arc<Holding>,
     /// What it is called on a way.
-    name: Box<str>,
+    name: Arc<str>,
+    /// Processes that live and have it among what they used.
+    users: u32,
     /// It is itself what its holding is of.
     source: bool,
     /// Its number as a source ([`Source::number`]); 0: it is none.
@@ -147,22 +166,24 @@ enum News {
 impl Graph {
     /// Nobody holds anything.
     pub fn new(limits: Limits) -> Graph {
-        let pairs = limits.processes.saturating_add(limits.carriers).saturating_mul(PAIRS_EACH);
         Graph {
             processes: Bounded::new(limits.processes, ENDED_KEPT),
-            carriers: Bounded::new(limits.carriers, Duration::ZERO),
+            carriers: Bounded::new(limits.carriers, Duration::MAX).lingering(),
             sockets: Bounded::new(limits.sockets, ENDED_KEPT),
             workloads: Bounded::new(limits.workloads, Duration::ZERO),
-            pairs: Bounded::new(pairs, Duration::ZERO),
+            pairs: Bounded::new(limits.pairs, Duration::ZERO),
             marks: Vec::new(),
             sources: 0,
             counts: Counts::default(),
+            now: BootTime::default(),
+            ways: Ways { fork: "fork".into(), memory: "memory".into(), descriptor: "descriptor".into() },
         }
     }
 
     /// Learns what the event tells. Expects files to have their classes, and the process to be known. Whether the process holds more
     /// than before.
     pub fn learn(&mut self, event: &Event) -> bool {
+        self.now = event.time;
         self.processes.advance(event.time);
         self.sockets.advance(event.time);
         let Some(key) = event.actor.process else { return false };
@@ -177,7 +198,7 @@ impl Graph {
                 false
             }
             Body::Exit(_) => {
-                self.processes.retire(&key, event.time);
+                self.ended(key);
                 false
             }
             Body::ProcessAccess(access) => access.target.is_some_and(|target| self.reached(key, target, access.how)),
@@ -273,8 +294,11 @@ impl Graph {
                     reach.largest = Some(Arc::clone(&source));
                 }
             }
-            if let Some(thing) = file.id.and_then(|id| self.carriers.get(&id)) {
-                Arc::make_mut(&mut thing.holding).open(Arc::clone(&source));
+            if let Some(id) = file.id {
+                if let Some(thing) = self.carriers.get(&id) {
+                    Arc::make_mut(&mut thing.holding).open(Arc::clone(&source));
+                }
+                self.uses(key, id);
             }
             let gained = Arc::make_mut(&mut self.holder(key).holding).open(source);
             // The kernel side did not see it, or did not know what it saw.
@@ -321,6 +345,7 @@ impl Graph {
             Direction::Both => {
                 remember(&mut self.holder(key).mapped, id);
                 remember(&mut self.thing(id, || name(transfer), false).mapped, key);
+                self.uses(key, id);
                 self.tell(News::Process(key));
                 self.tell(News::Thing(id))
             }
@@ -373,6 +398,7 @@ impl Graph {
         };
         let (from, name) = (Arc::clone(&thing.holding), thing.name.clone());
         let gained = Arc::make_mut(&mut self.holder(key).holding).take(&from, limit, more, &name);
+        self.uses(key, id);
         if gained {
             if let Some(workload) = &event.workload {
                 let reach = self.workloads.get_or_insert_with(workload.id.as_ref().into(), Reach::default);
@@ -383,14 +409,16 @@ impl Graph {
         gained
     }
 
-    fn give(&mut self, key: ProcessKey, id: FileId, name: impl FnOnce() -> Box<str>, limit: u64, more: u64) {
+    fn give(&mut self, key: ProcessKey, id: FileId, name: impl FnOnce() -> Arc<str>, limit: u64, more: u64) {
         let Some(from) = self.processes.get(&key).map(|holder| Arc::clone(&holder.holding)) else { return };
         if from.is_empty() {
             return;
         }
         let thing = self.thing(id, name, false);
         let name = thing.name.clone();
-        if Arc::make_mut(&mut thing.holding).take(&from, limit, more, &name) {
+        let gained = Arc::make_mut(&mut thing.holding).take(&from, limit, more, &name);
+        self.uses(key, id);
+        if gained {
             self.tell(News::Thing(id));
         }
     }
@@ -407,15 +435,62 @@ impl Graph {
         if holder.holding.is_empty() && holder.mapped.is_empty() {
             return;
         }
-        let (from, mapped) = (Arc::clone(&holder.holding), holder.mapped.clone());
-        let mut holding = Holding::default();
-        holding.take(&from, u64::MAX, u64::MAX, "fork");
+        let (from, mapped, used) = (Arc::clone(&holder.holding), holder.mapped.clone(), holder.used.clone());
+        let holding = match &holder.children {
+            Some((of, holding)) if Arc::ptr_eq(of, &from) => Arc::clone(holding),
+            _ => {
+                let mut holding = Holding::default();
+                holding.take(&from, u64::MAX, u64::MAX, &self.ways.fork);
+                let holding = Arc::new(holding);
+                holder.children = Some((from, Arc::clone(&holding)));
+                holding
+            }
+        };
+        for id in &used {
+            if let Some(thing) = self.carriers.get(id) {
+                thing.users = thing.users.saturating_add(1);
+            }
+        }
         for id in &mapped {
             if let Some(thing) = self.carriers.get(id) {
                 remember(&mut thing.mapped, child);
             }
         }
-        self.processes.insert(child, Holder { holding: Arc::new(holding), mapped });
+        self.processes.insert(child, Holder { holding, children: None, used, mapped });
+    }
+
+    /// A process can have that thing open from now on: what somebody has who lives is the last to go for lack of room.
+    fn uses(&mut self, key: ProcessKey, id: FileId) {
+        let used = &mut self.holder(key).used;
+        let known = used.contains(&id);
+        let mut oldest = None;
+        if !known {
+            oldest = if used.len() >= USED { used.pop_front() } else { None };
+            used.push_back(id);
+        }
+        if let Some(thing) = self.carriers.get(&id)
+            // Another thing may have had that number before.
+            && (!known || thing.users == 0)
+        {
+            thing.users = thing.users.saturating_add(1);
+            self.carriers.revive(&id);
+        }
+        oldest.into_iter().for_each(|id| self.leaves(id));
+    }
+
+    /// One process less has that thing.
+    fn leaves(&mut self, id: FileId) {
+        let Some(thing) = self.carriers.get(&id) else { return };
+        thing.users = thing.users.saturating_sub(1);
+        if thing.users == 0 {
+            self.carriers.retire(&id, self.now);
+        }
+    }
+
+    fn ended(&mut self, key: ProcessKey) {
+        self.processes.retire(&key, self.now);
+        let used = self.processes.get(&key).map(|holder| std::mem::take(&mut holder.used));
+        used.into_iter().flatten().for_each(|id| self.leaves(id));
     }
 
     /// A process got at another one: it can have whatever that one has.
@@ -428,8 +503,9 @@ impl Graph {
 
     fn pass(&mut self, from: ProcessKey, to: ProcessKey, how: AccessHow) -> bool {
         let Some(holding) = self.processes.get(&from).map(|holder| Arc::clone(&holder.holding)) else { return false };
-        let through = if how == AccessHow::Descriptor { "descriptor" } else { "memory" };
-        let gained = Arc::make_mut(&mut self.holder(to).holding).take(&holding, u64::MAX, u64::MAX, through);
+        let through = if how == AccessHow::Descriptor { &self.ways.descriptor } else { &self.ways.memory };
+        let through = Arc::clone(through);
+        let gained = Arc::make_mut(&mut self.holder(to).holding).take(&holding, u64::MAX, u64::MAX, &through);
         if gained {
             self.mark_holder(to);
             self.tell(News::Process(to));
@@ -485,10 +561,11 @@ impl Graph {
         self.processes.get_or_insert_with(key, Holder::default)
     }
 
-    fn thing(&mut self, id: FileId, name: impl FnOnce() -> Box<str>, source: bool) -> &mut Thing {
+    fn thing(&mut self, id: FileId, name: impl FnOnce() -> Arc<str>, source: bool) -> &mut Thing {
         self.carriers.get_or_insert_with(id, || Thing {
             holding: Arc::default(),
             name: name(),
+            users: 0,
             source,
             number: 0,
             mapped: VecDeque::new(),
@@ -512,7 +589,7 @@ fn party(key: ProcessKey, event: &Event) -> Arc<Party> {
 }
 
 /// What a thing is called on a way: a pipe or a socket has no other name than what it is.
-fn name(transfer: &Transfer) -> Box<str> {
+fn name(transfer: &Transfer) -> Arc<str> {
     let File { path, .. } = &transfer.file;
     match transfer.carrier {
         Carrier::File | Carrier::Memory | Carrier::Device if !path.is_empty() => {

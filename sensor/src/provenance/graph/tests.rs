@@ -1,9 +1,7 @@
 //! Who holds what, told in events.
 
 use super::*;
-use crate::event::{
-    Actor, BootTime, Connect, Endpoints, Exit, Flow, FlowReason, Fork, Label, Process, ProcessAccess, Transport,
-};
+use crate::event::{Actor, Connect, Endpoints, Exit, Flow, FlowReason, Fork, Label, Process, ProcessAccess, Transport};
 use std::net::Ipv4Addr;
 
 const MODEL: u64 = 1;
@@ -289,7 +287,7 @@ fn an_end_keeps_what_was_held_for_a_while() {
 
 #[test]
 fn tables_are_bounded_and_what_goes_is_counted() {
-    let mut graph = Graph::new(Limits { processes: 10, carriers: 10, sockets: 10, workloads: 10 });
+    let mut graph = Graph::new(Limits { processes: 10, carriers: 10, pairs: 20, sockets: 10, workloads: 10 });
     for number in 0..1_000 {
         graph.learn(&open(number, file(number.into(), "/m.gguf", 5, WEIGHTS)));
         graph.learn(&gives(number, 1_000_000 + u64::from(number), Carrier::Pipe, 5));
@@ -298,6 +296,40 @@ fn tables_are_bounded_and_what_goes_is_counted() {
     assert!(counts.processes <= 10 && counts.carriers <= 10, "{counts:?}");
     assert_eq!(counts.processes_evicted.live, 990);
     assert!(counts.carriers_evicted.live > 1_900);
+}
+
+#[test]
+fn a_later_child_has_what_its_parent_got_meanwhile() {
+    let fork = |child| event(1, Body::Fork(Fork { child: key(child), child_vpid: 1 }));
+    let mut graph =
+        graph(&[open(1, model()), fork(2), fork(3), open(1, file(OTHER, "/models/b.gguf", 2 * GIB, WEIGHTS)), fork(4)]);
+    let bytes = [2, 3, 4].map(|pid| held(&mut graph, pid).unwrap().0);
+    assert_eq!(bytes, [GIB, GIB, 3 * GIB]);
+}
+
+#[test]
+fn what_somebody_has_who_lives_goes_after_all_that_nobody_has() {
+    let mut graph = Graph::new(Limits { carriers: 10, ..Limits::default() });
+    graph.learn(&open(1, model()));
+    graph.learn(&gives(1, COPY, Carrier::File, GIB));
+    graph.learn(&event(1, Body::Fork(Fork { child: key(2), child_vpid: 2 })));
+    let exit = || Body::Exit(Exit { code: Some(0), signal: None });
+    graph.learn(&event(1, exit()));
+    for number in 100..200 {
+        graph.learn(&event(2, Body::Fork(Fork { child: key(number), child_vpid: 1 })));
+        graph.learn(&gives(number, u64::from(number), Carrier::File, GIB));
+        graph.learn(&event(number, exit()));
+    }
+    let counts = graph.counts();
+    assert_eq!((counts.carriers_evicted.retired, counts.carriers_evicted.live), (92, 0));
+    graph.learn(&takes(3, COPY, Carrier::File, GIB));
+    assert_eq!(held(&mut graph, 3).unwrap().0, GIB, "the child that lives has what its parent had open");
+    graph.learn(&event(2, exit()));
+    for number in 200..220 {
+        graph.learn(&gives(3, number, Carrier::File, GIB));
+    }
+    graph.learn(&takes(4, COPY, Carrier::File, GIB));
+    assert_eq!(held(&mut graph, 4), None, "nobody has had it for long");
 }
 
 #[test]
