@@ -127,7 +127,7 @@ fn a_theft_is_one_incident_that_names_reader_sender_file_and_destination() -> Ou
         assert_eq!(pids, [pid], "{role}: {processes:#?}");
     }
     assert_eq!(record.whole("sources")[0]["file.inode"], truth["reader"]["file.inode"]);
-    for word in [MODEL, &to, "added last: Weights read"] {
+    for word in [MODEL, &to, "it travelled by pipe:", "added last: "] {
         assert!(record.sentence().contains(word), "{word} is not in: {}", record.sentence());
     }
     stage.strike()
