@@ -24,6 +24,13 @@ pub struct Load {
     pub matches_nothing: bool,
 }
 
+impl Load {
+    /// Whether who does it holds weights, now or from then on.
+    pub fn holds(&self) -> bool {
+        self.held || matches!(self.file, File::Weights)
+    }
+}
+
 /// What of the stage the loop is given.
 #[derive(Clone, Copy)]
 pub(super) enum File {

@@ -173,11 +173,14 @@ fn compare(
     let mut costs: Vec<Cost> = loads.iter().map(|load| Cost::new(load)).collect();
     let mut consumption: Vec<Consumption> = loads.iter().map(|load| Consumption::new(load)).collect();
     let mut lost = 0;
+    // Who holds weights last: what it says of itself, this program reads, and then holds something, as all that it starts does.
+    let mut all: Vec<_> = loads.iter().zip(&mut costs).zip(&mut consumption).collect();
+    all.sort_by_key(|((load, _), _)| load.holds());
     for round in 0..rounds {
         ui::step(format!("round {} of {rounds}: sensor off, sensor on", round + 1), || {
             for with_sensor in [round % 2 == 1, round % 2 == 0] {
                 if !with_sensor {
-                    for (load, cost) in loads.iter().zip(&mut costs) {
+                    for ((load, cost), _) in &mut all {
                         let played = stage.play(load)?;
                         cost.rate_without.push(played.per_second());
                         cost.without.push(played.nanoseconds);
@@ -185,7 +188,7 @@ fn compare(
                     continue;
                 }
                 let agent = Agent::start(&programs.weir, cpus)?;
-                for ((load, cost), consumption) in loads.iter().zip(&mut costs).zip(&mut consumption) {
+                for ((load, cost), consumption) in &mut all {
                     let (used, played) = agent.watch(|| stage.play(load))?;
                     consumption.add(&used, &played);
                     cost.rate_with.push(played.per_second());
