@@ -9,10 +9,13 @@
 //! only where there is something new, so that it ends.
 
 mod holding;
+mod moves;
+mod news;
+mod state;
 #[cfg(test)]
 mod tests;
 
-use crate::bounded::{Bounded, Evictions};
+use crate::bounded::Bounded;
 use crate::event::{
     Access, AccessHow, Body, BootTime, Carrier, Class, Classes, Direction, Event, File, FileId, HeldBy, Label, Open,
     Party, ProcessKey, Source, Trail, Transfer,
@@ -23,6 +26,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use holding::{Holding, SHARES, Share};
+pub use state::{Counts, Limits, Mark};
+use state::{Holder, News, Reach, Sender, Thing, Ways};
 
 /// How long an ended process stays known, in event time: its sockets send on, and their flows are closed later.
 const ENDED_KEPT: Duration = Duration::from_secs(60);
@@ -35,58 +40,6 @@ const LITTLE: u64 = 64 << 10;
 const USED: usize = 16;
 /// Steps that news goes at once.
 const NEWS: usize = 256;
-/// Limits of the tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Processes that hold something. About 200 bytes each, and its shares.
-    pub processes: usize,
-    /// Things that carry something. About 350 bytes each, of one file.
-    pub carriers: usize,
-    /// Pairs of a process and a thing whose quantity is remembered. About 110 bytes each.
-    pub pairs: usize,
-    /// Sockets that something was given to.
-    pub sockets: usize,
-    /// Workloads whose largest file is known.
-    pub workloads: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        // The kernel side remembers as many pairs.
-        let pairs = sensor_common::label::TRANSFERS as usize;
-        Limits { processes: 16_384, carriers: 98_304, pairs, sockets: 16_384, workloads: 4096 }
-    }
-}
-
-/// State and losses, for metrics. Totals since the start, but for the numbers of entries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Processes that hold something now.
-    pub processes: usize,
-    /// Things that carry something now.
-    pub carriers: usize,
-    /// Sockets that something was given to now.
-    pub sockets: usize,
-    /// Processes that went. `live`: for lack of room; the kernel side still knows that they hold something, but not what.
-    pub processes_evicted: Evictions,
-    /// Things that went for lack of room. `retired`: nobody who lives has used them; `live`: somebody may have them open.
-    pub carriers_evicted: Evictions,
-    /// Sockets that went for lack of room (`live`).
-    pub sockets_evicted: Evictions,
-    /// Transfers from a thing of which nobody told what it carries: what told it was lost.
-    pub unexplained: u64,
-    /// News that went no further, for it had gone many steps already.
-    pub news_refused: u64,
-}
-
-/// What the kernel side has to be told: it does not see what is in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
-    /// That process holds so many bytes of these classes.
-    Holder(ProcessKey, Classes, u64),
-    /// That thing carries so many bytes of these classes.
-    Carrier(FileId, Classes, u64),
-}
 
 /// Who holds what.
 #[derive(Debug)]
@@ -105,62 +58,6 @@ pub struct Graph {
     counts: Counts,
     now: BootTime,
     ways: Ways,
-}
-
-/// What the steps of a way are called that need no thing.
-#[derive(Debug)]
-struct Ways {
-    fork: Arc<str>,
-    memory: Arc<str>,
-    descriptor: Arc<str>,
-}
-
-#[derive(Debug, Default)]
-struct Holder {
-    holding: Arc<Holding>,
-    /// What a child of it gets, and of which holding that is: made at the first one, for a server has many and they are all alike.
-    children: Option<(Arc<Holding>, Arc<Holding>)>,
-    /// Things that it can have open.
-    used: VecDeque<FileId>,
-    /// Things in touch with it.
-    mapped: VecDeque<FileId>,
-}
-
-#[derive(Debug)]
-struct Thing {
-    holding: Arc<Holding>,
-    /// What it is called on a way.
-    name: Arc<str>,
-    /// Processes that live and have it among what they used.
-    users: u32,
-    /// It is itself what its holding is of.
-    source: bool,
-    /// Its number as a source ([`Source::number`]); 0: it is none.
-    number: u64,
-    /// Processes in touch with it.
-    mapped: VecDeque<ProcessKey>,
-}
-
-/// What came to a workload.
-#[derive(Debug, Default)]
-struct Reach {
-    /// The largest file that somebody in it opened.
-    largest: Option<Arc<Source>>,
-    /// Bytes that its processes took together from what carries something: in small pieces, that is not little.
-    taken: u64,
-}
-
-#[derive(Debug)]
-struct Sender {
-    party: Arc<Party>,
-    holding: Arc<Holding>,
-}
-
-/// Somebody or something that has got more.
-#[derive(Clone, Copy)]
-enum News {
-    Process(ProcessKey),
-    Thing(FileId),
 }
 
 impl Graph {
@@ -279,281 +176,6 @@ impl Graph {
             carriers_evicted: self.carriers.evictions(),
             sockets_evicted: self.sockets.evictions(),
             ..self.counts
-        }
-    }
-
-    fn opened(&mut self, key: ProcessKey, event: &Event, open: &Open) -> bool {
-        let file = &open.file;
-        if file.classes.contains(Class::Weights) && !self.is_copy(file) {
-            let reader = Party { key, executable: executable(event) };
-            let number = file.id.map_or(0, |id| self.number(id, file));
-            let source = Arc::new(Source { number, id: file.id, path: file.path.clone(), size: file.size, reader });
-            if let Some(workload) = &event.workload {
-                let reach = self.workloads.get_or_insert_with(workload.id.as_ref().into(), Reach::default);
-                if reach.largest.as_ref().is_none_or(|largest| source.size > largest.size) {
-                    reach.largest = Some(Arc::clone(&source));
-                }
-            }
-            if let Some(id) = file.id {
-                if let Some(thing) = self.carriers.get(&id) {
-                    Arc::make_mut(&mut thing.holding).open(Arc::clone(&source));
-                }
-                self.uses(key, id);
-            }
-            let gained = Arc::make_mut(&mut self.holder(key).holding).open(source);
-            // The kernel side did not see it, or did not know what it saw.
-            if event.hook.is_none() || !file.by_content.is_empty() {
-                self.marks.extend(file.id.map(|id| Mark::Carrier(id, WEIGHTS, file.size)));
-                self.mark_holder(key);
-            }
-            if gained {
-                self.tell(News::Process(key));
-            }
-            return gained;
-        }
-        let Some(id) = file.id else { return false };
-        let Some(thing) = self.carriers.get(&id) else { return false };
-        if !thing.source && !file.path.is_empty() {
-            // It can have been renamed since.
-            let (kind, _) = thing.name.split_once(':').unwrap_or(("file", ""));
-            thing.name = format!("{kind}:{}", file.path).into();
-        }
-        self.take(key, event, id, file.size, file.size)
-    }
-
-    fn moved(&mut self, key: ProcessKey, event: &Event, transfer: &Transfer) -> bool {
-        let Some(id) = transfer.file.id else {
-            if transfer.carrier == Carrier::InetSocket
-                && let Some(cookie) = transfer.socket_cookie
-            {
-                self.sends(key, event, cookie);
-            }
-            return false;
-        };
-        // By the next report it can have grown to that.
-        let limit = if transfer.bound { transfer.bytes } else { transfer.until };
-        match transfer.direction {
-            Direction::In => {
-                let more = self.grown(key, id, Direction::In, limit);
-                self.take(key, event, id, limit, more)
-            }
-            Direction::Out => {
-                let more = self.grown(key, id, Direction::Out, limit);
-                self.give(key, id, || name(transfer), limit, more);
-                false
-            }
-            Direction::Both => {
-                remember(&mut self.holder(key).mapped, id);
-                remember(&mut self.thing(id, || name(transfer), false).mapped, key);
-                self.uses(key, id);
-                self.tell(News::Process(key));
-                self.tell(News::Thing(id))
-            }
-        }
-    }
-
-    /// Whether a file was written, half of it at least (encoded it is longer), by somebody who held something: then it is what came from there, though it looks like
-    /// weights of its own.
-    fn is_copy(&self, file: &File) -> bool {
-        let thing = file.id.and_then(|id| self.carriers.peek(&id)).filter(|thing| !thing.source);
-        thing.is_some_and(|thing| thing.holding.bytes() >= file.size / 2 && !thing.holding.is_empty())
-    }
-
-    /// The number of a file as a source; a new one if it is not known as one.
-    fn number(&mut self, id: FileId, file: &File) -> u64 {
-        let thing = self.thing(id, || format!("descriptor:{}", file.path).into(), true);
-        if thing.source && thing.number != 0 {
-            return thing.number;
-        }
-        thing.source = true;
-        self.sources += 1;
-        let number = self.sources;
-        if let Some(thing) = self.carriers.get(&id) {
-            thing.number = number;
-        }
-        number
-    }
-
-    /// By how much the most that has gone between two has grown.
-    fn grown(&mut self, key: ProcessKey, id: FileId, direction: Direction, limit: u64) -> u64 {
-        let pair = (key, id, direction);
-        match self.pairs.get(&pair) {
-            // Less than before: the kernel side had no room to remember it, and began anew.
-            Some(known) if limit < *known => {
-                *known = limit;
-                limit
-            }
-            Some(known) => limit - std::mem::replace(known, limit),
-            None => {
-                self.pairs.insert(pair, limit);
-                limit
-            }
-        }
-    }
-
-    fn take(&mut self, key: ProcessKey, event: &Event, id: FileId, limit: u64, more: u64) -> bool {
-        let Some(thing) = self.carriers.get(&id) else {
-            self.counts.unexplained += 1;
-            return false;
-        };
-        let (from, name) = (Arc::clone(&thing.holding), thing.name.clone());
-        let gained = Arc::make_mut(&mut self.holder(key).holding).take(&from, limit, more, &name);
-        self.uses(key, id);
-        if gained {
-            if let Some(workload) = &event.workload {
-                let reach = self.workloads.get_or_insert_with(workload.id.as_ref().into(), Reach::default);
-                reach.taken = reach.taken.saturating_add(more.min(from.bytes()));
-            }
-            self.tell(News::Process(key));
-        }
-        gained
-    }
-
-    fn give(&mut self, key: ProcessKey, id: FileId, name: impl FnOnce() -> Arc<str>, limit: u64, more: u64) {
-        let Some(from) = self.processes.get(&key).map(|holder| Arc::clone(&holder.holding)) else { return };
-        if from.is_empty() {
-            return;
-        }
-        let thing = self.thing(id, name, false);
-        let name = thing.name.clone();
-        let gained = Arc::make_mut(&mut thing.holding).take(&from, limit, more, &name);
-        self.uses(key, id);
-        if gained {
-            self.tell(News::Thing(id));
-        }
-    }
-
-    fn sends(&mut self, key: ProcessKey, event: &Event, cookie: u64) {
-        let Some(holding) = self.processes.get(&key).map(|holder| Arc::clone(&holder.holding)) else { return };
-        if !holding.is_empty() {
-            self.sockets.insert(cookie, Sender { party: party(key, event), holding });
-        }
-    }
-
-    fn forked(&mut self, parent: ProcessKey, child: ProcessKey) {
-        let Some(holder) = self.processes.get(&parent) else { return };
-        if holder.holding.is_empty() && holder.mapped.is_empty() {
-            return;
-        }
-        let (from, mapped, used) = (Arc::clone(&holder.holding), holder.mapped.clone(), holder.used.clone());
-        let holding = match &holder.children {
-            Some((of, holding)) if Arc::ptr_eq(of, &from) => Arc::clone(holding),
-            _ => {
-                let mut holding = Holding::default();
-                holding.take(&from, u64::MAX, u64::MAX, &self.ways.fork);
-                let holding = Arc::new(holding);
-                holder.children = Some((from, Arc::clone(&holding)));
-                holding
-            }
-        };
-        for id in &used {
-            if let Some(thing) = self.carriers.get(id) {
-                thing.users = thing.users.saturating_add(1);
-            }
-        }
-        for id in &mapped {
-            if let Some(thing) = self.carriers.get(id) {
-                remember(&mut thing.mapped, child);
-            }
-        }
-        self.processes.insert(child, Holder { holding, children: None, used, mapped });
-    }
-
-    /// A process can have that thing open from now on: what somebody has who lives is the last to go for lack of room.
-    fn uses(&mut self, key: ProcessKey, id: FileId) {
-        let used = &mut self.holder(key).used;
-        let known = used.contains(&id);
-        let mut oldest = None;
-        if !known {
-            oldest = if used.len() >= USED { used.pop_front() } else { None };
-            used.push_back(id);
-        }
-        if let Some(thing) = self.carriers.get(&id)
-            // Another thing may have had that number before.
-            && (!known || thing.users == 0)
-        {
-            thing.users = thing.users.saturating_add(1);
-            self.carriers.revive(&id);
-        }
-        oldest.into_iter().for_each(|id| self.leaves(id));
-    }
-
-    /// One process less has that thing.
-    fn leaves(&mut self, id: FileId) {
-        let Some(thing) = self.carriers.get(&id) else { return };
-        thing.users = thing.users.saturating_sub(1);
-        if thing.users == 0 {
-            self.carriers.retire(&id, self.now);
-        }
-    }
-
-    fn ended(&mut self, key: ProcessKey) {
-        self.processes.retire(&key, self.now);
-        let used = self.processes.get(&key).map(|holder| std::mem::take(&mut holder.used));
-        used.into_iter().flatten().for_each(|id| self.leaves(id));
-    }
-
-    /// A process got at another one: it can have whatever that one has.
-    fn reached(&mut self, key: ProcessKey, target: ProcessKey, how: AccessHow) -> bool {
-        if how == AccessHow::VmWrite {
-            return self.pass(key, target, how);
-        }
-        self.pass(target, key, how)
-    }
-
-    fn pass(&mut self, from: ProcessKey, to: ProcessKey, how: AccessHow) -> bool {
-        let Some(holding) = self.processes.get(&from).map(|holder| Arc::clone(&holder.holding)) else { return false };
-        let through = if how == AccessHow::Descriptor { &self.ways.descriptor } else { &self.ways.memory };
-        let through = Arc::clone(through);
-        let gained = Arc::make_mut(&mut self.holder(to).holding).take(&holding, u64::MAX, u64::MAX, &through);
-        if gained {
-            self.mark_holder(to);
-            self.tell(News::Process(to));
-        }
-        gained
-    }
-
-    /// What is in touch with who or what has got more gets it too. Whether a process did.
-    fn tell(&mut self, first: News) -> bool {
-        let mut waiting = VecDeque::from([first]);
-        let mut gained = false;
-        for _ in 0..NEWS {
-            let Some(news) = waiting.pop_front() else { return gained };
-            match news {
-                News::Process(key) => {
-                    let Some(holder) = self.processes.peek(&key) else { continue };
-                    let (from, things) = (Arc::clone(&holder.holding), holder.mapped.clone());
-                    for id in things {
-                        let Some(thing) = self.carriers.get(&id) else { continue };
-                        let name = thing.name.clone();
-                        if Arc::make_mut(&mut thing.holding).take(&from, u64::MAX, u64::MAX, &name) {
-                            let bytes = thing.holding.bytes();
-                            self.marks.push(Mark::Carrier(id, WEIGHTS, bytes));
-                            waiting.push_back(News::Thing(id));
-                        }
-                    }
-                }
-                News::Thing(id) => {
-                    let Some(thing) = self.carriers.peek(&id) else { continue };
-                    let (from, keys, name) = (Arc::clone(&thing.holding), thing.mapped.clone(), thing.name.clone());
-                    for key in keys {
-                        let Some(holder) = self.processes.get(&key) else { continue };
-                        if Arc::make_mut(&mut holder.holding).take(&from, u64::MAX, u64::MAX, &name) {
-                            gained = true;
-                            self.mark_holder(key);
-                            waiting.push_back(News::Process(key));
-                        }
-                    }
-                }
-            }
-        }
-        self.counts.news_refused += waiting.len() as u64;
-        gained
-    }
-
-    fn mark_holder(&mut self, key: ProcessKey) {
-        if let Some(holder) = self.processes.peek(&key) {
-            self.marks.push(Mark::Holder(key, WEIGHTS, holder.holding.bytes()));
         }
     }
 
