@@ -224,7 +224,7 @@ impl Recognition {
                 }
                 let again = tables.look_again(key_of(file), look.pid);
                 self.check(again);
-                Some(Recognized { file: look.file, finding: ContentFinding::Unread("refused") })
+                Some(Recognized { file: look.file, born_unix_nanos: None, finding: ContentFinding::Unread("refused") })
             }
         }
     }
@@ -232,7 +232,7 @@ impl Recognition {
     fn told(&mut self, look: Look, content: Result<Content, Unread>, tables: &mut Tables) -> Recognized {
         let Look { mut file, pid, .. } = look;
         let Some(id) = file.id else {
-            return Recognized { file, finding: ContentFinding::Unread(Unread::Gone.name()) };
+            return Recognized { file, born_unix_nanos: None, finding: ContentFinding::Unread(Unread::Gone.name()) };
         };
         let content = match content {
             Ok(content) => content,
@@ -240,7 +240,7 @@ impl Recognition {
                 tracing::debug!(path = ?file.path, %reason, "a file was not looked into");
                 let again = tables.look_again(key_of(id), pid);
                 self.check(again);
-                return Recognized { file, finding: ContentFinding::Unread(reason.name()) };
+                return Recognized { file, born_unix_nanos: None, finding: ContentFinding::Unread(reason.name()) };
             }
         };
         let told = if content.classes.is_empty() {
@@ -256,7 +256,8 @@ impl Recognition {
             name: found.format.name(),
             confidence: found.confidence.name(),
         };
-        Recognized { file, finding: content.found.map_or(ContentFinding::Unknown, format) }
+        let finding = content.found.map_or(ContentFinding::Unknown, format);
+        Recognized { file, born_unix_nanos: content.born_unix_nanos, finding }
     }
 
     fn nothing_in(

@@ -69,6 +69,8 @@ pub struct Content {
     /// The change time that it had when it was read, nanoseconds since the epoch: the one that was asked about, or a later one
     /// if only its last name was removed since, or if it was to be read as it is.
     pub changed_unix_nanos: i64,
+    /// When the file was made, by the same clock, where its file system keeps that.
+    pub born_unix_nanos: Option<i64>,
     /// Bytes that it had.
     pub size: u64,
 }
@@ -169,7 +171,8 @@ impl Sniffer {
             let read = read::read(request, &neighbours)?;
             let sample = read.sample();
             let (found, classes) = contents.judge(&sample);
-            Ok(Content { found, classes, changed_unix_nanos: read.changed_unix_nanos, size: sample.size })
+            let (changed_unix_nanos, born_unix_nanos) = (read.changed_unix_nanos, read.born_unix_nanos);
+            Ok(Content { found, classes, changed_unix_nanos, born_unix_nanos, size: sample.size })
         })
     }
 

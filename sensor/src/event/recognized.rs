@@ -8,6 +8,9 @@ pub struct Recognized {
     /// The file. Its classes are those that its content puts it in, its size and change time those that it had when it was read.
     /// Where it could not be read, as it was when it was opened.
     pub file: File,
+    /// When the file was made, nanoseconds since the epoch by the clock of change times, where its file system keeps that: what was
+    /// last changed before, and had the same inode number, was another file.
+    pub born_unix_nanos: Option<i64>,
     /// What was found.
     pub finding: ContentFinding,
 }

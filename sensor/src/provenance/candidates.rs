@@ -122,6 +122,11 @@ impl Candidates {
 
     /// Says of the file of an event what is known of its content. Before its classes are settled.
     pub fn trace(&mut self, event: &mut Event) {
+        if let Body::Open(Open { created: true, file: File { id: Some(id), .. }, .. }) = &event.body {
+            // Of the one that had its number before, nothing holds of this one, and no answer about this one of that.
+            self.files.remove(id);
+            self.known.remove(id);
+        }
         let file = match &mut event.body {
             Body::Open(open) => &mut open.file,
             Body::Exec(exec) => &mut exec.file,
@@ -171,6 +176,7 @@ impl Candidates {
             }
         };
         let Some(mut kept) = self.files.remove(&id) else { return Vec::new() };
+        kept.opens.retain(|event| !is_of_another(event, recognized.born_unix_nanos));
         if !classes.is_empty() {
             // Those that were told so, because it was known before, are not told again.
             kept.opens.retain(|event| !is_told(event, classes));
@@ -250,6 +256,14 @@ fn judged(event: &Event, classes: Classes, size: u64) -> Event {
 /// Whether the open was already judged to be of these classes by content.
 fn is_told(event: &Event, classes: Classes) -> bool {
     matches!(&event.body, Body::Open(open) if open.file.by_content.0 & classes.0 == classes.0)
+}
+
+/// Whether the file that was opened was last changed before this one was made: it had the same number.
+fn is_of_another(event: &Event, born: Option<i64>) -> bool {
+    match (&event.body, born) {
+        (Body::Open(open), Some(born)) => open.file.changed_unix_nanos < born,
+        _ => false,
+    }
 }
 
 /// Whether an open is still to be kept when nothing was found in its file: it is of a later state, or may fill the file yet.

@@ -8,7 +8,7 @@ use super::{Neighbours, Request, Unread};
 use crate::event::text;
 use crate::provenance::content::{HEAD_MAX, Sample, TAIL_MAX};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, StatxFlags};
 use rustix::io::{self, Errno};
 use std::os::fd::AsRawFd;
 
@@ -22,6 +22,8 @@ pub(super) struct Read {
     size: u64,
     /// When it was read.
     pub(super) changed_unix_nanos: i64,
+    /// Where the file system keeps it.
+    pub(super) born_unix_nanos: Option<i64>,
 }
 
 impl Read {
@@ -42,6 +44,11 @@ pub(super) fn read(request: &Request, neighbours: &Neighbours) -> Result<Read, U
         // What the name says counts, unless the process still has the file.
         Err(reason) => by_descriptor(request).ok_or(reason)?,
     };
+    let born = born(&file);
+    if born.is_some_and(|born| born > request.changed_unix_nanos) {
+        // Its number was free by then, and was given to another.
+        return Err(Unread::Gone);
+    }
     let file = reopened(&file).map_err(unread)?;
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     let head = ends(&file, 0, HEAD_MAX.min(usize::try_from(size).unwrap_or(HEAD_MAX)))?;
@@ -52,7 +59,14 @@ pub(super) fn read(request: &Request, neighbours: &Neighbours) -> Result<Read, U
     if (changed(&after), after.st_size) != (changed(&stat), stat.st_size) {
         return Err(Unread::Changed);
     }
-    Ok(Read { head, tail, size, changed_unix_nanos: changed(&stat) })
+    Ok(Read { head, tail, size, changed_unix_nanos: changed(&stat), born_unix_nanos: born })
+}
+
+/// When the file was made, where its file system says (ext4, xfs, btrfs; tmpfs since 6.0): by the same clock as change times.
+fn born(file: &OwnedFd) -> Option<i64> {
+    let stat = fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::BTIME).ok()?;
+    let is_there = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
+    is_there.then(|| nanos(stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec.into()))
 }
 
 /// Looks up the path from the process's root, where links cannot lead out. A link in the file's own place is not followed.

@@ -215,6 +215,7 @@ fn hanging(limits: Limits) -> (Sniffer, Sender<()>, Receiver<FileId>) {
             found: None,
             classes: Classes::default(),
             changed_unix_nanos: request.changed_unix_nanos,
+            born_unix_nanos: None,
             size: 1,
         })
     });

@@ -44,7 +44,12 @@ fn stream() -> Vec<Event> {
     };
     let file = File { classes: Classes::default().with(Class::Weights), ..blob() };
     let finding = ContentFinding::Format { name: "gguf", confidence: "certain" };
-    let recognized = Event::new(BootTime(3), None, Actor::default(), Body::Recognized(Recognized { file, finding }));
+    let recognized = Event::new(
+        BootTime(3),
+        None,
+        Actor::default(),
+        Body::Recognized(Recognized { file, born_unix_nanos: None, finding }),
+    );
     let far = "203.0.113.9".parse().expect("an address");
     let endpoints = Endpoints {
         local_address: None,

@@ -28,10 +28,24 @@ fn weights() -> Classes {
     Classes::default().with(Class::Weights)
 }
 
-/// What comes out of the stage, as the line would have it.
 fn opens(candidates: &mut Candidates, pid: u32, file: File, access: Access) -> Arc<Event> {
-    let actor = Actor { process: Some(ProcessKey { pid, start_ticks: 1 }), ..Actor::default() };
     let open = Open { file, access, flags: 0, io_uring: false, candidate: true, carrier: false, created: false };
+    comes(candidates, pid, open)
+}
+
+/// The open that makes the file.
+fn made(candidates: &mut Candidates, pid: u32, file: File) -> Arc<Event> {
+    let access = Access::ReadWrite;
+    comes(
+        candidates,
+        pid,
+        Open { file, access, flags: 0, io_uring: false, candidate: true, carrier: false, created: true },
+    )
+}
+
+/// What comes out of the stage, as the line would have it.
+fn comes(candidates: &mut Candidates, pid: u32, open: Open) -> Arc<Event> {
+    let actor = Actor { process: Some(ProcessKey { pid, start_ticks: 1 }), ..Actor::default() };
     let mut event = Event::new(BootTime(pid.into()), None, actor, Body::Open(open));
     candidates.trace(&mut event);
     if let Body::Open(open) = &mut event.body {
@@ -54,11 +68,11 @@ fn classes(event: &Event) -> Classes {
 fn answer(file: File, classes: Classes) -> Recognized {
     let finding = ContentFinding::Format { name: "gguf", confidence: "certain" };
     let finding = if classes.is_empty() { ContentFinding::Unknown } else { finding };
-    Recognized { file: File { classes, ..file }, finding }
+    Recognized { file: File { classes, ..file }, born_unix_nanos: None, finding }
 }
 
 fn unread(file: File) -> Recognized {
-    Recognized { file, finding: ContentFinding::Unread("gone") }
+    Recognized { file, born_unix_nanos: None, finding: ContentFinding::Unread("gone") }
 }
 
 /// Pids of the opens that come out, all of that class by content.
@@ -193,4 +207,21 @@ fn every_table_has_an_end_and_counts_what_it_loses() {
         reads(&mut candidates, 7, file(inode, 5, LARGE));
     }
     assert_eq!((candidates.counts().files, candidates.counts().evicted.live), (2, 3));
+}
+
+#[test]
+fn who_opened_another_file_of_the_same_number_is_not_told() {
+    // By the time of its making, where that is kept.
+    let mut candidates = candidates();
+    opens(&mut candidates, 7, file(1, 5, 0), Access::ReadWrite);
+    reads(&mut candidates, 8, file(1, 9, LARGE));
+    let found = Recognized { born_unix_nanos: Some(6), ..answer(file(1, 9, LARGE), weights()) };
+    assert_eq!(judged(&mut candidates, &found), [8]);
+    // By its making, where that was told.
+    let mut candidates = self::candidates();
+    opens(&mut candidates, 7, file(1, 5, 0), Access::ReadWrite);
+    made(&mut candidates, 8, file(1, 5, 0));
+    assert_eq!(judged(&mut candidates, &answer(file(1, 9, LARGE), weights())), [8]);
+    // What the first one was does not matter to the second, of whatever size it is.
+    assert_eq!(classes(&made(&mut candidates, 9, file(1, 12, LARGE))), Classes::default());
 }
