@@ -92,6 +92,9 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// How often the egress ledger is saved, if it has changed: so much is lost by a SIGKILL at most.
 const SAVING: Duration = Duration::from_secs(10);
 
+/// So many turns empty the ring, however full it was, if not too much comes in the meantime.
+const RING_BATCHES: usize = 64;
+
 /// How long the end waits for files that are being looked into.
 const LAST_LOOKS: Duration = Duration::from_secs(1);
 
@@ -169,8 +172,7 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
             }
             verdict = agent.recognition.answer() => agent.recognise(verdict)?,
             _ = housekeeping.tick() => {
-                // What the flows say first: they know who sent.
-                agent.drain(&mut ring, &system)?;
+                agent.count(&mut ring, &system)?;
                 agent.keep_house()?;
             }
             _ = saving.tick(), if agent.ledger.is_ready() => agent.save().await,
@@ -277,6 +279,22 @@ impl Agent {
         Ok(taken)
     }
 
+    /// Bytes out by the kernel's counters. Read first and told last: all that had happened by then is known when they are told, the
+    /// container that sent them, and by what the flows say who in it.
+    fn count(&mut self, ring: &mut Ring, system: &system::System) -> Result<(), OutputError> {
+        let grown = self.egress.read(system::now());
+        for _ in 0..RING_BATCHES {
+            if self.drain(ring, system)? < kernel::BATCH {
+                break;
+            }
+        }
+        let now = system::now();
+        for event in grown {
+            self.push(Event { time: now, ..event })?;
+        }
+        Ok(())
+    }
+
     /// Says what was lost since the last time and whether somebody tampers with the programs, and ends flows that have been idle.
     fn keep_house(&mut self) -> Result<(), OutputError> {
         let now = system::now();
@@ -300,9 +318,6 @@ impl Agent {
         }
         self.found.extend(self.recognition.keep_house(Instant::now(), &mut self.tables));
         self.push_found()?;
-        for event in self.egress.read(now) {
-            self.push(event)?;
-        }
         // Otherwise what waits to be said is called up by the next event only, which may take long.
         if self.line.is_due(now) {
             self.push_tick(now, false)?;
@@ -343,6 +358,7 @@ impl Agent {
         while self.drain(ring, system)? > 0 && !self.done {}
         let result = self
             .finish_looks()
+            .and_then(|()| self.count(ring, system))
             .and_then(|()| self.keep_house())
             .and_then(|()| self.push_tick(system::now(), true))
             .and_then(|()| self.output.console.flush());

@@ -116,10 +116,11 @@ impl Account {
         }
     }
 
-    /// What a workload held before the agent started.
-    pub fn remembered(&self, workload: &str, time: u64) -> Option<Holding> {
+    /// What a workload held before the agent started; `live`: or was seen to hold since.
+    pub fn remembered(&self, workload: &str, time: u64, live: bool) -> Option<Holding> {
         let kept = self.holdings.iter().find(|kept| *kept.workload == *workload)?;
-        (kept.restored && time.saturating_sub(kept.time) < HOLDING_KEPT).then(|| kept.holding.clone())
+        let is_wanted = (live || kept.restored) && time.saturating_sub(kept.time) < HOLDING_KEPT;
+        is_wanted.then(|| kept.holding.clone())
     }
 
     /// Whether it has ever held anything.

@@ -135,10 +135,12 @@ impl Ledger {
         self.changed |= account.keep(&workload.id, holding, time) | (late > 0);
     }
 
-    /// What the event's workload held before the agent started: it may hold it still.
+    /// What the event's workload held before the agent started: it may hold it still. Of a counter, which knows no process: also what
+    /// one of the workload's processes was seen to hold.
     pub fn remembered(&self, event: &Event) -> Option<Holding> {
         let workload = event.workload.as_deref()?;
-        self.holders.peek(&account_of(workload))?.remembered(&workload.id, self.time)
+        let live = matches!(event.body, Body::Egress(_));
+        self.holders.peek(&account_of(workload))?.remembered(&workload.id, self.time, live)
     }
 
     /// Charges the bytes that a flow or a counter tells of, and sets `event.egress`; on connects it only does the latter. `holding`

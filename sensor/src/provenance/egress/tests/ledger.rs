@@ -49,6 +49,25 @@ fn bytes_from_before_weights_were_held_are_usual_and_no_exfiltration() {
 }
 
 #[test]
+fn what_the_counters_tell_of_one_who_holds_what_others_opened_counts_too() {
+    let mut scene = Scene::new(Limits::default());
+    // Its sender read another workload's memory: only a flow, which has a process, shows that.
+    let mut flows = |scene: &mut Scene, bytes| {
+        let mut event = scene.happens("a", Body::Connect(super::scene::connect()));
+        event.body = Body::Flow(flow(1, FAR, bytes));
+        scene.ledger.hold(&event, &super::scene::holding());
+        scene.ledger.charge(&mut event, Some(&super::scene::holding()));
+        event.egress.and_then(|egress| egress.exfil).map(|exfil| exfil.bytes)
+    };
+    assert_eq!(flows(&mut scene, 100), Some(100));
+    scene.now += 1;
+    scene.grown("a", FAR, 700);
+    scene.now -= 1;
+    // Told by the flow when the counter had told it.
+    assert_eq!(flows(&mut scene, 800), Some(800));
+}
+
+#[test]
 fn the_counters_and_the_flows_count_each_byte_once_whoever_is_ahead() {
     let mut scene = Scene::new(Limits::default());
     let mut total = |flows: u64, counter: u64| {

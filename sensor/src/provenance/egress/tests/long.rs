@@ -145,7 +145,7 @@ fn what_a_restart_remembers_is_only_believed_until_it_is_known_better() {
         assert_eq!(of(&mut scene, "quiet").egress.unwrap().exfil.unwrap().bytes, bytes, "again and again");
     }
     // Opened again: from now on whoever knows what is held knows it for this workload.
-    let event = of(&mut scene, "quiet");
+    let event = scene.happens("quiet", Body::Flow(flow(1, FAR, 1)));
     scene.ledger.hold(&event, &holding());
     assert_eq!(scene.ledger.remembered(&event), None);
 }

@@ -65,8 +65,7 @@ impl Scene {
 
     /// How it stands, with nothing sent: as a connect to FAR says it.
     pub fn stand(&mut self, workload: &str) -> Egress {
-        let connect = Connect { endpoints: endpoints(FAR), socket_cookie: 1, label: crate::event::Label::default() };
-        *self.happens(workload, Body::Connect(connect)).egress.expect("connects to others say it")
+        *self.happens(workload, Body::Connect(connect())).egress.expect("connects to others say it")
     }
 
     /// Undeclared bytes of 30 days.
@@ -81,6 +80,10 @@ impl Scene {
 
 pub fn holding() -> Holding {
     Holding { sources: 1, bytes: 16_000_000_000, largest: 16_000_000_000, paths: ["/m/x.gguf".into()].into() }
+}
+
+pub fn connect() -> Connect {
+    Connect { endpoints: endpoints(FAR), socket_cookie: 1, label: crate::event::Label::default() }
 }
 
 pub fn endpoints(peer: &str) -> Endpoints {
