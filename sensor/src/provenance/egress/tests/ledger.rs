@@ -52,7 +52,7 @@ fn bytes_from_before_weights_were_held_are_usual_and_no_exfiltration() {
 fn what_the_counters_tell_of_one_who_holds_what_others_opened_counts_too() {
     let mut scene = Scene::new(Limits::default());
     // Its sender read another workload's memory: only a flow, which has a process, shows that.
-    let mut flows = |scene: &mut Scene, bytes| {
+    let flows = |scene: &mut Scene, bytes| {
         let mut event = scene.happens("a", Body::Connect(super::scene::connect()));
         event.body = Body::Flow(flow(1, FAR, bytes));
         scene.ledger.hold(&event, &super::scene::holding());
