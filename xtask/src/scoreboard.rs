@@ -48,6 +48,8 @@ struct Row {
     source_ok: Option<bool>,
     destination_ok: Option<bool>,
     why: String,
+    /// What was wrong at the first try, where it was played twice.
+    first_try: Option<String>,
 }
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -161,6 +163,9 @@ fn show(rows: &[Row]) {
         anstream::println!();
         if !row.good && !matches!(row.status.as_str(), "missed") {
             anstream::println!("      {}", row.why);
+        }
+        if let Some(why) = &row.first_try {
+            anstream::println!("      played twice; the first time: {why}");
         }
     }
     anstream::println!();

@@ -101,6 +101,8 @@ pub struct Row {
     pub facts: Facts,
     /// What was said, or went wrong.
     pub why: String,
+    /// What was wrong at the first try, where this is the second.
+    pub first_try: Option<String>,
 }
 
 impl Row {
@@ -129,6 +131,7 @@ impl Row {
             "source_ok": facts.source,
             "destination_ok": facts.destination,
             "why": self.why,
+            "first_try": self.first_try,
         })
     }
 }
@@ -151,6 +154,11 @@ pub fn print(rows: &[Row], as_json: bool, took: Duration) -> io::Result<bool> {
             _ => "FAILED".into(),
         };
         writeln!(out, "test {} ... {word}", row.full_name())?;
+    }
+    for row in rows {
+        if let Some(why) = &row.first_try {
+            writeln!(out, "note: {} was played twice; the first time: {why}", row.full_name())?;
+        }
     }
     let failed: Vec<&Row> = rows.iter().filter(|row| !row.status.is_good()).collect();
     if !failed.is_empty() {
