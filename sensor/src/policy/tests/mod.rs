@@ -1,0 +1,3 @@
+//! What is declared, for whom, and what comes of it.
+
+mod declared;
