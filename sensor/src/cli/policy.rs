@@ -33,9 +33,7 @@ impl Policy {
         match self.command {
             Command::Check { file } => check(&file),
             Command::Explain(explain) => explain.execute(),
-            Command::Schema => {
-                super::print(ExitCode::SUCCESS, |out| out.write_all(policy::SCHEMA.as_bytes()))
-            }
+            Command::Schema => super::print(ExitCode::SUCCESS, |out| out.write_all(policy::SCHEMA.as_bytes())),
         }
     }
 }
@@ -46,9 +44,7 @@ fn check(file: &Path) -> ExitCode {
         Ok(policy) => {
             let entries = policy.entries().len();
             let version = policy.digest().and_then(|digest| digest.get(..12)).unwrap_or_default();
-            super::print(ExitCode::SUCCESS, |out| {
-                writeln!(out, "{entries} entries are right (version {version})")
-            })
+            super::print(ExitCode::SUCCESS, |out| writeln!(out, "{entries} entries are right (version {version})"))
         }
         Err(error) => super::fail(&error),
     }

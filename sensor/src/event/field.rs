@@ -135,6 +135,8 @@ fields! {
         |e| text(e.workload.as_deref()?.pod_uid.as_deref()?);
     WorkloadRole, "weir.workload.role", Weir, "What the workload is for, by the policy: serving, training, build, notebook, backup or deployer.",
         |e| Some(e.role?.name().into());
+    WorkloadDeclares, "weir.workload.declares", Weir, "What the policy says anything about for the workload: loaders, writers, destinations.",
+        |e| Some(Value::List(e.declares.names().map(Cow::Borrowed).collect())).filter(|_| e.declares.names().next().is_some());
     WorkloadLabels, "weir.workload.labels", Weir, "The labels of the pod, or of the container where there is none, each KEY=VALUE, where a runtime told them.",
         |e| Some(&identity(e)?.labels).filter(|l| !l.is_empty())
             .map(|l| Value::List(l.iter().map(|(key, value)| Cow::Owned(format!("{key}={value}"))).collect()));

@@ -33,7 +33,7 @@ pub use field::{Field, Stability};
 pub use file::{Access, Change, File, FileChange, FileId, Open};
 pub use ledger::{LedgerRestored, SavedAccount, SavedDestination, SavedHolding, SavedLedger, SavedPlace, SavedWindow};
 pub use names::{Dns, DnsChannel, DnsDirection, DnsMessage, Hello, NamedBy, Server, host_name};
-pub use policy::{DeclaredAs, Role};
+pub use policy::{DeclaredAs, Declares, Role};
 pub use process::{Ancestor, Process, ProcessKey};
 pub use recognized::{ContentFinding, Recognized};
 pub use system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
@@ -51,7 +51,7 @@ use std::sync::Arc;
 /// Something that happened, and who did it.
 ///
 /// A decoded event knows only numbers; the stages of the line add what they know: `process` and `workload` say who acted
-/// (identification), `role` and `declared` what it is to do (policy), `held` what the workload held then and `egress` what it has sent (provenance).
+/// (identification), `role`, `declares` and `declared` what it is to do (policy), `held` what the workload held then and `egress` what it has sent (provenance).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// When it happened.
@@ -68,6 +68,8 @@ pub struct Event {
     pub workload: Option<Arc<Workload>>,
     /// What the workload is for, by the policy.
     pub role: Option<Role>,
+    /// What the policy says anything about for the workload.
+    pub declares: Declares,
     /// What the policy, or what the container did in its first minutes, makes of the process.
     pub declared: DeclaredAs,
     /// What the workload had opened of classified content before this event; on connects and flows.
@@ -93,6 +95,7 @@ impl Event {
             process: None,
             workload: None,
             role: None,
+            declares: Declares::default(),
             declared: DeclaredAs::default(),
             held: None,
             trail: None,

@@ -40,6 +40,38 @@ impl Role {
     }
 }
 
+/// What the policy says anything about for a workload (`weir.workload.declares`): what is not declared then departs from it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Declares {
+    /// What may load weights there.
+    pub loaders: bool,
+    /// What may write artefacts there.
+    pub writers: bool,
+    /// Where its bytes may go, besides what is declared for all.
+    pub destinations: bool,
+}
+
+impl Declares {
+    /// Every name that the field can have.
+    pub const NAMES: [&str; 3] = ["loaders", "writers", "destinations"];
+
+    /// The names of what is declared.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let is = [self.loaders, self.writers, self.destinations];
+        Declares::NAMES.into_iter().zip(is).filter_map(|(name, is)| is.then_some(name))
+    }
+
+    /// This is declared as well; what is no name changes nothing.
+    #[must_use]
+    pub fn with(self, name: &str) -> Declares {
+        Declares {
+            loaders: self.loaders || name == "loaders",
+            writers: self.writers || name == "writers",
+            destinations: self.destinations || name == "destinations",
+        }
+    }
+}
+
 /// What a process is declared to be in its workload (`weir.process.declared`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeclaredAs {

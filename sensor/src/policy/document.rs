@@ -84,16 +84,21 @@ impl Policy {
         // What is no YAML, and keys that are there twice; of the rest the types below know more.
         yaml_serde::from_str::<yaml_serde::Value>(text)
             .map_err(|error| PolicyError::Yaml { place: place(&error, file), reason: message(&error) })?;
-        let written: Written = yaml_serde::from_str(text)
-            .map_err(|error| PolicyError::of_value(place(&error, file), &message(&error)))?;
+        let written: Written =
+            yaml_serde::from_str(text).map_err(|error| PolicyError::of_value(place(&error, file), &message(&error)))?;
         let written = written.workloads.unwrap_or_default();
         let wrong = |reason: String| Err(PolicyError::Value { place: Place::file(file), reason });
         if written.len() > ENTRIES_MAX {
-            return wrong(format!("it has {} entries, more than {ENTRIES_MAX}; select workloads by patterns", written.len()));
+            return wrong(format!(
+                "it has {} entries, more than {ENTRIES_MAX}; select workloads by patterns",
+                written.len()
+            ));
         }
         let wildcards: usize = written.iter().map(entry::Written::wildcards).sum();
         if wildcards > WILDCARDS_MAX {
-            return wrong(format!("it has {wildcards} patterns with wildcards, more than {WILDCARDS_MAX}; take some out"));
+            return wrong(format!(
+                "it has {wildcards} patterns with wildcards, more than {WILDCARDS_MAX}; take some out"
+            ));
         }
         Ok(Policy { entries: named(text, file, written)?, digest })
     }

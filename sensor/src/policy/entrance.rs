@@ -45,7 +45,9 @@ pub(super) enum Learnt {
 impl Entrance {
     /// Learns who is early from what a process of the container does; `is_here` says whether an ancestor is in it.
     pub fn learn(&mut self, event: &Event, is_here: impl Fn(&Ancestor) -> bool) -> Learnt {
-        let (Some(process), Some(key)) = (event.process.as_deref(), event.actor.process) else { return Learnt::Nothing };
+        let (Some(process), Some(key)) = (event.process.as_deref(), event.actor.process) else {
+            return Learnt::Nothing;
+        };
         if !process.incomplete {
             self.find_entry(event, process, is_here);
         }

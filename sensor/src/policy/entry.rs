@@ -4,9 +4,9 @@ use super::declared::{DeclaredEntry, Direction};
 use super::pattern::{One, OneOrMany, PathPattern, Pattern};
 use super::select::Select;
 use crate::event::Role;
+use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::Deserialize;
 use std::fmt;
 use std::sync::Arc;
 
@@ -45,8 +45,7 @@ impl Program {
     /// Whether `executable` may do it; to `file`, where it is about a file.
     pub fn allows(&self, executable: &str, file: Option<&str>) -> bool {
         let one = |patterns: &[Pattern], text: &str| patterns.iter().any(|pattern| pattern.matches(text));
-        one(&self.executables, executable)
-            && file.is_none_or(|file| self.files.is_empty() || one(&self.files, file))
+        one(&self.executables, executable) && file.is_none_or(|file| self.files.is_empty() || one(&self.files, file))
     }
 }
 
@@ -172,11 +171,14 @@ impl<'de> Deserialize<'de> for Destinations {
                 let mut all: Vec<DeclaredEntry> = Vec::new();
                 while let Some(Destination(entry)) = items.next_element()? {
                     if all.len() >= DESTINATIONS_MAX {
-                        let reason = format!("there are more than {DESTINATIONS_MAX} destinations here; declare networks, or *.name");
+                        let reason = format!(
+                            "there are more than {DESTINATIONS_MAX} destinations here; declare networks, or *.name"
+                        );
                         return Err(de::Error::custom(reason));
                     }
                     if all.iter().any(|other| other.id.eq_ignore_ascii_case(&entry.id)) {
-                        let reason = format!("the destination `{}` is declared twice here; take one of them out", entry.id);
+                        let reason =
+                            format!("the destination `{}` is declared twice here; take one of them out", entry.id);
                         return Err(de::Error::custom(reason));
                     }
                     all.push(entry);

@@ -92,7 +92,9 @@ impl Word for PathPattern {
     fn word(text: &str) -> Result<PathPattern, String> {
         if !text.starts_with('/') {
             let text = text.escape_debug();
-            return Err(format!("the path `{text}` does not begin with `/`; write it from the root on, or `/**/{text}`"));
+            return Err(format!(
+                "the path `{text}` does not begin with `/`; write it from the root on, or `/**/{text}`"
+            ));
         }
         Pattern::word(text).map(PathPattern)
     }

@@ -130,7 +130,11 @@ impl Word for Kind {
 
 /// `select:` as it is written.
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a mapping of what is asked of the workload, `{}` for every workload")]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a mapping of what is asked of the workload, `{}` for every workload"
+)]
 struct Written {
     #[serde(rename = "k8s.namespace.name")]
     namespace: Option<OneOrMany<Pattern>>,

@@ -8,7 +8,7 @@ use super::document::Policy;
 use super::entrance::{Entrance, Learnt};
 use super::entry::Program;
 use crate::bounded::{Bounded, Evictions};
-use crate::event::{Access, Ancestor, Body, Class, DeclaredAs, Event, Role, Workload, WorkloadKind};
+use crate::event::{Access, Ancestor, Body, Class, DeclaredAs, Declares, Event, Role, Workload, WorkloadKind};
 use crate::workload;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub struct Selected {
     pub entries: Box<[usize]>,
     /// What it is for: by the first entry that says so.
     pub role: Option<Role>,
+    /// What the entries say anything about.
+    pub declares: Declares,
     /// What may load weights; `None`: no entry says anything about that.
     pub loaders: Option<Vec<Arc<[Program]>>>,
     /// What may write artefacts; `None`: no entry says anything about that.
@@ -55,7 +57,9 @@ impl Selected {
         let own = || entries.iter().filter_map(|at| policy.entries().get(*at));
         let all = |programs: Vec<Arc<[Program]>>| (!programs.is_empty()).then_some(programs);
         let destinations = own().flat_map(|entry| &entry.destinations).chain(everywhere).cloned();
+        let (loaders, writers) = (own().any(|e| e.loaders.is_some()), own().any(|e| e.writers.is_some()));
         Selected {
+            declares: Declares { loaders, writers, destinations: own().any(|e| !e.destinations.is_empty()) },
             role: own().find_map(|entry| entry.role),
             loaders: all(own().filter_map(|entry| entry.loaders.clone()).collect()),
             writers: all(own().filter_map(|entry| entry.writers.clone()).collect()),
@@ -125,7 +129,7 @@ impl Table {
         self.workloads = workloads;
     }
 
-    /// Sets `event.role`, and learns who the container's own processes are. Expects process and workload to be known.
+    /// Sets `event.role` and `event.declares`, and learns who the container's own processes are. Expects process and workload to be known.
     pub fn select(&mut self, event: &mut Event, workloads: &workload::Table) {
         let Some(workload) = event.workload.clone() else { return };
         let learns = workload.kind == WorkloadKind::Container;
@@ -133,7 +137,7 @@ impl Table {
             return;
         }
         let Some(known) = self.known(&workload) else { return };
-        event.role = known.selected.role;
+        (event.role, event.declares) = (known.selected.role, known.selected.declares);
         if !learns || known.selected.loaders.is_some() {
             return;
         }
@@ -190,11 +194,7 @@ impl Table {
 
     /// State and losses.
     pub fn counts(&self) -> Counts {
-        Counts {
-            workloads: self.workloads.len(),
-            workloads_evicted: self.workloads.evictions(),
-            ..self.counts
-        }
+        Counts { workloads: self.workloads.len(), workloads_evicted: self.workloads.evictions(), ..self.counts }
     }
 
     /// Whether nothing can be declared for it or learnt of it.

@@ -1,10 +1,10 @@
 //! Provenance on the line: judges files, learns who holds what, and charges what leaves.
 
+use super::ClassTable;
 use super::brought::Brought;
 use super::egress::{self, Ledger};
 use super::graph::{self, Graph, Mark};
 use super::holdings::{self, Holding, Holdings};
-use super::ClassTable;
 use crate::bounded::Evictions;
 use crate::event::{Body, Class, DnsDirection, Event, FileChange, Held, HeldBy, Open, SavedLedger, Trail};
 use crate::policy;

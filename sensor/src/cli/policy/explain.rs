@@ -1,5 +1,6 @@
 //! `weir policy explain`
 
+use crate::alert::{escape, quantity};
 use crate::delivery::Format;
 use crate::detection::RuleSet;
 use crate::event::{Identity, Workload, image_name};
@@ -73,11 +74,15 @@ fn label(text: &str) -> Result<(Box<str>, Box<str>), String> {
 /// Why there is nothing to explain.
 #[derive(Debug, thiserror::Error)]
 enum NoWorkload {
-    #[error("no container or workload that runs here is called `{0}`; describe one that does not by --namespace, --label and the like")]
+    #[error(
+        "no container or workload that runs here is called `{0}`; describe one that does not by --namespace, --label and the like"
+    )]
     Unknown(String),
     #[error("{count} containers begin with `{called}`: {first}, {second} and so on; write more of the id")]
     Several { called: String, count: usize, first: Box<str>, second: Box<str> },
-    #[error("nothing says which workload is meant; give the beginning of a container's id, or describe one by --namespace, --label and the like")]
+    #[error(
+        "nothing says which workload is meant; give the beginning of a container's id, or describe one by --namespace, --label and the like"
+    )]
     Nothing,
     #[error(transparent)]
     Cgroups(#[from] cgroupfs::Error),
@@ -118,9 +123,7 @@ impl Explain {
             (Some(called), _) => running(called)?,
             (None, Some(path)) => workload::parse(path),
             // Who names a namespace, label or image means a container.
-            (None, None) if is_told => {
-                Workload { kind: crate::event::WorkloadKind::Container, ..Workload::default() }
-            }
+            (None, None) if is_told => Workload { kind: crate::event::WorkloadKind::Container, ..Workload::default() },
             (None, None) => return Err(NoWorkload::Nothing),
         };
         workload.identity = is_told.then(|| Arc::new(identity));
@@ -141,6 +144,9 @@ fn running(called: &str) -> Result<Workload, NoWorkload> {
         }),
     }
 }
+
+/// Most characters of one value: no pattern is longer.
+const SHOWN_MAX: usize = 1024;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -220,14 +226,14 @@ fn program(program: &Program) -> String {
 fn budget(budget: Budget) -> String {
     match budget {
         Budget::Usual => "what is usual".to_owned(),
-        Budget::PerDay(bytes) => format!("{bytes} bytes a day"),
+        Budget::PerDay(bytes) => format!("{} a day", quantity(bytes)),
         Budget::Unlimited => "unlimited".to_owned(),
     }
 }
 
 /// Names of containers and cgroups are anybody's: nothing of them reaches a terminal as it is.
 fn shown(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+    escape(text, SHOWN_MAX)
 }
 
 fn object(explanation: &Explanation<'_>, workload: &Workload) -> Value {

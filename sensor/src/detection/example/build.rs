@@ -2,9 +2,9 @@
 
 use super::Category;
 use crate::event::{
-    Access, Ancestor, Body, BootTime, Class, Classes, Connect, DeclaredAs, Dns, DnsChannel, DnsDirection, DnsMessage, Egress,
-    Endpoints, Event, Exec, Field, File, FileId, Flow, FlowReason, Held, HeldBy, Identity, Label, NamedBy, Open, Party, Process,
-    ProcessKey, Role, Server, Source, Trail, Transport, Workload, WorkloadKind,
+    Access, Ancestor, Body, BootTime, Class, Classes, Connect, DeclaredAs, Declares, Dns, DnsChannel, DnsDirection,
+    DnsMessage, Egress, Endpoints, Event, Exec, Field, File, FileId, Flow, FlowReason, Held, HeldBy, Identity, Label,
+    NamedBy, Open, Party, Process, ProcessKey, Role, Server, Source, Trail, Transport, Workload, WorkloadKind,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
@@ -48,6 +48,7 @@ pub fn full(category: Category) -> Event {
         })),
     }));
     (event.role, event.declared) = (Some(Role::Serving), DeclaredAs { loader: true, writer: true });
+    event.declares = Declares { loaders: true, writers: true, destinations: true };
     if let Some(file) = file_mut(&mut event.body) {
         *file = File { id: Some(FileId::default()), path: "/x.x".into(), classes: Classes(1), ..File::default() };
     }
@@ -165,6 +166,8 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
         let name = field.name();
         if *field == Field::WorkloadRole {
             event.role = Role::from_name(&text(value));
+        } else if *field == Field::WorkloadDeclares {
+            event.declares = list(value).iter().fold(Declares::default(), |all, name| all.with(name));
         } else if *field == Field::ProcessDeclared {
             event.declared = list(value).iter().fold(DeclaredAs::default(), |all, name| all.with(name));
         } else if name.starts_with("process.") || name.starts_with("weir.process.") {
@@ -267,13 +270,8 @@ fn workload_field(field: Field, value: &Value, workload: &mut Workload) -> bool 
 }
 
 fn identity_field(field: Field, value: &Value, workload: &mut Workload) -> bool {
-    let is_one = [
-        Field::NamespaceName,
-        Field::PodName,
-        Field::ContainerName,
-        Field::ContainerImageName,
-        Field::WorkloadLabels,
-    ];
+    let is_one =
+        [Field::NamespaceName, Field::PodName, Field::ContainerName, Field::ContainerImageName, Field::WorkloadLabels];
     if !is_one.contains(&field) {
         return false;
     }
