@@ -120,7 +120,7 @@ impl Explain {
         };
         let is_told = identity != Identity::default();
         let mut workload = match (&self.container, &self.cgroup) {
-            (Some(called), _) => running(called)?,
+            (Some(called), _) => only(called, cgroupfs::find(called)?)?,
             (None, Some(path)) => workload::parse(path),
             // Who names a namespace, label or image means a container.
             (None, None) if is_told => Workload { kind: crate::event::WorkloadKind::Container, ..Workload::default() },
@@ -131,17 +131,16 @@ impl Explain {
     }
 }
 
-fn running(called: &str) -> Result<Workload, NoWorkload> {
-    let mut found = cgroupfs::find(called)?;
-    match found.as_slice() {
-        [] => Err(NoWorkload::Unknown(called.to_owned())),
-        [_] => Ok(found.remove(0)),
-        [first, second, ..] => Err(NoWorkload::Several {
-            called: called.to_owned(),
-            count: found.len(),
-            first: first.id.clone(),
-            second: second.id.clone(),
-        }),
+/// The one of those that were found.
+fn only(called: &str, found: Vec<Workload>) -> Result<Workload, NoWorkload> {
+    let count = found.len();
+    let mut found = found.into_iter();
+    match (found.next(), found.next()) {
+        (None, _) => Err(NoWorkload::Unknown(called.to_owned())),
+        (Some(one), None) => Ok(one),
+        (Some(first), Some(second)) => {
+            Err(NoWorkload::Several { called: called.to_owned(), count, first: first.id, second: second.id })
+        }
     }
 }
 
@@ -273,4 +272,19 @@ fn object(explanation: &Explanation<'_>, workload: &Workload) -> Value {
         "writers": listed(&explanation.selected.writers),
         "destinations": all.map(|(to, entry)| destination(to, entry)).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_workload_is_meant_has_to_be_clear() {
+        let called = |id: &str| Workload { id: id.into(), ..Workload::default() };
+        let said = |found| only("3f", found).expect_err("it is not").to_string();
+        assert!(said(vec![]).contains("`3f`"), "{}", said(vec![]));
+        let several = said(vec![called("container:3fa"), called("container:3fb"), called("container:3fc")]);
+        assert!(several.contains("3 containers begin with `3f`: container:3fa, container:3fb"), "{several}");
+        assert_eq!(only("3f", vec![called("container:3fa")]).map(|one| one.id).ok().as_deref(), Some("container:3fa"));
+    }
 }
