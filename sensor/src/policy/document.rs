@@ -43,8 +43,11 @@ impl Policy {
     pub fn find(file: Option<&Path>) -> Result<Policy, PolicyError> {
         match file {
             Some(file) => Policy::load(file),
-            None if Path::new(FILE).exists() => Policy::load(Path::new(FILE)),
-            None => Ok(Policy::default()),
+            // A link to nowhere is a policy that cannot be read, not none.
+            None => match std::fs::symlink_metadata(FILE) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Policy::default()),
+                _ => Policy::load(Path::new(FILE)),
+            },
         }
     }
 

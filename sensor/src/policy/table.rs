@@ -158,6 +158,8 @@ impl Table {
         let Some(known) = self.workloads.get(&workload.id) else { return };
         let file = match &event.body {
             Body::Open(open) => Some(&*open.file.path),
+            // Of what gets another name, the one that it gets is written.
+            Body::FileChange(change) if !change.new_path.is_empty() => Some(&*change.new_path),
             Body::FileChange(change) => Some(&*change.file.path),
             _ => None,
         };

@@ -64,6 +64,33 @@ fn all_that_is_asked_has_to_hold_and_of_a_list_one() {
 }
 
 #[test]
+fn patterns_of_paths_are_those_of_classes_yml() {
+    let allows = |pattern: &str, path: &str| {
+        let text = format!("workloads: [{{name: a, select: {{}}, loaders: ['{pattern}']}}]");
+        let policy = policy(&text).unwrap_or_else(|error| panic!("{error}"));
+        policy.entries()[0].loaders.as_deref().is_some_and(|programs| programs[0].allows(path, None))
+    };
+    for (pattern, path, expected) in [
+        ("/usr/bin/python3", "/usr/bin/python3", true),
+        ("/usr/bin/python3", "/usr/bin/python3.11", false),
+        ("/usr/bin/python3*", "/usr/bin/python3.11", true),
+        ("/usr/bin/python3*", "/usr/bin/python3/x", false),
+        ("/usr/bin/python3.*", "/tmp/usr/bin/python3.11", false),
+        ("/**/python3", "/python3", true),
+        ("/**/python3", "/opt/a/b/python3", true),
+        ("/opt/**/bin/*", "/opt/bin/x", true),
+        ("/opt/**", "/opt", false),
+        ("/opt/**", "/opt/a/b", true),
+        ("/opt/[ab]/x", "/opt/b/x", true),
+        ("/opt/?/x", "/opt///x", false),
+        (r"/opt/a\x2d*", r"/opt/a\x2db", true),
+        ("/usr/bin/pythön*", "/usr/bin/pythön3", true),
+    ] {
+        assert_eq!(allows(pattern, path), expected, "{pattern} {path}");
+    }
+}
+
+#[test]
 fn what_was_decided_is_explained() {
     let policy = policy(
         "workloads:\n- name: a\n  select: {k8s.namespace.name: prod-*, container.name: x}\n  role: build\n\
