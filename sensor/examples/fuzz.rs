@@ -4,13 +4,14 @@
 //! cargo run --release -p sensor --example fuzz -- TARGET [SECONDS [SEED]]
 //! ```
 //! TARGET is `decode` (ring records), `btf` (kernel type information), `content` (files told by their content), `dns` (messages), `tls` (what TCP
-//! flows begin with) or `quic` (Initial packets, and what is in them). It prints how many inputs it tried and what became
+//! flows begin with), `quic` (Initial packets, and what is in them) or `policy` (policy.yml). It prints how many inputs it tried and what became
 //! of them. An input that panics, or breaks a promise, is printed in hexadecimal, and the exit status is 1.
 
 use sensor::event::{Body, Event};
 use sensor::kernel::btf::Btf;
 use sensor::kernel::decode::{decode, message, samples};
 use sensor::kernel::object;
+use sensor::policy::{Policy, PolicyError};
 use sensor::provenance::ClassTable;
 use sensor::provenance::content::{self, HEAD_MAX, Sample, TAIL_MAX, sniff};
 use sensor::provenance::names::hello::{Assembly, Found, HELLO_MAX, tls};
@@ -34,8 +35,9 @@ fn main() -> ExitCode {
         "dns" => (samples::MESSAGES.map(<[u8]>::to_vec).to_vec(), run_dns),
         "tls" => (hellos(), run_tls),
         "quic" => (initials(), run_quic),
+        "policy" => (vec![include_bytes!("../../rules/policy.example.yml").to_vec()], run_policy),
         _ => {
-            eprintln!("usage: fuzz decode|btf|content|dns|tls|quic [SECONDS [SEED]]");
+            eprintln!("usage: fuzz decode|btf|content|dns|tls|quic|policy [SECONDS [SEED]]");
             return ExitCode::from(2);
         }
     };
@@ -129,6 +131,25 @@ fn run_content(input: &[u8]) -> String {
     let size = input.last_chunk().map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes));
     let _ = sniff(&Sample { size, ..file });
     found.map_or("nothing", |found| found.format.name()).to_owned()
+}
+
+/// Every mistake is one line that begins with the file.
+fn run_policy(input: &[u8]) -> String {
+    let outcome = match Policy::parse(&String::from_utf8_lossy(input), &"policy.yml".into()) {
+        Ok(_) => return "right".to_owned(),
+        Err(error) => {
+            let said = error.to_string();
+            assert!(said.starts_with("policy.yml") && !said.contains('\n'), "{said}");
+            error
+        }
+    };
+    match outcome {
+        PolicyError::Yaml { .. } => "not YAML",
+        PolicyError::UnknownKey { .. } => "an unknown key",
+        PolicyError::DuplicateName { .. } => "a name twice",
+        _ => "a value that cannot be used",
+    }
+    .to_owned()
 }
 
 fn run_dns(input: &[u8]) -> String {

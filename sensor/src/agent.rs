@@ -20,6 +20,7 @@ use crate::detection::{RuleSet, RulesError};
 use crate::event::{Body, BootTime, Event, LedgerRestored, Recognized, SavedLedger, Tick};
 use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
+use crate::policy::{Policy, PolicyError};
 use crate::provenance::graph::Mark;
 use crate::provenance::{ClassTable, ClassesError};
 use carriers::Carriers;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub cgroup: Option<PathBuf>,
     /// Another `classes.yml`.
     pub classes: Option<PathBuf>,
+    /// What is declared; `None`: what [`crate::policy::FILE`] says, if it is there.
+    pub policy: Option<PathBuf>,
     /// Rules beside the built-in ones.
     pub rules: Vec<PathBuf>,
     /// Size of the ring buffer, bytes.
@@ -76,6 +79,8 @@ pub enum AgentError {
     #[error(transparent)]
     Rules(#[from] RulesError),
     #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error(transparent)]
     Classes(#[from] ClassesError),
     #[error(transparent)]
     System(#[from] system::SystemError),
@@ -112,6 +117,7 @@ pub fn run(settings: Settings, show: Show, format: Format) -> Result<(), AgentEr
 
 async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), AgentError> {
     let rules = RuleSet::load(&settings.rules)?;
+    let policy = Policy::find(settings.policy.as_deref())?;
     let classes = ClassTable::load(settings.classes.as_deref())?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
 
@@ -120,13 +126,15 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     let loaded = system.load(&settings, &classification)?;
     drop(classification);
     let recognition = Recognition::new(classes.contents());
+    let mut line = Line::new(rules.clone(), classes, Limits::default());
+    line.set_policy(policy, &rules);
     let (ledger, saved) = match &settings.state {
         Some(directory) => LedgerFile::open(directory),
         None => (LedgerFile::nowhere(), SavedLedger::default()),
     };
     let mut agent = Agent {
         output: Output { console: Console::new(anstream::stdout(), format, system::wall_clock()), show, shown: 0 },
-        line: Line::new(rules, classes, Limits::default()),
+        line,
         before: kernel::Totals::default(),
         before_time: system::now(),
         counters: loaded.counters,

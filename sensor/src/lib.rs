@@ -1,13 +1,16 @@
 //! Weir's agent as a library: the event line, in the order in which data flows.
 //!
-//! Each module depends only on those above it, and [`event`] on none (but for [`bounded`], what the tables are made of). From
-//! decoding to the alert the line is a pure function of the events: no clock, no I/O, no global state (docs/architecture.md).
+//! Each module depends only on those above it, and [`event`] on none (but for [`bounded`], what the tables are made of; [`place`] is
+//! where in a file a mistake is). From decoding to the alert the line is a pure function of the events: no clock, no I/O, no global
+//! state (docs/architecture.md).
 
 pub mod bounded;
+pub mod place;
 pub mod event;
 pub mod kernel;
 pub mod process;
 pub mod workload;
+pub mod policy;
 pub mod provenance;
 pub mod detection;
 pub mod alert;

@@ -9,10 +9,11 @@ mod tests;
 use crate::alert::{Alert, Incidents, Notice, Raiser, incident};
 use crate::detection::{Engine, RuleSet};
 use crate::event::{Ancestor, Body, BootTime, Event, File, Open, SavedLedger, Tick, Workload};
+use crate::policy::{self, Policy};
 use crate::provenance::candidates::{self, Candidates, Look};
 use crate::provenance::graph::Mark;
 use crate::provenance::names::{Names, Resolvers};
-use crate::provenance::{self, ClassTable, Declared, Tracer};
+use crate::provenance::{self, ClassTable, Tracer};
 use crate::{process, workload};
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ impl Default for Limits {
 pub struct Line {
     processes: process::Table,
     workloads: workload::Table,
+    policy: policy::Table,
     names: Names,
     candidates: Candidates,
     tracer: Tracer,
@@ -45,21 +47,27 @@ pub struct Line {
 }
 
 impl Line {
-    /// A line that has seen nothing yet.
+    /// A line that has seen nothing yet, without a policy.
     pub fn new(rules: RuleSet, classes: ClassTable, limits: Limits) -> Line {
-        let declared = Declared::new(rules.lists().declared());
+        let everywhere = rules.lists().declared().collect();
         let raiser = Raiser::new(&rules);
         Line {
             processes: process::Table::new(limits.processes),
             workloads: workload::Table::new(limits.workloads),
+            policy: policy::Table::new(Policy::default(), everywhere, limits.workloads),
             names: Names::new(Resolvers::new(rules.lists().networks("resolvers"))),
             candidates: Candidates::new(classes.look_size(), candidates::Limits::default()),
-            tracer: Tracer::new(classes, declared, provenance::Limits::default()),
+            tracer: Tracer::new(classes, provenance::Limits::default()),
             engine: Engine::new(rules),
             raiser,
             incidents: Incidents::new(incident::Limits::default()),
             derived: Vec::new(),
         }
+    }
+
+    /// Goes by this policy from now on; `rules` have the lists that are declared for all workloads.
+    pub fn set_policy(&mut self, policy: Policy, rules: &RuleSet) {
+        self.policy.replace(policy, rules.lists().declared().collect());
     }
 
     /// Takes an event through the line. What comes out is the event with everything that is known about it, and what is to
@@ -68,6 +76,7 @@ impl Line {
     pub fn push(&mut self, mut event: Event) -> (Arc<Event>, Vec<Notice>) {
         self.processes.identify(&mut event);
         self.workloads.identify(&mut event);
+        self.policy.select(&mut event, &self.workloads);
         if let Body::Recognized(recognized) = &event.body {
             for open in self.candidates.recognise(recognized) {
                 let judged = self.judge(open, false);
@@ -95,7 +104,9 @@ impl Line {
             self.names.trace(&mut event);
         }
         self.candidates.trace(&mut event);
-        self.tracer.trace(&mut event);
+        self.tracer.trace(&mut event, &self.policy);
+        // Behind the tracer, which knows what is in a file.
+        self.policy.declare(&mut event);
         let event = Arc::new(event);
         if first {
             self.candidates.keep(&event);
@@ -147,6 +158,11 @@ impl Line {
     /// How many files wait for a look, and what was lost on the way.
     pub fn candidates(&self) -> candidates::Counts {
         self.candidates.counts()
+    }
+
+    /// State and losses of what is known of what is declared.
+    pub fn policy(&self) -> policy::Counts {
+        self.policy.counts()
     }
 
     /// State and losses of what is known of who holds what, and of what has left.

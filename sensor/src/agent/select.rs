@@ -3,7 +3,7 @@
 use crate::event::{Body, Event};
 
 /// The kinds by which events can be chosen ([`crate::event::Body::kind_name`]).
-pub const KINDS: [&str; 27] = [
+pub const KINDS: [&str; 28] = [
     "exec",
     "fork",
     "exit",
@@ -25,6 +25,7 @@ pub const KINDS: [&str; 27] = [
     "dns",
     "hello",
     "cgroup",
+    "workload_identified",
     "process_found",
     "ledger_restored",
     "tamper",

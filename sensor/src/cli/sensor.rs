@@ -20,6 +20,10 @@ pub struct Sensor {
     #[arg(long, value_name = "FILE")]
     classes: Option<PathBuf>,
 
+    /// What is declared for which workload (`weir policy check`); /etc/weir/policy.yml is used if it is there
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+
     /// Size of the ring buffer between kernel and agent, MiB (a power of two)
     #[arg(long, value_name = "MIB", default_value_t = 4, value_parser = ring_size)]
     ring_size: u32,
@@ -75,6 +79,7 @@ impl Sensor {
         Settings {
             cgroup: self.cgroup,
             classes: self.classes,
+            policy: self.policy,
             rules,
             ring_bytes: self.ring_size << 20,
             carriers: self.carriers,

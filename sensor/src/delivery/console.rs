@@ -188,7 +188,7 @@ fn kind_style(body: &Body) -> Style {
         }
         Body::Recognized(_) => AnsiColor::Cyan,
         Body::Lost(_) | Body::Tamper(_) => AnsiColor::Red,
-        Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) => return DIM,
+        Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::WorkloadIdentified(_) => return DIM,
         Body::ProcessFound(_) | Body::LedgerRestored(_) | Body::Tick(_) => return DIM,
     };
     colour.on_default()
@@ -359,6 +359,13 @@ impl fmt::Display for What<'_> {
                 )
             }
             Body::Cgroup(cgroup) => write!(f, "cgroup {}", escape(&cgroup.path, PATH_SHOWN)),
+            Body::WorkloadIdentified(identified) => {
+                let name = |name: &Option<Box<str>>| escape(name.as_deref().unwrap_or("?"), VALUE_MAX).to_string();
+                let identity = &identified.identity;
+                write!(f, "container {}", escape(&identified.container_id, VALUE_MAX))?;
+                write!(f, " is {} of {}", name(&identity.container_name), name(&identity.image))?;
+                write!(f, " in pod {}/{}", name(&identity.namespace), name(&identity.pod_name))
+            }
             Body::ProcessFound(found) => {
                 write!(f, "was already running: {}", command_line(&found.args))
             }

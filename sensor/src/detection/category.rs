@@ -121,6 +121,7 @@ impl Category {
             Body::Fork(_)
             | Body::Exit(_)
             | Body::Cgroup(_)
+            | Body::WorkloadIdentified(_)
             | Body::ProcessFound(_)
             | Body::Recognized(_)
             | Body::LedgerRestored(_)

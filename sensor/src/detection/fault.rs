@@ -1,37 +1,8 @@
 //! What can be wrong with a rule set: each one sentence that names the thing and the mend, with its place.
 
 pub(super) use crate::event::text::most_like;
+pub use crate::place::Place;
 use std::fmt;
-use std::sync::Arc;
-
-/// Where in a rule set something is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// The file, as it was given; shipped ones start with `weir:`.
-    pub file: Arc<str>,
-    /// From 1; 0 if it is about the whole file.
-    pub line: u32,
-    /// In characters, from 1; 0 if it is about the whole line.
-    pub column: u32,
-}
-
-impl Place {
-    /// The file as a whole.
-    pub fn file(file: &Arc<str>) -> Place {
-        Place { file: file.clone(), line: 0, column: 0 }
-    }
-}
-
-/// `FILE`, `FILE:LINE` or `FILE:LINE:COLUMN`.
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.line, self.column) {
-            (0, _) => f.write_str(&self.file),
-            (line, 0) => write!(f, "{}:{line}", self.file),
-            (line, column) => write!(f, "{}:{line}:{column}", self.file),
-        }
-    }
-}
 
 /// Something wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -227,7 +198,7 @@ pub enum Fault {
         /// As written.
         value: String,
         /// What is wrong with it, and the mend.
-        reason: crate::provenance::EntryError,
+        reason: crate::policy::EntryError,
     },
     /// A list that does not exist.
     #[error("there is no list `{name}`{}; put its values, one a line, into lists/{name}.txt beside the rules", hint(.nearest))]

@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, Place, Problem, most_like};
 use super::source::Source;
-use crate::provenance::DeclaredEntry;
+use crate::policy::DeclaredEntry;
 use ipnet::IpNet;
 use rsigma_parser::value::SigmaString;
 use rsigma_parser::{Detection, DetectionItem, Modifier, SigmaValue};

@@ -35,7 +35,7 @@ pub struct Source {
 }
 
 /// The files of other parts of the agent that lie beside the rules and are not Sigma.
-const NOT_RULES: [&str; 2] = ["classes.yml", "policy.yml"];
+const NOT_RULES: [&str; 3] = ["classes.yml", "policy.yml", "policy.example.yml"];
 
 /// What the file at `path` is for, by its name; `None`: not ours.
 pub fn role(path: &Path) -> Option<Role> {

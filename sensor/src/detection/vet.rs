@@ -3,7 +3,7 @@
 use super::document::Document;
 use super::fault::{Fault, Place, Problem, most_like};
 use super::{Category, example};
-use crate::event::{Access, Class, Field, FlowReason, WorkloadKind};
+use crate::event::{Access, Class, DeclaredAs, Declares, Field, FlowReason, Role, WorkloadKind};
 use ipnet::IpNet;
 use rsigma_parser::{
     ConditionExpr, Detection, DetectionItem, Detections, LogSource, Modifier, SelectorPattern, SigmaValue,
@@ -154,6 +154,9 @@ fn values_of(field: Field) -> Option<Vec<&'static str>> {
         Field::FileClass => Class::ALL.map(Class::name).to_vec(),
         Field::FileAccess => [Read, Write, ReadWrite, Access::None].map(Access::name).to_vec(),
         Field::FlowReason => [First, Grown, Closed].map(FlowReason::name).to_vec(),
+        Field::WorkloadRole => Role::ALL.map(Role::name).to_vec(),
+        Field::WorkloadDeclares => Declares::NAMES.to_vec(),
+        Field::ProcessDeclared => DeclaredAs::NAMES.to_vec(),
         Field::WorkloadKind => [Container, SlurmJob, SystemdUnit, Host].map(WorkloadKind::name).to_vec(),
         Field::NetworkType => vec!["ipv4", "ipv6"],
         _ => return Option::None,

@@ -7,6 +7,7 @@ use super::names::{Dns, Hello};
 use super::recognized::Recognized;
 use super::system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
 use super::transfer::{Label, Transfer};
+use super::workload::WorkloadIdentified;
 use super::{BootTime, CgroupKey, FlowReason, Kind, ProcessKey};
 use std::fmt;
 use std::net::IpAddr;
@@ -32,6 +33,8 @@ pub enum Body {
     LedgerRestored(Box<LedgerRestored>),
     /// A cgroup was made, or found when the sensor started.
     Cgroup(Cgroup),
+    /// A runtime has said what a container is.
+    WorkloadIdentified(WorkloadIdentified),
     /// A file or a name of it was changed.
     FileChange(FileChange),
     /// A socket was made whose bytes the flows do not count.
@@ -77,6 +80,7 @@ impl Body {
             Body::Egress(_) => "egress",
             Body::LedgerRestored(_) => "ledger_restored",
             Body::Cgroup(_) => Kind::Cgroup.name(),
+            Body::WorkloadIdentified(_) => "workload_identified",
             Body::FileChange(change) => match change.change {
                 Change::Rename => Kind::Rename.name(),
                 Change::Link => Kind::Link.name(),

@@ -61,7 +61,7 @@ macro_rules! fields {
 }
 
 fields! {
-    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, egress, socket, process_access, bpf, module, mount, namespace, transfer, dns, hello, cgroup, process_found, ledger_restored, recognized, tamper, lost.",
+    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, egress, socket, process_access, bpf, module, mount, namespace, transfer, dns, hello, cgroup, workload_identified, process_found, ledger_restored, recognized, tamper, lost.",
         |e| Some(e.body.kind_name().into());
     HookName, "weir.hook", Weir, "The kernel hook that saw it.",
         |e| Some(e.hook?.name().into());
@@ -102,6 +102,8 @@ fields! {
         |e| e.actor.process.map(|_| e.actor.uid.into());
     ProcessGroupId, "weir.process.group.id", Weir, "Effective group id when it acted, initial user namespace.",
         |e| e.actor.process.map(|_| e.actor.gid.into());
+    ProcessDeclared, "weir.process.declared", Weir, "What the process is declared to be in its workload, by the policy or by what the container's entry process did in its first minutes: loader, writer.",
+        |e| Some(Value::List(e.declared.names().map(Cow::Borrowed).collect())).filter(|_| e.declared.names().next().is_some());
     ProcessExitCode, "process.exit.code", Development, "The exit code, if the process ended by itself.",
         |e| match &e.body { Body::Exit(x) => x.code.map(Value::from), _ => None };
     ProcessExitSignal, "weir.process.exit.signal", Weir, "The signal that ended the process.",
@@ -131,6 +133,21 @@ fields! {
         |e| Some(e.workload.as_deref()?.runtime?.into());
     PodUid, "k8s.pod.uid", Stable, "The pod's uid, where the cgroup tells.",
         |e| text(e.workload.as_deref()?.pod_uid.as_deref()?);
+    WorkloadRole, "weir.workload.role", Weir, "What the workload is for, by the policy: serving, training, build, notebook, backup or deployer.",
+        |e| Some(e.role?.name().into());
+    WorkloadDeclares, "weir.workload.declares", Weir, "What the policy says anything about for the workload: loaders, writers, destinations.",
+        |e| Some(Value::List(e.declares.names().map(Cow::Borrowed).collect())).filter(|_| e.declares.names().next().is_some());
+    WorkloadLabels, "weir.workload.labels", Weir, "The labels of the pod, or of the container where there is none, each KEY=VALUE, where a runtime told them.",
+        |e| Some(&identity(e)?.labels).filter(|l| !l.is_empty())
+            .map(|l| Value::List(l.iter().map(|(key, value)| Cow::Owned(format!("{key}={value}"))).collect()));
+    NamespaceName, "k8s.namespace.name", Stable, "The namespace of the pod, where a runtime told it.",
+        |e| text(identity(e)?.namespace.as_deref()?);
+    PodName, "k8s.pod.name", Stable, "The name of the pod, where a runtime told it.",
+        |e| text(identity(e)?.pod_name.as_deref()?);
+    ContainerName, "container.name", Development, "The container's name in its pod, or with its runtime, where a runtime told it.",
+        |e| text(identity(e)?.container_name.as_deref()?);
+    ContainerImageName, "container.image.name", Development, "The name of the container's image, without tag and digest, where a runtime told it.",
+        |e| text(identity(e)?.image.as_deref()?);
     SystemdUnit, "weir.systemd.unit", Weir, "The systemd unit.",
         |e| text(e.workload.as_deref()?.systemd_unit.as_deref()?);
     SlurmJob, "weir.slurm.job", Weir, "The Slurm job's id.",
@@ -277,7 +294,7 @@ fields! {
             .map(|x| Value::List(x.sources.iter().map(|path| Cow::Borrowed(&**path)).collect()));
     DestinationId, "weir.destination.id", Weir, "What the egress ledger groups by: the declared entry that the destination falls under, else its registered domain, else its address; others where there was no room.",
         |e| text(&destination(e)?.id);
-    DestinationDeclared, "weir.destination.declared", Weir, "Whether it is in lists/declared_destinations.txt.",
+    DestinationDeclared, "weir.destination.declared", Weir, "Whether it is in lists/declared_destinations.txt, or the policy declares it for the workload.",
         |e| Some(Value::Flag(destination(e)?.declared));
     DestinationPublic, "weir.destination.public", Weir, "Whether its address is one of the public internet's.",
         |e| Some(Value::Flag(destination(e)?.public));
@@ -491,6 +508,11 @@ fn peer_address(event: &Event) -> Option<IpAddr> {
 
 fn exfil(event: &Event) -> Option<&super::Exfil> {
     event.egress.as_ref()?.exfil.as_ref()
+}
+
+/// What a runtime said about the container.
+fn identity(event: &Event) -> Option<&super::Identity> {
+    event.workload.as_deref()?.identity.as_deref()
 }
 
 fn destination(event: &Event) -> Option<&super::DestinationSums> {

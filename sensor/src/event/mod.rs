@@ -11,6 +11,7 @@ mod field;
 mod file;
 mod names;
 mod ledger;
+mod policy;
 mod process;
 mod recognized;
 mod system;
@@ -32,6 +33,7 @@ pub use field::{Field, Stability};
 pub use file::{Access, Change, File, FileChange, FileId, Open};
 pub use ledger::{LedgerRestored, SavedAccount, SavedDestination, SavedHolding, SavedLedger, SavedPlace, SavedWindow};
 pub use names::{Dns, DnsChannel, DnsDirection, DnsMessage, Hello, NamedBy, Server, host_name};
+pub use policy::{DeclaredAs, Declares, Role};
 pub use process::{Ancestor, Process, ProcessKey};
 pub use recognized::{ContentFinding, Recognized};
 pub use system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
@@ -39,7 +41,7 @@ pub use time::{BootTime, WallClock};
 pub use trail::{HeldBy, Party, Source, Trail};
 pub use transfer::{Label, Transfer};
 pub use value::Value;
-pub use workload::{CgroupKey, Workload, WorkloadKind};
+pub use workload::{CgroupKey, Identity, Workload, WorkloadIdentified, WorkloadKind, image_name};
 
 pub use sensor_common::label::{Carrier, Direction};
 pub use sensor_common::record::{AccessHow, BpfObject, FlowReason, Hook, Kind, MountHow, NamespaceHow};
@@ -49,7 +51,7 @@ use std::sync::Arc;
 /// Something that happened, and who did it.
 ///
 /// A decoded event knows only numbers; the stages of the line add what they know: `process` and `workload` say who acted
-/// (identification), `held` what the workload held then and `egress` what it has sent (provenance).
+/// (identification), `role`, `declares` and `declared` what it is to do (policy), `held` what the workload held then and `egress` what it has sent (provenance).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// When it happened.
@@ -64,6 +66,12 @@ pub struct Event {
     pub process: Option<Arc<Process>>,
     /// What the process is part of.
     pub workload: Option<Arc<Workload>>,
+    /// What the workload is for, by the policy.
+    pub role: Option<Role>,
+    /// What the policy says anything about for the workload.
+    pub declares: Declares,
+    /// What the policy, or what the container did in its first minutes, makes of the process.
+    pub declared: DeclaredAs,
     /// What the workload had opened of classified content before this event; on connects and flows.
     pub held: Option<Held>,
     /// How the sender came to what it holds; on connects and flows of who holds weights.
@@ -86,6 +94,9 @@ impl Event {
             body,
             process: None,
             workload: None,
+            role: None,
+            declares: Declares::default(),
+            declared: DeclaredAs::default(),
             held: None,
             trail: None,
             server: None,

@@ -1,5 +1,7 @@
 //! What a process is part of.
 
+use std::sync::Arc;
+
 /// A cgroup of one hierarchy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CgroupKey {
@@ -24,6 +26,10 @@ pub enum WorkloadKind {
 }
 
 impl WorkloadKind {
+    /// Every kind.
+    pub const ALL: [WorkloadKind; 4] =
+        [WorkloadKind::Container, WorkloadKind::SlurmJob, WorkloadKind::SystemdUnit, WorkloadKind::Host];
+
     /// The value of the field `weir.workload.kind`.
     pub fn name(self) -> &'static str {
         match self {
@@ -54,4 +60,49 @@ pub struct Workload {
     pub slurm_job: Option<Box<str>>,
     /// The cgroup's path, as in `/proc/PID/cgroup`.
     pub cgroup_path: Box<str>,
+    /// What a runtime said about the container; `None` as long as none has.
+    pub identity: Option<Arc<Identity>>,
+}
+
+/// What a runtime or an orchestrator says about a container. Whoever made the pod chose these words; what runs in it did not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The namespace of its pod.
+    pub namespace: Option<Box<str>>,
+    /// The name of its pod.
+    pub pod_name: Option<Box<str>>,
+    /// The labels of its pod, or its own where there is no pod: key and value.
+    pub labels: Box<[(Box<str>, Box<str>)]>,
+    /// Its name in the pod, or with the runtime.
+    pub container_name: Option<Box<str>>,
+    /// The name of its image, without tag and digest ([`image_name`]).
+    pub image: Option<Box<str>>,
+}
+
+impl Identity {
+    /// The value of a label.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.labels.iter().find(|(own, _)| **own == *key).map(|(_, value)| &**value)
+    }
+}
+
+/// A runtime or an orchestrator has said what a container is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkloadIdentified {
+    /// Which container.
+    pub container_id: Box<str>,
+    /// What it is.
+    pub identity: Arc<Identity>,
+}
+
+/// An image's name out of a reference to it: `registry.example.org:5000/serving/vllm:v1@sha256:...` without what begins at the tag
+/// or digest.
+pub fn image_name(reference: &str) -> &str {
+    let name = reference.split_once('@').map_or(reference, |(name, _)| name);
+    // A colon before the last slash is that of the registry's port.
+    let last = name.rfind('/').map_or(0, |slash| slash + 1);
+    match name.get(last..).and_then(|last| last.find(':')) {
+        Some(colon) => name.get(..last + colon).unwrap_or(name),
+        None => name,
+    }
 }

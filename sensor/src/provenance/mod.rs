@@ -10,7 +10,6 @@ mod brought;
 pub mod candidates;
 mod classes;
 pub mod content;
-mod declared;
 mod definition;
 pub mod egress;
 pub mod graph;
@@ -22,6 +21,5 @@ mod tracer;
 mod tests;
 
 pub use classes::ClassTable;
-pub use declared::{Declared, DeclaredEntry, EntryError};
 pub use definition::ClassesError;
 pub use tracer::{Counts, Limits, Tracer};

@@ -1,12 +1,13 @@
 //! Provenance on the line: judges files, learns who holds what, and charges what leaves.
 
+use super::ClassTable;
 use super::brought::Brought;
 use super::egress::{self, Ledger};
 use super::graph::{self, Graph, Mark};
 use super::holdings::{self, Holding, Holdings};
-use super::{ClassTable, Declared};
 use crate::bounded::Evictions;
 use crate::event::{Body, Class, DnsDirection, Event, FileChange, Held, HeldBy, Open, SavedLedger, Trail};
+use crate::policy;
 
 /// Limits of all tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,19 +45,20 @@ pub struct Tracer {
 
 impl Tracer {
     /// With nothing seen yet.
-    pub fn new(classes: ClassTable, declared: Declared, limits: Limits) -> Tracer {
+    pub fn new(classes: ClassTable, limits: Limits) -> Tracer {
         Tracer {
             classes,
             graph: Graph::new(limits.graph),
             holdings: Holdings::new(limits.holdings),
-            ledger: Ledger::new(declared, limits.egress),
+            ledger: Ledger::new(limits.egress),
             brought: Brought::new(),
         }
     }
 
     /// Sets the classes of the event's file, learns what it tells, and sets `held` where the workload holds weights and bytes
-    /// can leave by it, and `egress` where they do. Expects the workload to be known.
-    pub fn trace(&mut self, event: &mut Event) {
+    /// can leave by it, and `egress` where they do. Expects the workload to be known; the policy says where it
+    /// may send to.
+    pub fn trace(&mut self, event: &mut Event, policy: &policy::Table) {
         match &mut event.body {
             Body::Open(Open { file, .. }) => file.classes = self.classes.settle(file),
             Body::Exec(exec) => exec.file.classes = self.classes.settle(&exec.file),
@@ -78,7 +80,8 @@ impl Tracer {
         let holding = self.held(event);
         event.held = holding.as_ref().map(|holding| Held { sources: holding.sources, bytes: holding.bytes });
         if sends {
-            self.ledger.charge(event, holding.as_ref());
+            let declared = policy.destinations(event.workload.as_deref());
+            self.ledger.charge(event, holding.as_ref(), declared);
         }
     }
 

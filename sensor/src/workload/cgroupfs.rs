@@ -3,7 +3,7 @@
 //! Read as bytes: mount points and cgroup names may be anything.
 
 use crate::event::text::{TEXT_MAX, lossless};
-use crate::event::{Actor, Body, BootTime, Cgroup, CgroupKey, Event};
+use crate::event::{Actor, Body, BootTime, Cgroup, CgroupKey, Event, Workload};
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs;
@@ -140,6 +140,30 @@ pub fn scan(root: &Path, hierarchy: u32, time: BootTime, limit: usize) -> Scan {
         scan.events.push(Event::new(time, None, Actor::default(), Body::Cgroup(cgroup)));
     }
     scan
+}
+
+/// Most cgroups that are looked at to find a container.
+const FIND_MAX: usize = 65_536;
+
+/// The workloads that are there now and are called so: by the beginning of their container's id, or by their whole
+/// `weir.workload.id`. Each once, as its outermost cgroup has it.
+///
+/// # Errors
+/// As [`Hierarchies::find`].
+pub fn find(called: &str) -> Result<Vec<Workload>, Error> {
+    let hierarchies = Hierarchies::find()?;
+    let (hierarchy, root) = hierarchies.identifying();
+    let mut found: Vec<Workload> = Vec::new();
+    for event in scan(root, hierarchy, BootTime(0), FIND_MAX).events {
+        let Body::Cgroup(cgroup) = event.body else { continue };
+        let workload = super::parse(&cgroup.path);
+        let is_called = *workload.id == *called
+            || (!called.is_empty() && workload.container_id.as_ref().is_some_and(|id| id.starts_with(called)));
+        if is_called && !found.iter().any(|other| other.id == workload.id) {
+            found.push(workload);
+        }
+    }
+    Ok(found)
 }
 
 /// What is used of a line of `/proc/PID/mountinfo`.

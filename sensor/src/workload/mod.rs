@@ -2,7 +2,9 @@
 //!
 //! [`parse`] reads a cgroup's path; [`Table`] learns cgroups from events and gives every event its workload; both are pure.
 //! [`cgroupfs`] is the only I/O: it finds the hierarchies and the cgroups that were there before the sensor. What a runtime
-//! or an orchestrator would say about a container (image, pod name, labels) is not known here.
+//! or an orchestrator says about a container (image, pod name, labels) comes as an event too ([`WorkloadIdentified`]).
+//!
+//! [`WorkloadIdentified`]: crate::event::WorkloadIdentified
 
 pub mod cgroupfs;
 mod parse;
@@ -12,4 +14,4 @@ mod table;
 mod tests;
 
 pub use parse::parse;
-pub use table::{Counts, Table, UNKNOWN_MAX};
+pub use table::{Counts, LABEL_BYTES_MAX, LABELS_MAX, Table, UNKNOWN_MAX};

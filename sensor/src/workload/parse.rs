@@ -115,6 +115,7 @@ impl<'a> Places<'a> {
             systemd_unit: self.unit.map(Into::into),
             slurm_job: self.job.map(|(_, job)| job.into()),
             cgroup_path: path.into(),
+            identity: None,
         }
     }
 }

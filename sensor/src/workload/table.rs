@@ -6,7 +6,9 @@
 //! runtime moves a container's first process after its fork, such a process is asked for again when it runs a program.
 
 use crate::bounded::{Bounded, Evictions};
-use crate::event::{Body, BootTime, Cgroup, CgroupKey, Event, ProcessKey, Workload};
+use crate::event::{
+    Body, BootTime, Cgroup, CgroupKey, Event, Identity, ProcessKey, Workload, WorkloadIdentified, WorkloadKind,
+};
 use crate::process::EXITED_KEPT;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,6 +16,12 @@ use std::time::Duration;
 
 /// Most pids that wait to be looked up.
 pub const UNKNOWN_MAX: usize = 1024;
+
+/// Most labels that are kept of a container, and most bytes of one of them, key and value together: more than Kubernetes allows a
+/// label, but runtimes of other houses have no limit.
+pub const LABELS_MAX: usize = 64;
+/// See [`LABELS_MAX`].
+pub const LABEL_BYTES_MAX: usize = 512;
 
 /// The table's state and losses, for metrics. Totals since the start, but for `cgroups` and `processes`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +35,12 @@ pub struct Counts {
     pub cgroups_evicted: Evictions,
     /// Remembered processes that went, by reason.
     pub processes_evicted: Evictions,
+    /// Containers whose identity was told, now.
+    pub identities: usize,
+    /// Identities that went, all for lack of room (`live`): such a container's later cgroups have none.
+    pub identities_evicted: Evictions,
+    /// Labels that were not kept: too many of one container, or too long.
+    pub labels_refused: u64,
     /// Events whose cgroup nobody had told of, and whose process was not remembered: they have no workload.
     pub unknown: u64,
     /// Look-ups that were not asked for because [`UNKNOWN_MAX`] were waiting.
@@ -38,6 +52,8 @@ pub struct Counts {
 pub struct Table {
     cgroups: Bounded<CgroupKey, Arc<Workload>>,
     processes: Bounded<ProcessKey, Remembered>,
+    /// What a runtime said, by the container's id.
+    identities: Bounded<Box<str>, Arc<Identity>>,
     unknown: VecDeque<u32>,
     /// Cgroups that were asked for and not told of yet, so that a busy one is not asked for with every event.
     asked: Bounded<CgroupKey, BootTime>,
@@ -59,6 +75,7 @@ impl Table {
         Table {
             cgroups: Bounded::new(limit, Duration::ZERO),
             processes: Bounded::new(limit, EXITED_KEPT),
+            identities: Bounded::new(limit, Duration::ZERO),
             unknown: VecDeque::new(),
             asked: Bounded::new(UNKNOWN_MAX, Duration::ZERO),
             now: BootTime::default(),
@@ -92,6 +109,7 @@ impl Table {
                 self.learn(cgroup);
                 process.and_then(|process| self.workload(process, event))
             }
+            (Body::WorkloadIdentified(told), _) => Some(self.identified(told)),
             (_, Some(process)) => self.workload(process, event),
             (_, None) => None,
         };
@@ -126,6 +144,8 @@ impl Table {
             processes: self.processes.len(),
             cgroups_evicted: self.cgroups.evictions(),
             processes_evicted: self.processes.evictions(),
+            identities: self.identities.len(),
+            identities_evicted: self.identities.evictions(),
             ..self.counts
         }
     }
@@ -176,11 +196,48 @@ impl Table {
             _ => {}
         }
         // New, or another path: the number was taken again, or a v1 cgroup was renamed.
-        let workload = Arc::new(super::parse(&cgroup.path));
+        let mut workload = super::parse(&cgroup.path);
+        let identity = workload.container_id.as_ref().and_then(|id| self.identities.get(id));
+        workload.identity = identity.map(|identity| Arc::clone(identity));
+        let workload = Arc::new(workload);
         if cgroup.key.id != 0 {
             self.cgroups.insert(cgroup.key, Arc::clone(&workload));
         }
         workload
+    }
+
+    /// Learns what a container is, and tells it of all its cgroups and processes. Walks both tables: once in a container's life.
+    fn identified(&mut self, told: &WorkloadIdentified) -> Arc<Workload> {
+        let identity = self.bounded(&told.identity);
+        self.identities.insert(told.container_id.clone(), Arc::clone(&identity));
+        let mut found = None;
+        let cgroups = self.cgroups.values_mut();
+        for workload in cgroups.chain(self.processes.values_mut().map(|remembered| &mut remembered.workload)) {
+            if workload.container_id.as_ref() == Some(&told.container_id) {
+                Arc::make_mut(workload).identity = Some(Arc::clone(&identity));
+                found.get_or_insert_with(|| Arc::clone(workload));
+            }
+        }
+        // Its cgroup is told of later, if at all.
+        let alone = || Workload {
+            kind: WorkloadKind::Container,
+            id: format!("container:{}", told.container_id).into(),
+            container_id: Some(told.container_id.clone()),
+            identity: Some(identity),
+            ..Workload::default()
+        };
+        found.unwrap_or_else(|| Arc::new(alone()))
+    }
+
+    /// The identity with no more labels than are kept.
+    fn bounded(&mut self, identity: &Arc<Identity>) -> Arc<Identity> {
+        let fits = |(key, value): &&(Box<str>, Box<str>)| key.len() + value.len() <= LABEL_BYTES_MAX;
+        let kept: Box<[_]> = identity.labels.iter().filter(fits).take(LABELS_MAX).cloned().collect();
+        if kept.len() == identity.labels.len() {
+            return Arc::clone(identity);
+        }
+        self.counts.labels_refused += (identity.labels.len() - kept.len()) as u64;
+        Arc::new(Identity { labels: kept, ..Identity::clone(identity) })
     }
 
     fn ask_cgroup(&mut self, cgroup: CgroupKey, pid: u32) {

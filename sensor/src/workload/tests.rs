@@ -5,7 +5,8 @@ mod paths;
 use super::cgroupfs::{Error, Hierarchies, mounts, scan};
 use super::*;
 use crate::event::{
-    Actor, Body, BootTime, Cgroup, CgroupKey, Event, Exec, Exit, File, Fork, ProcessFound, ProcessKey, WorkloadKind,
+    Actor, Body, BootTime, Cgroup, CgroupKey, Event, Exec, Exit, File, Fork, Identity, ProcessFound, ProcessKey,
+    WorkloadIdentified, WorkloadKind, image_name,
 };
 use std::path::Path;
 
@@ -183,4 +184,71 @@ fn this_hosts_cgroups_are_found_parents_first() {
     }
     let cut = super::cgroupfs::scan(root, hierarchy, BootTime(1), 1);
     assert_eq!((cut.events.len(), cut.cut), (1, paths.len() > 1));
+}
+
+fn identified(labels: usize) -> Body {
+    let label = |number: usize| (format!("key{number}").into(), "x".into());
+    let identity = Identity {
+        namespace: Some("prod".into()),
+        labels: (0..labels).map(label).chain([("long".into(), "x".repeat(LABEL_BYTES_MAX).into())]).collect(),
+        ..Identity::default()
+    };
+    Body::WorkloadIdentified(WorkloadIdentified { container_id: ID.into(), identity: identity.into() })
+}
+
+/// The namespace that an event of `process` in `cgroup` shows.
+fn namespace(table: &mut Table, process: u32, cgroup: CgroupKey) -> Option<String> {
+    let actor = Actor { process: Some(key(process)), cgroup, ..Actor::default() };
+    let mut event = Event::new(BootTime(5), None, actor, exec());
+    table.identify(&mut event);
+    Some(event.workload?.identity.as_deref()?.namespace.as_deref()?.to_owned())
+}
+
+#[test]
+fn what_a_runtime_says_of_a_container_is_known_of_all_its_cgroups() {
+    let mut table = Table::new(10);
+    let (container, below, other) = (cgroup(0, 6), cgroup(0, 7), cgroup(0, 8));
+    happens(&mut table, 1, 1, cgroup(0, 1), made(container, &format!("/docker/{ID}")));
+    happens(&mut table, 1, 1, cgroup(0, 1), made(other, "/system.slice/x.service"));
+    happens(&mut table, 1, 5, cgroup(8, 40), found(5, cgroup(8, 40), &format!("/docker/{ID}")));
+    assert_eq!(namespace(&mut table, 2, container), None);
+    let mut told = Event::new(BootTime(2), None, Actor::default(), identified(2));
+    table.identify(&mut told);
+    assert_eq!(told.workload.map(|workload| workload.id.to_string()), Some(format!("container:{ID}")));
+    assert_eq!(namespace(&mut table, 2, container).as_deref(), Some("prod"));
+    assert_eq!(namespace(&mut table, 2, other), None);
+    // One that was remembered from /proc, and one that is made afterwards.
+    happens(&mut table, 3, 1, cgroup(0, 1), made(cgroup(0, 1), "/"));
+    assert_eq!(namespace(&mut table, 5, cgroup(0, 1)).as_deref(), Some("prod"));
+    happens(&mut table, 3, 2, container, made(below, &format!("/docker/{ID}/init.scope")));
+    assert_eq!(namespace(&mut table, 2, below).as_deref(), Some("prod"));
+    assert_eq!((table.counts().identities, table.counts().labels_refused), (1, 1), "the long label");
+}
+
+#[test]
+fn labels_are_bounded_and_a_container_may_be_told_of_before_its_cgroup() {
+    let mut table = Table::new(10);
+    let mut told = Event::new(BootTime(1), None, Actor::default(), identified(1000));
+    table.identify(&mut told);
+    let workload = told.workload.expect("it says which");
+    assert_eq!((&*workload.id, workload.kind), (&*format!("container:{ID}"), WorkloadKind::Container));
+    assert_eq!(workload.identity.as_ref().map(|identity| identity.labels.len()), Some(LABELS_MAX));
+    assert_eq!(table.counts().labels_refused, 1001 - LABELS_MAX as u64);
+    happens(&mut table, 2, 1, cgroup(0, 1), made(cgroup(0, 6), &format!("/docker/{ID}")));
+    assert_eq!(namespace(&mut table, 2, cgroup(0, 6)).as_deref(), Some("prod"));
+}
+
+#[test]
+fn an_images_name_is_without_tag_and_digest() {
+    for (reference, name) in [
+        ("vllm", "vllm"),
+        ("vllm:v1", "vllm"),
+        ("registry.example.org:5000/serving/vllm:v1", "registry.example.org:5000/serving/vllm"),
+        ("registry.example.org:5000/serving/vllm", "registry.example.org:5000/serving/vllm"),
+        ("registry.example.org/vllm:v1@sha256:00ff", "registry.example.org/vllm"),
+        ("vllm@sha256:00ff", "vllm"),
+        ("", ""),
+    ] {
+        assert_eq!(image_name(reference), name, "{reference}");
+    }
 }

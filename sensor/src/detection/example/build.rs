@@ -2,9 +2,9 @@
 
 use super::Category;
 use crate::event::{
-    Access, Ancestor, Body, BootTime, Class, Classes, Connect, Dns, DnsChannel, DnsDirection, DnsMessage, Egress,
-    Endpoints, Event, Exec, Field, File, FileId, Flow, FlowReason, Held, HeldBy, Label, NamedBy, Open, Party, Process,
-    ProcessKey, Server, Source, Trail, Transport, Workload, WorkloadKind,
+    Access, Ancestor, Body, BootTime, Class, Classes, Connect, DeclaredAs, Declares, Dns, DnsChannel, DnsDirection,
+    DnsMessage, Egress, Endpoints, Event, Exec, Field, File, FileId, Flow, FlowReason, Held, HeldBy, Identity, Label,
+    NamedBy, Open, Party, Process, ProcessKey, Role, Server, Source, Trail, Transport, Workload, WorkloadKind,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
@@ -39,7 +39,16 @@ pub fn full(category: Category) -> Event {
         slurm_job: Some("x".into()),
         cgroup_path: "/x".into(),
         kind: WorkloadKind::Container,
+        identity: Some(Arc::new(Identity {
+            namespace: Some("x".into()),
+            pod_name: Some("x".into()),
+            labels: [("x".into(), "x".into())].into(),
+            container_name: Some("x".into()),
+            image: Some("x".into()),
+        })),
     }));
+    (event.role, event.declared) = (Some(Role::Serving), DeclaredAs { loader: true, writer: true });
+    event.declares = Declares { loaders: true, writers: true, destinations: true };
     if let Some(file) = file_mut(&mut event.body) {
         *file = File { id: Some(FileId::default()), path: "/x.x".into(), classes: Classes(1), ..File::default() };
     }
@@ -155,7 +164,13 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
     let (mut has_process, mut has_workload, mut has_held, mut has_egress) = (false, false, false, false);
     for (field, value) in fields {
         let name = field.name();
-        if name.starts_with("process.") || name.starts_with("weir.process.") {
+        if *field == Field::WorkloadRole {
+            event.role = Role::from_name(&text(value));
+        } else if *field == Field::WorkloadDeclares {
+            event.declares = list(value).iter().fold(Declares::default(), |all, name| all.with(name));
+        } else if *field == Field::ProcessDeclared {
+            event.declared = list(value).iter().fold(DeclaredAs::default(), |all, name| all.with(name));
+        } else if name.starts_with("process.") || name.starts_with("weir.process.") {
             has_process = true;
             process_field(*field, value, &mut process, &mut event);
         } else if workload_field(*field, value, &mut workload) {
@@ -249,7 +264,28 @@ fn workload_field(field: Field, value: &Value, workload: &mut Workload) -> bool 
         Field::SystemdUnit => workload.systemd_unit = Some(text(value).into()),
         Field::SlurmJob => workload.slurm_job = Some(text(value).into()),
         Field::CgroupPath => workload.cgroup_path = text(value).into(),
-        _ => return false,
+        _ => return identity_field(field, value, workload),
+    }
+    true
+}
+
+fn identity_field(field: Field, value: &Value, workload: &mut Workload) -> bool {
+    let is_one =
+        [Field::NamespaceName, Field::PodName, Field::ContainerName, Field::ContainerImageName, Field::WorkloadLabels];
+    if !is_one.contains(&field) {
+        return false;
+    }
+    let identity = Arc::make_mut(workload.identity.get_or_insert_default());
+    let given = || Some(text(value).into());
+    match field {
+        Field::NamespaceName => identity.namespace = given(),
+        Field::PodName => identity.pod_name = given(),
+        Field::ContainerName => identity.container_name = given(),
+        Field::ContainerImageName => identity.image = given(),
+        _ => {
+            let label = |label: &String| label.split_once('=').map(|(key, value)| (key.into(), value.into()));
+            identity.labels = list(value).iter().filter_map(label).collect();
+        }
     }
     true
 }

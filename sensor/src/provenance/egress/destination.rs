@@ -1,8 +1,8 @@
 //! Where bytes go: what the ledger tells destinations apart by.
 
-use super::super::declared::{Declared, DeclaredEntry, is_public, stays_here};
 use super::super::names::registered_domain;
 use crate::event::{Body, DestinationSums, Event, NamedBy, SavedPlace};
+use crate::policy::{Declared, DeclaredEntry};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -144,6 +144,39 @@ impl Place {
             SavedPlace::Domain(name) => Place::Domain((**name).into()),
             SavedPlace::Address(address) => Place::Address(*address),
             SavedPlace::Others => Place::Others,
+        }
+    }
+}
+
+/// Whether bytes to `address` stay on this host: loopback, and the unspecified address, which connects to it (tcp_v4_connect,
+/// ip_route_output_key).
+pub fn stays_here(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    address.is_loopback() || address.is_unspecified()
+}
+
+/// Whether `address` is one of the public internet's: in none of the blocks that are private, shared, link-local or multicast
+/// (RFC 6890 and its registries). The blocks for documentation count as public: only tests have them.
+pub fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, ..] = address.octets();
+            let shared = a == 100 && (64..128).contains(&b);
+            !(address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_unspecified()
+                || shared
+                || a == 0
+                // Multicast, reserved, broadcast.
+                || a >= 224)
+        }
+        IpAddr::V6(address) => {
+            !(address.is_loopback()
+                || address.is_unspecified()
+                || address.is_multicast()
+                || address.is_unicast_link_local()
+                || address.is_unique_local())
         }
     }
 }

@@ -5,7 +5,7 @@ use super::channel::{ChannelKey, Channels};
 use super::destination::{Destination, Place, destination_of};
 use crate::bounded::{Bounded, Evictions};
 use crate::event::{Body, BootTime, Egress, Event, Exfil, LedgerRestored, SavedLedger};
-use crate::provenance::declared::{Budget, Declared, DeclaredEntry};
+use crate::policy::{Budget, Declared, DeclaredEntry};
 use crate::provenance::holdings::Holding;
 use std::time::Duration;
 
@@ -74,7 +74,6 @@ fn exfil(account: &mut Account, holding: &Holding, bytes: u64, time: u64) {
 /// What has left.
 #[derive(Debug)]
 pub struct Ledger {
-    declared: Declared,
     limits: Limits,
     channels: Channels,
     holders: Bounded<Box<str>, Account>,
@@ -93,9 +92,8 @@ pub struct Ledger {
 
 impl Ledger {
     /// An empty ledger. Its time is that of the boot until [`Ledger::restore`] says otherwise.
-    pub fn new(declared: Declared, limits: Limits) -> Ledger {
+    pub fn new(limits: Limits) -> Ledger {
         Ledger {
-            declared,
             limits,
             channels: Channels::new(limits.flows, limits.channels),
             holders: Bounded::new(limits.accounts, Duration::ZERO),
@@ -144,8 +142,8 @@ impl Ledger {
     }
 
     /// Charges the bytes that a flow or a counter tells of, and sets `event.egress`; on connects it only does the latter. `holding`
-    /// is what the workload holds.
-    pub fn charge(&mut self, event: &mut Event, holding: Option<&Holding>) {
+    /// is what the workload holds, `declared` where it may send to.
+    pub fn charge(&mut self, event: &mut Event, holding: Option<&Holding>, declared: &Declared) {
         self.advance(event.time);
         let Some(destination) = destination_of(event) else { return };
         let Some(workload) = event.workload.clone() else {
@@ -155,7 +153,7 @@ impl Ledger {
         };
         let id = account_of(&workload);
         let bytes = self.grown(event, &id);
-        let entry = destination.entry(&self.declared).cloned();
+        let entry = destination.entry(declared).cloned();
         let place = destination.place(entry.as_ref());
         let initiated = match &event.body {
             Body::Flow(flow) => flow.initiated,

@@ -1,7 +1,8 @@
 //! Who made a file that is opened for writing.
 
 use crate::event::{Access, Actor, Body, BootTime, Event, Field, File, FileId, Open, Value, Workload};
-use crate::provenance::{ClassTable, Declared, Limits, Tracer};
+use crate::policy;
+use crate::provenance::{ClassTable, Limits, Tracer};
 use std::sync::Arc;
 
 /// What `weir.file.brought` says of an open by `workload`.
@@ -10,7 +11,7 @@ fn opened(tracer: &mut Tracer, workload: &str, inode: u64, access: Access, creat
     let open = Open { file, access, flags: 0, io_uring: false, candidate: false, carrier: false, created };
     let mut event = Event::new(BootTime(1), None, Actor::default(), Body::Open(open));
     event.workload = Some(Arc::new(Workload { id: workload.into(), ..Workload::default() }));
-    tracer.trace(&mut event);
+    tracer.trace(&mut event, &policy::Table::default());
     assert_eq!(Field::FileCreated.get(&event), Some(Value::Flag(created)));
     match Field::FileBrought.get(&event) {
         Some(Value::Flag(brought)) => Some(brought),
@@ -21,7 +22,7 @@ fn opened(tracer: &mut Tracer, workload: &str, inode: u64, access: Access, creat
 #[test]
 fn a_file_is_brought_by_the_workload_that_made_it_last() {
     let classes = ClassTable::load(None).expect("the built-in file is right");
-    let mut tracer = Tracer::new(classes, Declared::default(), Limits::default());
+    let mut tracer = Tracer::new(classes, Limits::default());
     assert_eq!(opened(&mut tracer, "a", 1, Access::Write, false), Some(false), "it was there before the sensor");
     assert_eq!(opened(&mut tracer, "a", 2, Access::Write, true), Some(true));
     assert_eq!(opened(&mut tracer, "a", 2, Access::ReadWrite, false), Some(true), "its own, again");

@@ -4,11 +4,12 @@ use crate::event::{
     Access, Actor, Body, BootTime, Dns, DnsDirection, Endpoints, Event, Exec, File, FileId, Held, Open, SocketMade,
     Transport, Workload,
 };
-use crate::provenance::{ClassTable, Declared, Limits, Tracer};
+use crate::policy;
+use crate::provenance::{ClassTable, Limits, Tracer};
 use std::sync::Arc;
 
 fn tracer(limits: Limits) -> Tracer {
-    Tracer::new(ClassTable::load(None).expect("the built-in file is right"), Declared::default(), limits)
+    Tracer::new(ClassTable::load(None).expect("the built-in file is right"), limits)
 }
 
 fn happens(tracer: &mut Tracer, workload: &str, body: Body) -> Event {
@@ -16,7 +17,7 @@ fn happens(tracer: &mut Tracer, workload: &str, body: Body) -> Event {
     if !workload.is_empty() {
         event.workload = Some(Arc::new(Workload { id: workload.into(), ..Workload::default() }));
     }
-    tracer.trace(&mut event);
+    tracer.trace(&mut event, &policy::Table::default());
     event
 }
 

@@ -3,5 +3,4 @@
 mod brought;
 mod candidates;
 mod classes;
-mod declared;
 mod holdings;

@@ -43,7 +43,7 @@ fn bytes_from_before_weights_were_held_are_usual_and_no_exfiltration() {
     // It comes to hold.
     let mut event = scene.happens("a", Body::Flow(flow(1, FAR, 4_000_000)));
     event.egress = None;
-    scene.ledger.charge(&mut event, Some(&super::scene::holding()));
+    scene.ledger.charge(&mut event, Some(&super::scene::holding()), &scene.declared);
     let egress = event.egress.unwrap();
     assert_eq!((egress.exfil.map(|exfil| exfil.bytes), egress.destination.bytes), (Some(0), 4_000_000));
 }

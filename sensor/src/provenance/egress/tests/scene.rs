@@ -5,7 +5,7 @@ use crate::event::{
     Actor, Body, BootTime, Connect, Egress, EgressGrown, Endpoints, Event, Flow, FlowReason, LedgerRestored,
     ProcessKey, SavedLedger, Transport, Workload,
 };
-use crate::provenance::Declared;
+use crate::policy::Declared;
 use crate::provenance::holdings::Holding;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ pub const MIB: u64 = 1 << 20;
 /// A ledger, at a time; every workload named `holder...` holds.
 pub struct Scene {
     pub ledger: Ledger,
+    pub declared: Declared,
     /// Seconds since boot.
     pub now: u64,
 }
@@ -26,7 +27,7 @@ impl Scene {
     pub fn new(limits: Limits) -> Scene {
         let lines = ["10.0.0.0/8", "10.9.0.0/16 unlimited", "192.0.2.0/24 1GB/day"];
         let declared = Declared::new(lines.map(|line| line.parse().expect("an entry")));
-        Scene { ledger: Ledger::new(declared, limits), now: 0 }
+        Scene { ledger: Ledger::new(limits), declared, now: 0 }
     }
 
     /// Goes on from what was saved, at so many seconds since the epoch.
@@ -51,7 +52,7 @@ impl Scene {
             self.ledger.hold(&event, live);
         }
         let holding = live.or_else(|| self.ledger.remembered(&event));
-        self.ledger.charge(&mut event, holding.as_ref());
+        self.ledger.charge(&mut event, holding.as_ref(), &self.declared);
         event
     }
 

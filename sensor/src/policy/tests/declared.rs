@@ -1,8 +1,7 @@
 //! Declared destinations.
 
 use crate::event::NamedBy::{Address, Dns, Quic, Tls};
-use crate::provenance::declared::{Budget, is_public, stays_here};
-use crate::provenance::{Declared, DeclaredEntry, EntryError};
+use crate::policy::{Budget, Declared, DeclaredEntry, Direction, EntryError, REQUESTS};
 
 fn entry(line: &str) -> Result<DeclaredEntry, EntryError> {
     line.parse()
@@ -79,17 +78,21 @@ fn the_nearest_entry_counts_and_a_hello_alone_declares_nothing() {
 }
 
 #[test]
-fn what_is_public_and_what_stays_here() {
-    let address = |text: &str| text.parse().unwrap();
-    for public in ["8.8.8.8", "203.0.113.9", "2001:db8::9", "100.128.0.1", "172.32.0.1", "::ffff:8.8.8.8"] {
-        assert!(is_public(address(public)) && !stays_here(address(public)), "{public}");
-    }
-    for private in
-        ["10.1.2.3", "172.31.0.1", "192.168.1.1", "100.64.0.1", "169.254.169.254", "224.0.0.1", "fe80::1", "fd00::1"]
-    {
-        assert!(!is_public(address(private)) && !stays_here(address(private)), "{private}");
-    }
-    for here in ["127.0.0.1", "127.9.9.9", "::1", "0.0.0.0", "::", "::ffff:127.0.0.1"] {
-        assert!(!is_public(address(here)) && stays_here(address(here)), "{here}");
-    }
+fn of_what_is_only_downloaded_from_requests_go_there() {
+    let budget = |direction, budget| DeclaredEntry::new("a.example.org", budget, direction).map(|entry| entry.budget);
+    assert_eq!(budget(Direction::Download, None), Ok(Budget::PerDay(REQUESTS)), "and it does not follow what is usual");
+    assert_eq!(budget(Direction::Download, Some("1GB/day")), Ok(Budget::PerDay(1_000_000_000)));
+    assert_eq!(budget(Direction::Upload, None), Ok(Budget::Usual));
+    assert_eq!(budget(Direction::Both, Some("unlimited")), Ok(Budget::Unlimited));
+}
+
+#[test]
+fn of_two_that_declare_the_same_the_first_counts() {
+    let lines = ["10.0.0.0/8 1GB/day", "a.example.org 1GB/day", "10.0.0.0/8 unlimited", "a.example.org unlimited"];
+    let declared = Declared::new(lines.map(|line| entry(line).unwrap()));
+    let one = Some(Budget::PerDay(1_000_000_000));
+    let budget = |name, address: Option<&str>| {
+        declared.find(name, Dns, address.map(|address| address.parse().unwrap())).map(|entry| entry.budget)
+    };
+    assert_eq!((budget(None, Some("10.1.1.1")), budget(Some("a.example.org"), None)), (one, one));
 }

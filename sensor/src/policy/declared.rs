@@ -1,4 +1,5 @@
-//! Destinations that bytes may go to, each with how many.
+//! Destinations that bytes may go to, each with how many: the entries of `lists/declared_destinations.txt`, for all workloads, and those
+//! of the policy, for some.
 //!
 //! An entry is a network, an address or a name, and may have a budget behind it: `10.0.0.0/8 unlimited`,
 //! `203.0.113.0/24 500GB/day`, `*.example.org 1 GiB/day`. Without one, the budget follows what is usual. A declared destination is
@@ -21,6 +22,36 @@ pub enum Budget {
     Unlimited,
 }
 
+/// Payload bytes that may go in 24 hours to where a workload only downloads from, unless a budget says otherwise: 64 MiB, what its
+/// requests come to. It does not follow what is usual.
+pub const REQUESTS: u64 = 64 << 20;
+
+/// What a destination is declared for. Bytes that arrive are not counted, so that this decides only how many may leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Bytes may go there.
+    Upload,
+    /// Bytes come from there; what goes there are requests ([`REQUESTS`]).
+    Download,
+    /// Both.
+    #[default]
+    Both,
+}
+
+impl Direction {
+    /// Every direction.
+    pub const ALL: [Direction; 3] = [Direction::Upload, Direction::Download, Direction::Both];
+
+    /// Its name in the policy.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Direction::Upload => "upload",
+            Direction::Download => "download",
+            Direction::Both => "both",
+        }
+    }
+}
+
 /// Whom an entry declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum To {
@@ -32,17 +63,40 @@ enum To {
     },
 }
 
-/// An entry of `lists/declared_destinations.txt`.
+/// A declared destination: a line of `lists/declared_destinations.txt`, or an entry of the policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeclaredEntry {
     /// Whom, as it is written there: the destination's id.
     pub id: Arc<str>,
     /// How many bytes.
     pub budget: Budget,
+    /// What for.
+    pub direction: Direction,
     to: To,
 }
 
 impl DeclaredEntry {
+    /// The destination `to`, with a budget as it is written in the list; without one, `direction` decides.
+    ///
+    /// # Errors
+    /// [`EntryError`].
+    pub fn new(to: &str, budget: Option<&str>, direction: Direction) -> Result<DeclaredEntry, EntryError> {
+        let network = to.parse::<IpNet>().or_else(|_| to.parse::<IpAddr>().map(IpNet::from));
+        let budget = match (budget.map(str::trim), direction) {
+            (None | Some(""), Direction::Download) => Budget::PerDay(REQUESTS),
+            (None | Some(""), _) => Budget::Usual,
+            (Some("unlimited"), _) => Budget::Unlimited,
+            (Some(budget), _) => Budget::PerDay(bytes_a_day(budget).ok_or(EntryError::Budget)?),
+        };
+        let id = to.into();
+        let to = match network {
+            // Flows to IPv4 peers of IPv6 sockets are IPv4 here.
+            Ok(network) => To::Network(network),
+            Err(_) => name(to).ok_or(EntryError::Destination)?,
+        };
+        Ok(DeclaredEntry { id, budget, direction, to })
+    }
+
     /// The network, of an entry that is one.
     pub fn network(&self) -> Option<IpNet> {
         match self.to {
@@ -65,20 +119,10 @@ pub enum EntryError {
 impl FromStr for DeclaredEntry {
     type Err = EntryError;
 
+    /// A line of the list: the destination, and behind a blank its budget.
     fn from_str(line: &str) -> Result<DeclaredEntry, EntryError> {
         let (destination, budget) = line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), ""));
-        let network = destination.parse::<IpNet>().or_else(|_| destination.parse::<IpAddr>().map(IpNet::from));
-        let to = match network {
-            // Flows to IPv4 peers of IPv6 sockets are IPv4 here.
-            Ok(network) => To::Network(network),
-            Err(_) => name(destination).ok_or(EntryError::Destination)?,
-        };
-        let budget = match budget.trim() {
-            "" => Budget::Usual,
-            "unlimited" => Budget::Unlimited,
-            budget => Budget::PerDay(bytes_a_day(budget).ok_or(EntryError::Budget)?),
-        };
-        Ok(DeclaredEntry { id: destination.into(), budget, to })
+        DeclaredEntry::new(destination, Some(budget), Direction::Both)
     }
 }
 
@@ -128,7 +172,7 @@ pub struct Declared {
 }
 
 impl Declared {
-    /// These entries.
+    /// These entries. Of two that declare the same the first counts.
     pub fn new(entries: impl IntoIterator<Item = DeclaredEntry>) -> Declared {
         let mut declared = Declared::default();
         for entry in entries {
@@ -164,38 +208,5 @@ impl Declared {
             }
             To::Network(_) => false,
         })
-    }
-}
-
-/// Whether bytes to `address` stay on this host: loopback, and the unspecified address, which connects to it (tcp_v4_connect,
-/// ip_route_output_key).
-pub fn stays_here(address: IpAddr) -> bool {
-    let address = address.to_canonical();
-    address.is_loopback() || address.is_unspecified()
-}
-
-/// Whether `address` is one of the public internet's: in none of the blocks that are private, shared, link-local or multicast
-/// (RFC 6890 and its registries). The blocks for documentation count as public: only tests have them.
-pub fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            let [a, b, ..] = address.octets();
-            let shared = a == 100 && (64..128).contains(&b);
-            !(address.is_private()
-                || address.is_loopback()
-                || address.is_link_local()
-                || address.is_unspecified()
-                || shared
-                || a == 0
-                // Multicast, reserved, broadcast.
-                || a >= 224)
-        }
-        IpAddr::V6(address) => {
-            !(address.is_loopback()
-                || address.is_unspecified()
-                || address.is_multicast()
-                || address.is_unicast_link_local()
-                || address.is_unique_local())
-        }
     }
 }
