@@ -35,6 +35,7 @@ impl Default for Limits {
 pub struct Line {
     processes: process::Table,
     workloads: workload::Table,
+    entries: workload::Entries,
     names: Names,
     candidates: Candidates,
     tracer: Tracer,
@@ -52,6 +53,7 @@ impl Line {
         Line {
             processes: process::Table::new(limits.processes),
             workloads: workload::Table::new(limits.workloads),
+            entries: workload::Entries::new(limits.processes),
             names: Names::new(Resolvers::new(rules.lists().networks("resolvers"))),
             candidates: Candidates::new(classes.look_size(), candidates::Limits::default()),
             tracer: Tracer::new(classes, declared, provenance::Limits::default()),
@@ -68,6 +70,7 @@ impl Line {
     pub fn push(&mut self, mut event: Event) -> (Arc<Event>, Vec<Notice>) {
         self.processes.identify(&mut event);
         self.workloads.identify(&mut event);
+        self.entries.trace(&mut event);
         if let Body::Recognized(recognized) = &event.body {
             for open in self.candidates.recognise(recognized) {
                 let judged = self.judge(open, false);

@@ -1,12 +1,13 @@
 //! Provenance on the line: judges files, learns who holds what, and charges what leaves.
 
 use super::brought::Brought;
+use super::replaced::Replaced;
 use super::egress::{self, Ledger};
 use super::graph::{self, Graph, Mark};
 use super::holdings::{self, Holding, Holdings};
 use super::{ClassTable, Declared};
 use crate::bounded::Evictions;
-use crate::event::{Body, Class, DnsDirection, Event, FileChange, Held, HeldBy, Open, SavedLedger, Trail};
+use crate::event::{Body, Class, Classes, DnsDirection, Event, Held, HeldBy, Open, SavedLedger, Trail};
 
 /// Limits of all tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Counts {
     pub egress: egress::Counts,
     /// Files whose maker was forgotten.
     pub makers_evicted: Evictions,
+    /// Names of files that were forgotten.
+    pub names_evicted: Evictions,
 }
 
 /// Who holds what, and what has left.
@@ -40,6 +43,7 @@ pub struct Tracer {
     holdings: Holdings,
     ledger: Ledger,
     brought: Brought,
+    replaced: Replaced,
 }
 
 impl Tracer {
@@ -51,20 +55,23 @@ impl Tracer {
             holdings: Holdings::new(limits.holdings),
             ledger: Ledger::new(declared, limits.egress),
             brought: Brought::new(),
+            replaced: Replaced::new(),
         }
     }
 
     /// Sets the classes of the event's file, learns what it tells, and sets `held` where the workload holds weights and bytes
     /// can leave by it, and `egress` where they do. Expects the workload to be known.
     pub fn trace(&mut self, event: &mut Event) {
+        let mut before = Classes::default();
         match &mut event.body {
             Body::Open(Open { file, .. }) => file.classes = self.classes.settle(file),
             Body::Exec(exec) => exec.file.classes = self.classes.settle(&exec.file),
-            Body::FileChange(FileChange { file, .. }) => file.classes = self.classes.settle(file),
+            Body::FileChange(change) => (before, change.file.classes) = self.classes.settle_change(change),
             Body::LedgerRestored(restored) => self.ledger.restore(restored, event.time),
             _ => {}
         }
-        self.brought.trace(event);
+        self.replaced.trace(event, before);
+        self.brought.trace(event, before);
         self.graph.learn(event);
         if self.holdings.learn(event)
             && let Some(holding) = self.holdings.held(event)
@@ -127,6 +134,7 @@ impl Tracer {
             holdings: self.holdings.counts(),
             egress: self.ledger.counts(),
             makers_evicted: self.brought.evictions(),
+            names_evicted: self.replaced.evictions(),
         }
     }
 }

@@ -30,7 +30,7 @@ fn happens(table: &mut Table, time: u64, process: u32, cgroup: CgroupKey, body: 
 
 fn exec() -> Body {
     let file = File::default();
-    Body::Exec(Exec { file, parent: None, args: Box::default(), args_cut: false, working_directory: "".into() })
+    Body::Exec(Exec { file, parent: None, args: Box::default(), args_cut: false, working_directory: "".into(), streams: Default::default(), setuid: false })
 }
 
 fn fork(child: u32) -> Body {
