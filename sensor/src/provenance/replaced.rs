@@ -75,11 +75,8 @@ impl Replaced {
         let Some(new) = name(event, &change.new_path) else { return };
         let workload = event.workload.as_ref().map(|workload| workload.id.clone());
         let classes = change.file.classes;
-        let file = known.unwrap_or(Known {
-            id: change.file.id,
-            classes,
-            by: workload.clone().filter(|_| before.is_empty()),
-        });
+        let file =
+            known.unwrap_or(Known { id: change.file.id, classes, by: workload.clone().filter(|_| before.is_empty()) });
         let id = file.id;
         let replaced = self.names.remove(&new).filter(|known| known.id.is_none() || known.id != id);
         if !Classes(classes.0 & WORTH.0).is_empty() {

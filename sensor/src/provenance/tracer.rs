@@ -1,10 +1,10 @@
 //! Provenance on the line: judges files, learns who holds what, and charges what leaves.
 
 use super::brought::Brought;
-use super::replaced::Replaced;
 use super::egress::{self, Ledger};
 use super::graph::{self, Graph, Mark};
 use super::holdings::{self, Holding, Holdings};
+use super::replaced::Replaced;
 use super::{ClassTable, Declared};
 use crate::bounded::Evictions;
 use crate::event::{Body, Class, Classes, DnsDirection, Event, Held, HeldBy, Open, SavedLedger, Trail};

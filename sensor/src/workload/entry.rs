@@ -39,10 +39,7 @@ struct Container {
 impl Entries {
     /// Nobody is anywhere. At most `limit` processes and as many containers are kept.
     pub fn new(limit: usize) -> Entries {
-        Entries {
-            processes: Bounded::new(limit, EXITED_KEPT),
-            containers: Bounded::new(limit, Duration::ZERO),
-        }
+        Entries { processes: Bounded::new(limit, EXITED_KEPT), containers: Bounded::new(limit, Duration::ZERO) }
     }
 
     /// Learns from the event and sets `event.entered`. Expects the workload to be known.

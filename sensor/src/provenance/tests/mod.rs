@@ -5,3 +5,4 @@ mod candidates;
 mod classes;
 mod declared;
 mod holdings;
+mod replaced;
