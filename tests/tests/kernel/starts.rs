@@ -70,12 +70,14 @@ fn what_is_behind_the_first_descriptors() -> Outcome {
     let sensor = events_in(&scope, &["--kind", "exec"])?;
     let mut all = Vec::new();
     for (name, descriptor) in streams {
-        let mut command = Command::new("/bin/true");
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", ":"]);
         join(&mut command, &scope)?;
         command.stdin(descriptor.try_clone()?).stdout(Stdio::null()).stderr(descriptor);
         all.push((name, "null", name, command));
     }
-    let mut command = Command::new("/bin/true");
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", ":"]);
     join(&mut command, &scope)?;
     // SAFETY: between fork and exec this makes two system calls and allocates nothing.
     unsafe {
@@ -119,7 +121,7 @@ fn a_program_with_the_setuid_bit() -> Outcome {
     let directory = Directory::new()?;
     fs::set_permissions(directory.path(), Permissions::from_mode(0o755))?;
     let program = directory.path().join("setuid");
-    fs::copy("/bin/true", &program)?;
+    fs::copy("/bin/sh", &program)?;
     if fs::metadata(&program)?.uid() != 0 {
         skip::say("temporary files are not root's: a program with the setuid bit");
         return Ok(());
@@ -130,7 +132,7 @@ fn a_program_with_the_setuid_bit() -> Outcome {
     for mode in [0o755, 0o4755] {
         fs::set_permissions(&program, Permissions::from_mode(mode))?;
         let mut command = Command::new(&program);
-        command.uid(UID).stdin(Stdio::null());
+        command.args(["-c", ":"]).uid(UID).stdin(Stdio::null());
         join(&mut command, &scope)?;
         let mut child = command.spawn()?;
         pids.push(child.id());
@@ -167,8 +169,9 @@ fn who_came_into_a_container_from_outside() -> Outcome {
     if skipped("who came into a container from outside") {
         return Ok(());
     }
+    const SCRIPT: &str = "/bin/sh -c :; :";
     let enter = |container: &Container| -> Outcome {
-        let words = ["-c", "/bin/true; true"];
+        let words = ["-c", SCRIPT];
         let status = Place::Container(container).spawn(OsStr::new("/bin/sh"), &words)?.output()?.status;
         assert!(status.success());
         Ok(())
@@ -181,8 +184,7 @@ fn who_came_into_a_container_from_outside() -> Outcome {
     enter(&newer)?;
     let events = sensor.stop()?.events;
     nothing_lost(&events);
-    let shell = "/bin/sh -c /bin/true; true".to_owned();
-    let inside = [(shell, Some(true)), ("/bin/true".to_owned(), Some(true))];
+    let inside = [(format!("/bin/sh -c {SCRIPT}"), Some(true)), ("/bin/sh -c :".to_owned(), Some(true))];
     assert_eq!(entered(&events, &older), inside);
     let first = (format!("{} init", Container::ACTOR), Some(false));
     assert_eq!(entered(&events, &newer), [&[first], &inside[..]].concat());
