@@ -7,6 +7,7 @@
 mod tests;
 
 use crate::alert::{Alert, Incidents, Notice, Raiser, incident};
+use crate::bounded::Evictions;
 use crate::detection::{Engine, RuleSet};
 use crate::event::{Ancestor, Body, BootTime, Event, File, Open, SavedLedger, Tick, Workload};
 use crate::provenance::candidates::{self, Candidates, Look};
@@ -155,6 +156,11 @@ impl Line {
     /// State and losses of what is known of who holds what, and of what has left.
     pub fn provenance(&self) -> provenance::Counts {
         self.tracer.counts()
+    }
+
+    /// Processes, and containers, of which it was forgotten how they came to where they are.
+    pub fn entries_evicted(&self) -> [Evictions; 2] {
+        self.entries.evictions()
     }
 
     /// The egress ledger as it is to be kept over restarts, if it has changed since this was last asked. It comes back as

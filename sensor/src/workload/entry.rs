@@ -45,22 +45,22 @@ impl Entries {
     /// Learns from the event and sets `event.entered`. Expects the workload to be known.
     pub fn trace(&mut self, event: &mut Event) {
         self.processes.advance(event.time);
-        match (&event.body, event.hook) {
-            (Body::Cgroup(cgroup), Some(Hook::CgroupMkdir)) => self.made(cgroup),
-            // One that is no more is in no container from now on.
-            (Body::Exit(_), _) => {
-                let key = event.actor.process;
-                event.entered = key.and_then(|key| self.processes.peek(&key)?.entered);
-                key.iter().for_each(|key| self.processes.retire(key, event.time));
-                return;
-            }
-            _ => {}
+        if let (Body::Cgroup(cgroup), Some(Hook::CgroupMkdir)) = (&event.body, event.hook) {
+            self.made(cgroup);
         }
         let (Some(key), Some(workload)) = (event.actor.process, &event.workload) else { return };
-        event.entered = self.seen(key, workload);
-        if let Body::Fork(fork) = &event.body {
-            let place = Place { workload: Arc::clone(workload), entered: event.entered };
-            self.processes.insert(fork.child, place);
+        event.entered = match &event.body {
+            // These tell where the socket's maker was when it made it, and where it was when it ended is of no interest any more.
+            Body::Flow(_) | Body::Dns(_) | Body::Hello(_) | Body::Exit(_) => self.entered(key, workload),
+            _ => self.seen(key, workload),
+        };
+        match &event.body {
+            Body::Fork(fork) => {
+                let place = Place { workload: Arc::clone(workload), entered: event.entered };
+                self.processes.insert(fork.child, place);
+            }
+            Body::Exit(_) => self.processes.retire(&key, event.time),
+            _ => {}
         }
     }
 
@@ -79,6 +79,11 @@ impl Entries {
         if !self.containers.get(&workload.id).is_some_and(is_below) {
             self.containers.insert(workload.id, Container { path: cgroup.path.clone(), is_new: true });
         }
+    }
+
+    /// How a process came into a workload, as far as it was seen there.
+    fn entered(&self, key: ProcessKey, workload: &Workload) -> Option<bool> {
+        self.processes.peek(&key).filter(|place| place.workload.id == workload.id)?.entered
     }
 
     /// A process is seen in a workload: how it came there.

@@ -1,7 +1,9 @@
 //! Who came into a container from outside.
 
 use super::{ID, SECOND, cgroup, exec, exit, fork, found, key, made};
-use crate::event::{Actor, Body, BootTime, CgroupKey, Event, Field, Hook, Value};
+use crate::event::{
+    Actor, Body, BootTime, CgroupKey, Endpoints, Event, Field, Flow, FlowReason, Hook, Label, Transport, Value,
+};
 use crate::workload::{Entries, Table};
 
 const SHIM: CgroupKey = CgroupKey { hierarchy: 0, id: 5 };
@@ -78,6 +80,34 @@ fn the_child_of_who_was_moved_came_as_its_parent_did() {
         assert_eq!(story.happens(stage, CONTAINER, None, exit()), Some(expected));
         assert_eq!(story.happens(stage + 1, CONTAINER, None, exec()), Some(expected));
     }
+}
+
+/// A flow is told with the cgroup in which its socket was made.
+#[test]
+fn what_a_socket_was_made_in_is_not_where_its_maker_is() {
+    let mut story = Story::begin();
+    story.container_is_made();
+    assert_eq!(story.runtime_starts(10), Some(false));
+    assert_eq!(story.happens(10, SHIM, None, flow()), None, "of a time before it came");
+    assert_eq!(story.happens(10, CONTAINER, None, exec()), Some(false));
+    assert_eq!(story.happens(10, CONTAINER, None, flow()), Some(false));
+}
+
+fn flow() -> Body {
+    let peer_address = std::net::Ipv4Addr::LOCALHOST.into();
+    let (local_address, local_port, transport) = (None, None, Transport::Tcp);
+    Body::Flow(Flow {
+        endpoints: Endpoints { local_address, local_port, peer_address, peer_port: 443, transport },
+        socket_cookie: 1,
+        bytes: 1,
+        packets: 1,
+        first_time: BootTime(1),
+        reason: FlowReason::First,
+        initiated: true,
+        owner_guessed: false,
+        peers_merged: false,
+        label: Label::default(),
+    })
 }
 
 #[test]
