@@ -47,7 +47,6 @@ fn what_is_behind_the_first_descriptors() -> Outcome {
     let (unix, _other) = UnixStream::pair()?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let connected = TcpStream::connect(listener.local_addr()?)?;
-    let (slave, _master) = terminal()?;
     let mut streams: Vec<(&str, OwnedFd)> = vec![
         ("file", program),
         ("memory", memfd_create("memory", MemfdFlags::CLOEXEC)?),
@@ -55,13 +54,17 @@ fn what_is_behind_the_first_descriptors() -> Outcome {
         ("other", File::open("/dev/zero")?.into()),
         ("other", File::open("/")?.into()),
         ("pipe", read.into()),
-        ("terminal", slave),
         ("unix_socket", unix.into()),
         ("unix_socket", UnixDatagram::unbound()?.into()),
         ("inet_socket", connected.into()),
         ("inet_socket", UdpSocket::bind("127.0.0.1:0")?.into()),
         ("socket", rustix::net::socket(rustix::net::AddressFamily::NETLINK, rustix::net::SocketType::RAW, None)?),
     ];
+    let terminal = terminal();
+    match &terminal {
+        Ok((slave, _master)) => streams.push(("terminal", slave.try_clone()?)),
+        Err(error) => skip::say(&format!("no pseudo-terminals ({error}): one behind a descriptor")),
+    }
     match TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) {
         Ok(listener) => streams.push(("inet_socket", listener.into())),
         Err(error) => skip::say(&format!("no IPv6 ({error}): a socket of it behind a descriptor")),
