@@ -103,6 +103,8 @@ offsets! {
     /// Inode number of a mount namespace.
     mnt_namespace_inum = "mnt_namespace"."ns.inum";
 
+    /// Real user id.
+    cred_uid = "cred"."uid.val";
     /// Effective user id.
     cred_euid = "cred"."euid.val";
     /// Effective group id.
@@ -172,6 +174,8 @@ offsets! {
     inode_nlink = "inode"."i_nlink";
     /// Owner.
     inode_uid = "inode"."i_uid.val";
+    /// Of a device's node, which device.
+    inode_rdev = "inode"."i_rdev";
     /// What a file system keeps with it; of a pidfd the process since 6.9 (fs/pidfs.c).
     inode_private = "inode"."i_private";
 

@@ -56,7 +56,19 @@ fn record(deed: Deed, old: Place, new: Option<Place>, new_size: u64) {
         Some(new) => tail.path(at, new.dentry, new.mount),
         None => (Path { len: 0, flags: 0 }, at),
     };
+    change.replaced = match new {
+        Some(new) if matches!(deed.kind, Kind::Rename) => replaced(old.dentry, new.dentry),
+        _ => 0,
+    };
     send(deed, change, (path, new_path), at, classes, new_size);
+}
+
+/// The inode number of what a rename takes the name from; 0: the name is free, or two names of one file, which changes nothing
+/// (`vfs_rename`, fs/namei.c).
+#[inline(always)]
+fn replaced(old: u64, new: u64) -> u64 {
+    let inode: u64 = read(new + offset!(dentry_inode));
+    if inode == 0 || inode == read(old + offset!(dentry_inode)) { 0 } else { read(inode + offset!(inode_ino)) }
 }
 
 /// A change of which only the words are known that the process used; `new` 0: it has no new name. `to_text`: in whose memory.
@@ -83,6 +95,7 @@ fn record_words(deed: Deed, (old, new): (u64, u64), to_text: impl Fn(u64) -> Tex
         return ring::count(deed.kind, Outcome::Unmatched);
     }
     change.file = File::ZERO;
+    change.replaced = 0;
     send(deed, change, (path, new_path), end, classes, new_size);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::globals::{bounded, offset, read, task};
 use crate::header::{self, excluded, process_of};
-use crate::{files, path, ring};
+use crate::{files, path, ring, stream};
 use aya_ebpf::{
     btf_maps::PerCpuArray,
     helpers::generated::bpf_probe_read_user,
@@ -55,6 +55,9 @@ pub fn on_exec(context: BtfTracePointContext) -> i32 {
     files::facts(&mut exec.file, read(file + offset!(file_inode)));
     exec.parent = process_of(read(task + offset!(task_real_parent)));
     exec.reserved = 0;
+    exec.streams = [stream::of_descriptor(0) as u8, stream::of_descriptor(1) as u8, stream::of_descriptor(2) as u8];
+    let credentials: u64 = read(task + offset!(task_cred));
+    let is_other = read::<u32>(credentials + offset!(cred_uid)) != read::<u32>(credentials + offset!(cred_euid));
 
     const PATH: u32 = PATH_MAX as u32;
     // SAFETY: each part begins at most at the sum of the greatest lengths of those before it, 2 * PATH_MAX, and the tail has
@@ -72,10 +75,10 @@ pub fn on_exec(context: BtfTracePointContext) -> i32 {
         let start: u64 = read(mm + offset!(mm_arg_start));
         let end: u64 = read(mm + offset!(mm_arg_end));
         let length = end.saturating_sub(start);
-        let mut flags = 0;
+        let mut flags = if is_other { exec_flags::SETUID } else { 0 };
         let mut args = bounded::<{ ARGS_MAX as u32 }>(if length > ARGS_MAX as u64 { ARGS_MAX as u64 } else { length });
         if length > ARGS_MAX as u64 {
-            flags = exec_flags::ARGS_CUT;
+            flags |= exec_flags::ARGS_CUT;
         }
         let place = tail.add(bounded::<{ 2 * PATH + 1 }>(at) as usize);
         if bpf_probe_read_user(place.cast(), args as u32, start as *const _) != 0 {

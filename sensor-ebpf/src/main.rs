@@ -40,6 +40,7 @@ mod ring;
 mod scratch;
 mod socket;
 mod socket_made;
+mod stream;
 mod uring;
 
 /// The verifier rejects whatever could get here; the language asks for it.

@@ -4,7 +4,7 @@
 //! listener's maker and is not marked as initiated.
 
 use crate::globals::{config, offset, read};
-use crate::header::{self, excluded, now};
+use crate::header::{self, admit, excluded, now};
 use crate::{label, packet, ring};
 use aya_ebpf::{
     bindings::{BPF_F_CLONE, BPF_F_NO_PREALLOC, BPF_SK_STORAGE_GET_F_CREATE},
@@ -16,14 +16,18 @@ use aya_log_ebpf::debug;
 use core::ffi::c_void;
 use core::ptr;
 use sensor_common::classify::InodeKey;
+use sensor_common::config::ABSENT;
 use sensor_common::count::Outcome;
 use sensor_common::flow::{Counters, Socket};
 use sensor_common::label::COOKIE;
-use sensor_common::record::{Endpoints, Flow, FlowReason, Header, Hook, Kind, flow_flags};
+use sensor_common::record::{Endpoints, Flow, FlowReason, Header, Hook, Kind, Listen, flow_flags};
 
 const IPPROTO_TCP: u16 = 6;
-/// `TCP_CLOSE` (include/net/tcp_states.h).
+/// `TCP_CLOSE` and `TCP_LISTEN` (include/net/tcp_states.h).
 const TCP_CLOSE: i32 = 7;
+const TCP_LISTEN: i32 = 10;
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
 
 /// `BPF_MAP_TYPE_SK_STORAGE` with `BPF_F_CLONE`, which aya-ebpf's own type does not offer; the fields' types are the
 /// definition (libbpf's BTF-defined maps).
@@ -102,12 +106,41 @@ pub fn on_sock_release(context: SockContext) -> i32 {
     1
 }
 
+/// The current process has a socket wait for connections (`inet_csk_listen_start`, net/ipv4/inet_connection_sock.c): called by
+/// listen(2) and by io_uring's. A port that the kernel is to choose is chosen only after this.
+#[inline(always)]
+fn listens(sock: u64) {
+    let family: u16 = read(sock + offset!(sock_family));
+    let is_ipv6 = family == AF_INET6 && offset!(sock_local_v6) != u64::from(ABSENT);
+    if (family != AF_INET && !is_ipv6) || !admit(Kind::Listen) {
+        return;
+    }
+    ring::send_with::<Listen>(Kind::Listen, |listen| {
+        header::fill(&mut listen.header, Kind::Listen, Hook::InetSockSetState, size_of::<Listen>() as u32);
+        listen.endpoints = Endpoints::ZERO;
+        listen.endpoints.family = family;
+        listen.endpoints.protocol = read(sock + offset!(sock_protocol));
+        listen.endpoints.local_port = read(sock + offset!(sock_local_port));
+        if is_ipv6 {
+            listen.endpoints.local_address = read(sock + offset!(sock_local_v6));
+        } else {
+            let [a, b, c, d]: [u8; 4] = read(sock + offset!(sock_local_v4));
+            listen.endpoints.local_address = [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        }
+        listen.cookie = read(sock + offset!(sock_cookie));
+    });
+}
+
 /// `trace_inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`: TCP_CLOSE is the last state of
 /// every connection, whoever ended it.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub fn on_sock_state(context: BtfTracePointContext) -> i32 {
     let sock: u64 = context.arg(0);
     let state: i32 = context.arg(2);
+    if state == TCP_LISTEN {
+        listens(sock);
+        return 0;
+    }
     // Tracing programs may read socket storage since 5.11; before, the verifier drops what follows.
     if state != TCP_CLOSE || config!(typed_loads) == 0 {
         return 0;

@@ -7,6 +7,7 @@
 mod tests;
 
 use crate::alert::{Alert, Incidents, Notice, Raiser, incident};
+use crate::bounded::Evictions;
 use crate::detection::{Engine, RuleSet};
 use crate::event::{Ancestor, Body, BootTime, Event, File, Open, SavedLedger, Tick, Workload};
 use crate::policy::{self, Policy};
@@ -37,6 +38,7 @@ pub struct Line {
     processes: process::Table,
     workloads: workload::Table,
     policy: policy::Table,
+    entries: workload::Entries,
     names: Names,
     candidates: Candidates,
     tracer: Tracer,
@@ -55,6 +57,7 @@ impl Line {
             processes: process::Table::new(limits.processes),
             workloads: workload::Table::new(limits.workloads),
             policy: policy::Table::new(Policy::default(), everywhere, limits.workloads),
+            entries: workload::Entries::new(limits.processes),
             names: Names::new(Resolvers::new(rules.lists().networks("resolvers"))),
             candidates: Candidates::new(classes.look_size(), candidates::Limits::default()),
             tracer: Tracer::new(classes, provenance::Limits::default()),
@@ -77,6 +80,7 @@ impl Line {
         self.processes.identify(&mut event);
         self.workloads.identify(&mut event);
         self.policy.select(&mut event, &self.workloads);
+        self.entries.trace(&mut event);
         if let Body::Recognized(recognized) = &event.body {
             for open in self.candidates.recognise(recognized) {
                 let judged = self.judge(open, false);
@@ -168,6 +172,11 @@ impl Line {
     /// State and losses of what is known of who holds what, and of what has left.
     pub fn provenance(&self) -> provenance::Counts {
         self.tracer.counts()
+    }
+
+    /// Processes, and containers, of which it was forgotten how they came to where they are.
+    pub fn entries_evicted(&self) -> [Evictions; 2] {
+        self.entries.evictions()
     }
 
     /// The egress ledger as it is to be kept over restarts, if it has changed since this was last asked. It comes back as

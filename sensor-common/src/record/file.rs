@@ -98,6 +98,8 @@ plain! {
         pub origin: u32,
         /// Truncate: the new size in bytes, [`SIZE_UNKNOWN`] where the hook does not tell.
         pub new_size: u64,
+        /// Rename: the inode that had the new name, on the same file system; 0 where there was none, or where that is not known.
+        pub replaced: u64,
     }
 }
 

@@ -14,15 +14,15 @@ mod transfer;
 pub use file::{File, FileChange, Open, Path, SIZE_UNKNOWN, file_flags, path_flags};
 pub use hook::Hook;
 pub use names::{DNS_MAX, DNS_SHORT, Dns, DnsDirection, HELLO_MAX, HELLO_SHORT, Hello};
-pub use net::{Connect, Endpoints, Flow, FlowReason, Socket, flow_flags};
-pub use process::{Exec, Exit, Fork, exec_flags};
+pub use net::{Connect, Endpoints, Flow, FlowReason, Listen, Socket, flow_flags};
+pub use process::{Exec, Exit, Fork, Stream, exec_flags};
 pub use system::{AccessHow, Bpf, BpfObject, Cgroup, Module, Mount, MountHow, Namespace, NamespaceHow, ProcessAccess};
 pub use transfer::{Transfer, transfer_flags};
 
 use crate::plain;
 
 /// Version of every layout in this file. Raised by one with each change, additions included.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// Length of a task's `comm`, with its NUL (`TASK_COMM_LEN`, include/linux/sched.h).
 pub const COMM_LEN: usize = 16;
@@ -83,11 +83,13 @@ pub enum Kind {
     Dns = 19,
     /// A flow began with what looks like a ClientHello: [`Hello`].
     Hello = 20,
+    /// A socket waits for connections: [`Listen`].
+    Listen = 21,
 }
 
 impl Kind {
     /// Every kind, in wire order.
-    pub const ALL: [Kind; 20] = [
+    pub const ALL: [Kind; 21] = [
         Kind::Exec,
         Kind::Fork,
         Kind::Exit,
@@ -108,6 +110,7 @@ impl Kind {
         Kind::Transfer,
         Kind::Dns,
         Kind::Hello,
+        Kind::Listen,
     ];
 
     /// The greatest wire value.
@@ -148,6 +151,7 @@ impl Kind {
             Kind::Transfer => "transfer",
             Kind::Dns => "dns",
             Kind::Hello => "hello",
+            Kind::Listen => "listen",
         }
     }
 }

@@ -36,6 +36,18 @@ plain! {
     }
 }
 
+plain! {
+    /// `Kind::Listen`: a TCP socket waits for connections.
+    pub struct Listen {
+        /// The beginning of every record.
+        pub header: Header,
+        /// Where; there is no peer. The port is 0 where the kernel is still to choose one.
+        pub endpoints: Endpoints,
+        /// The socket (`sock.__sk_common.skc_cookie`); 0 if it has no number yet.
+        pub cookie: u64,
+    }
+}
+
 /// Why a [`Flow`] was reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]

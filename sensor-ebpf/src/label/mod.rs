@@ -5,7 +5,7 @@
 //! the agent's to know. Labels only ever grow here: the agent removes those of things that are no more, an exit those of its process.
 
 mod look;
-mod object;
+pub mod object;
 mod transfer;
 
 pub use look::at_connect;

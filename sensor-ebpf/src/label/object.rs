@@ -13,9 +13,9 @@ const S_IFBLK: u32 = 0o060_000;
 const S_IFSOCK: u32 = 0o140_000;
 
 /// Families of sockets (include/linux/socket.h).
-const AF_UNIX: u16 = 1;
-const AF_INET: u16 = 2;
-const AF_INET6: u16 = 10;
+pub const AF_UNIX: u16 = 1;
+pub const AF_INET: u16 = 2;
+pub const AF_INET6: u16 = 10;
 
 /// Magic numbers of file systems (include/uapi/linux/magic.h) whose files are no content: `PROC_SUPER_MAGIC`, `SYSFS_MAGIC`,
 /// `CGROUP_SUPER_MAGIC`, `CGROUP2_SUPER_MAGIC`, `DEBUGFS_MAGIC`, `TRACEFS_MAGIC`, `SECURITYFS_MAGIC`.
@@ -60,7 +60,7 @@ pub fn is_socket(mode: u32) -> bool {
 
 /// The inner socket (`struct sock *`) of a file that is one, and its family.
 #[inline(always)]
-fn sock_of(file: u64) -> (u64, u16) {
+pub fn sock_of(file: u64) -> (u64, u16) {
     let socket: u64 = read(file + offset!(file_private));
     let sock: u64 = read(socket + offset!(socket_sk));
     (sock, read(sock + offset!(sock_family)))
@@ -111,6 +111,13 @@ pub fn by_name(tail: &Tail, address: u64) -> InodeKey {
     }
     let end = end_of(tail.address(0), u64::from(name.len) - 1);
     InodeKey { inode: last_component(end), device: NAMED, reserved: 0 }
+}
+
+/// Whether the file of an inode is in memory only.
+#[inline(always)]
+pub fn is_in_memory(inode: u64) -> bool {
+    let superblock: u64 = read(inode + offset!(inode_sb));
+    matches!(read::<u64>(superblock + offset!(sb_magic)) as u32, TMPFS | HUGETLBFS | RAMFS)
 }
 
 /// Where that goes which is written to `file` (`struct file *`).

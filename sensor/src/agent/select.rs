@@ -3,7 +3,7 @@
 use crate::event::{Body, Event};
 
 /// The kinds by which events can be chosen ([`crate::event::Body::kind_name`]).
-pub const KINDS: [&str; 28] = [
+pub const KINDS: [&str; 29] = [
     "exec",
     "fork",
     "exit",
@@ -24,6 +24,7 @@ pub const KINDS: [&str; 28] = [
     "transfer",
     "dns",
     "hello",
+    "listen",
     "cgroup",
     "workload_identified",
     "process_found",

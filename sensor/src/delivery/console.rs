@@ -181,7 +181,7 @@ fn kind_style(body: &Body) -> Style {
         Body::Exec(_) => AnsiColor::Green,
         Body::Open(_) => AnsiColor::Cyan,
         Body::FileChange(_) | Body::Transfer(_) => AnsiColor::Cyan,
-        Body::Socket(_) | Body::Dns(_) | Body::Hello(_) => AnsiColor::Magenta,
+        Body::Socket(_) | Body::Listen(_) | Body::Dns(_) | Body::Hello(_) => AnsiColor::Magenta,
         Body::Connect(_) | Body::Flow(_) | Body::Egress(_) => AnsiColor::Magenta,
         Body::ProcessAccess(_) | Body::Bpf(_) | Body::Module(_) | Body::Mount(_) | Body::Namespace(_) => {
             AnsiColor::Yellow
@@ -343,6 +343,10 @@ impl fmt::Display for What<'_> {
                 }
                 (None, _) => write!(f, "has {} by port 53 that are no DNS message", quantity(dns.size.into())),
             },
+            Body::Listen(listen) => {
+                let address = SocketAddr::new(listen.address, listen.port.unwrap_or_default());
+                write!(f, "waits for connections at {address}")
+            }
             Body::Hello(hello) => {
                 write!(f, "begins a secured flow to {}", peer(&hello.endpoints))?;
                 match &hello.server_name {

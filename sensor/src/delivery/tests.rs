@@ -6,7 +6,15 @@ use crate::event::{Actor, Body, BootTime, Event, Exec, File, ProcessKey, WallClo
 fn exec(path: &str, args: &[&str]) -> Event {
     let file = File { path: path.into(), ..File::default() };
     let args = args.iter().map(|arg| (*arg).into()).collect();
-    let body = Body::Exec(Exec { file, parent: None, args, args_cut: false, working_directory: "/".into() });
+    let body = Body::Exec(Exec {
+        file,
+        parent: None,
+        args,
+        args_cut: false,
+        working_directory: "/".into(),
+        streams: Default::default(),
+        setuid: false,
+    });
     let actor = Actor { process: Some(ProcessKey { pid: 7, start_ticks: 1 }), comm: "x".into(), ..Actor::default() };
     Event::new(BootTime(1_000_000), None, actor, body)
 }

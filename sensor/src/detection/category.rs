@@ -35,6 +35,8 @@ pub enum Category {
     Mount,
     /// Our own: a process went into other namespaces.
     Namespace,
+    /// Our own: a socket waits for connections.
+    NetworkListen,
     /// Sigma's `dns_query`: a DNS query left.
     DnsQuery,
     /// Our own: something of the sensor's own was changed by somebody else.
@@ -43,7 +45,7 @@ pub enum Category {
 
 impl Category {
     /// Every category; `Category::ALL[c as usize] == c`.
-    pub const ALL: [Category; 17] = [
+    pub const ALL: [Category; 18] = [
         Category::ProcessCreation,
         Category::FileAccess,
         Category::FileEvent,
@@ -59,6 +61,7 @@ impl Category {
         Category::Bpf,
         Category::Mount,
         Category::Namespace,
+        Category::NetworkListen,
         Category::DnsQuery,
         Category::SensorTampering,
     ];
@@ -81,6 +84,7 @@ impl Category {
             Category::Bpf => "bpf",
             Category::Mount => "mount",
             Category::Namespace => "namespace",
+            Category::NetworkListen => "network_listen",
             Category::DnsQuery => "dns_query",
             Category::SensorTampering => "sensor_tampering",
         }
@@ -115,6 +119,7 @@ impl Category {
             Body::Bpf(_) => &[Category::Bpf],
             Body::Mount(_) => &[Category::Mount],
             Body::Namespace(_) => &[Category::Namespace],
+            Body::Listen(_) => &[Category::NetworkListen],
             Body::Dns(dns) if dns.direction == DnsDirection::Query => &[Category::DnsQuery],
             Body::Tamper(_) => &[Category::SensorTampering],
             Body::Dns(_) | Body::Hello(_) | Body::Transfer(_) => &[],

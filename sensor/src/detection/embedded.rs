@@ -8,9 +8,10 @@ macro_rules! shipped {
     };
 }
 
-const RULES: [(Role, &str, &str); 13] = shipped!(
+const RULES: [(Role, &str, &str); 14] = shipped!(
     Role::Rules,
     "artefacts_changed.yml",
+    "artefacts_replaced.yml",
     "credentials_read.yml",
     "dns_tunnel.yml",
     "egress_answers.yml",

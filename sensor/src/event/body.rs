@@ -8,7 +8,7 @@ use super::recognized::Recognized;
 use super::system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
 use super::transfer::{Label, Transfer};
 use super::workload::WorkloadIdentified;
-use super::{BootTime, CgroupKey, FlowReason, Kind, ProcessKey};
+use super::{BootTime, CgroupKey, FlowReason, Kind, ProcessKey, Stream};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -55,6 +55,8 @@ pub enum Body {
     Dns(Dns),
     /// A flow began with what may be a ClientHello.
     Hello(Hello),
+    /// A socket waits for connections.
+    Listen(Listen),
     /// Something of the sensor's own was changed by somebody else.
     Tamper(Tamper),
     /// A process that was there before the sensor, or that it missed, found in `/proc`.
@@ -96,6 +98,7 @@ impl Body {
             Body::Transfer(_) => Kind::Transfer.name(),
             Body::Dns(_) => Kind::Dns.name(),
             Body::Hello(_) => Kind::Hello.name(),
+            Body::Listen(_) => Kind::Listen.name(),
             Body::Tamper(_) => "tamper",
             Body::ProcessFound(_) => "process_found",
             Body::Recognized(_) => "recognized",
@@ -118,6 +121,10 @@ pub struct Exec {
     pub args_cut: bool,
     /// The working directory.
     pub working_directory: Box<str>,
+    /// What stands behind descriptors 0, 1 and 2 when the program begins.
+    pub streams: [Stream; 3],
+    /// The program runs with another effective user than its real one.
+    pub setuid: bool,
 }
 
 /// A process was created; the actor is its parent.
@@ -203,6 +210,17 @@ pub struct Connect {
     pub label: Label,
 }
 
+/// A TCP socket waits for connections; the actor called listen(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Where; all zero: at every address of its family (one of IPv6 takes IPv4 as well, unless it was told not to).
+    pub address: IpAddr,
+    /// At which port; `None` where the kernel is still to choose one.
+    pub port: Option<u16>,
+    /// The kernel's number of the socket; 0 if it has none yet.
+    pub socket_cookie: u64,
+}
+
 /// Bytes left over a flow; the actor made its socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow {
@@ -246,6 +264,8 @@ pub struct ProcessFound {
     pub vpid: u32,
     /// Inode number of that namespace; 0 if it could not be read.
     pub pid_namespace: u32,
+    /// Inode number of its mount namespace; 0 if it could not be read.
+    pub mount_namespace: u32,
     /// Its parent's pid; `None` for the first process and kernel threads' parent.
     pub parent_pid: Option<u32>,
     /// `/proc/PID/exe`; empty for kernel threads and where it could not be read.

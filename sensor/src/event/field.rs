@@ -61,7 +61,7 @@ macro_rules! fields {
 }
 
 fields! {
-    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, egress, socket, process_access, bpf, module, mount, namespace, transfer, dns, hello, cgroup, workload_identified, process_found, ledger_restored, recognized, tamper, lost.",
+    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, egress, socket, process_access, bpf, module, mount, namespace, transfer, dns, hello, listen, cgroup, workload_identified, process_found, ledger_restored, recognized, tamper, lost.",
         |e| Some(e.body.kind_name().into());
     HookName, "weir.hook", Weir, "The kernel hook that saw it.",
         |e| Some(e.hook?.name().into());
@@ -108,6 +108,16 @@ fields! {
         |e| match &e.body { Body::Exit(x) => x.code.map(Value::from), _ => None };
     ProcessExitSignal, "weir.process.exit.signal", Weir, "The signal that ended the process.",
         |e| match &e.body { Body::Exit(x) => x.signal.map(Value::from), _ => None };
+    ProcessStdin, "weir.process.stdin", Weir, "Exec: what stands behind descriptor 0 when the program begins: terminal, pipe, file, memory (a file in memory only), null (/dev/null), inet_socket, unix_socket, socket (of another family), other, or none (it is closed).",
+        |e| stream(e, 0);
+    ProcessStdout, "weir.process.stdout", Weir, "Exec: the same of descriptor 1.",
+        |e| stream(e, 1);
+    ProcessStderr, "weir.process.stderr", Weir, "Exec: the same of descriptor 2.",
+        |e| stream(e, 2);
+    ProcessSetuid, "weir.process.setuid", Weir, "Exec: the program runs with another effective user than its real one, as one with the setuid bit does.",
+        |e| match &e.body { Body::Exec(x) => Some(Value::Flag(x.setuid)), _ => None };
+    ProcessEntered, "weir.process.entered", Weir, "Whether the process, or an ancestor of it in its container, came into the container from outside, as by kubectl exec; of the container's first process and its descendants false. Absent outside of containers, and where it came there before the sensor.",
+        |e| Some(Value::Flag(e.entered?));
 
     ProcessChildId, "weir.process.child.id", Weir, "Fork: the new process, PID-STARTTICKS.",
         |e| match &e.body { Body::Fork(f) => Some(f.child.to_string().into()), _ => None };
@@ -179,10 +189,14 @@ fields! {
         |e| match &e.body { Body::Open(o) => Some(o.access.name().into()), _ => None };
     FileCreated, "weir.file.created", Weir, "Whether the open made the file: if not, it was there before.",
         |e| match &e.body { Body::Open(o) => Some(Value::Flag(o.created)), _ => None };
-    FileBrought, "weir.file.brought", Weir, "Opened for writing: whether the workload itself made the file, as far as the sensor saw; what was made before it started is somebody else's.",
+    FileBrought, "weir.file.brought", Weir, "Opened for writing: whether the workload itself made the file, as far as the sensor saw; what was made before it started is somebody else's. Renamed over another file: the same of that one.",
         |e| Some(Value::Flag(e.brought?));
     FileNewPath, "weir.file.new_path", Weir, "Rename and link: the name that it got.",
         |e| match &e.body { Body::FileChange(c) => text(&c.new_path), _ => None };
+    FileReplaced, "weir.file.replaced", Weir, "Rename: the new name was another file's, which lost it: true, or absent. Where only the words of the rename are known, only of names under which the sensor saw a classified file opened.",
+        |e| replaced(e).map(|_| Value::Flag(true));
+    FileReplacedInode, "weir.file.replaced.inode", Weir, "The inode number of that file, where it is known.",
+        |e| Some(replaced(e)?.id?.inode.to_string().into());
     FileNewSize, "weir.file.new_size", Weir, "Truncate: the new size in bytes.",
         |e| match &e.body { Body::FileChange(c) => c.new_size.map(Value::from), _ => None };
     IoUring, "weir.io_uring", Weir, "An io_uring request did it: true, or absent.",
@@ -209,18 +223,22 @@ fields! {
     NetworkTransport, "network.transport", Stable, "tcp, udp, or a protocol number.",
         |e| match &e.body {
             Body::Egress(g) if g.peer.is_some() => Some(g.transport.to_string().into()),
+            Body::Listen(_) => Some("tcp".into()),
             _ => Some(endpoints(e)?.transport.to_string().into()),
         };
     NetworkType, "network.type", Stable, "ipv4 or ipv6.",
-        |e| Some(match peer_address(e)? { IpAddr::V4(_) => "ipv4", IpAddr::V6(_) => "ipv6" }.into());
+        |e| Some(match peer_address(e).or_else(|| local_address(e))? { IpAddr::V4(_) => "ipv4", IpAddr::V6(_) => "ipv6" }.into());
     NetworkPeerAddress, "network.peer.address", Stable, "The peer's address.",
         |e| Some(peer_address(e)?.to_string().into());
     NetworkPeerPort, "network.peer.port", Stable, "The peer's port.",
         |e| Some(endpoints(e)?.peer_port.into());
-    NetworkLocalAddress, "network.local.address", Stable, "The own address.",
-        |e| Some(endpoints(e)?.local_address?.to_string().into());
+    NetworkLocalAddress, "network.local.address", Stable, "The own address. Of a socket that listens, 0.0.0.0 and :: are every address.",
+        |e| Some(local_address(e)?.to_string().into());
     NetworkLocalPort, "network.local.port", Stable, "The own port.",
-        |e| Some(endpoints(e)?.local_port?.into());
+        |e| match &e.body {
+            Body::Listen(l) => l.port.map(Value::from),
+            _ => Some(endpoints(e)?.local_port?.into()),
+        };
     ConnectionInitiated, "weir.connection.initiated", Weir, "This side asked for the connection, or sent first.",
         |e| match &e.body {
             Body::Flow(f) => Some(Value::Flag(f.initiated)),
@@ -252,6 +270,7 @@ fields! {
             Body::Transfer(t) => t.socket_cookie.map(Value::from),
             Body::Dns(d) => Some(d.socket_cookie.into()),
             Body::Hello(h) => Some(h.socket_cookie.into()),
+            Body::Listen(l) => Some(l.socket_cookie).filter(|cookie| *cookie != 0).map(Value::from),
             _ => None,
         };
 
@@ -457,6 +476,20 @@ fn file(event: &Event) -> Option<&File> {
     }
 }
 
+fn stream(event: &Event, descriptor: usize) -> Option<Value<'_>> {
+    match &event.body {
+        Body::Exec(exec) => Some(exec.streams.get(descriptor)?.name().into()),
+        _ => None,
+    }
+}
+
+fn replaced(event: &Event) -> Option<&super::Replaced> {
+    match &event.body {
+        Body::FileChange(change) => change.replaced.as_ref(),
+        _ => None,
+    }
+}
+
 fn source(event: &Event) -> Option<&super::Source> {
     event.trail.as_ref()?.source.as_deref()
 }
@@ -496,6 +529,13 @@ fn endpoints(event: &Event) -> Option<&super::Endpoints> {
         Body::Dns(dns) => Some(&dns.endpoints),
         Body::Hello(hello) => Some(&hello.endpoints),
         _ => None,
+    }
+}
+
+fn local_address(event: &Event) -> Option<IpAddr> {
+    match &event.body {
+        Body::Listen(listen) => Some(listen.address),
+        _ => endpoints(event)?.local_address,
     }
 }
 

@@ -107,6 +107,13 @@ pub enum Change {
     Truncate,
 }
 
+/// The file that a rename took a name from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// Which one; `None` where only its name was known.
+    pub id: Option<FileId>,
+}
+
 /// A file got another name, one more, lost one, or was cut. Seen at a system call's exit it was done; at a security hook it was
 /// allowed, and the file system had the last word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +125,8 @@ pub struct FileChange {
     pub file: File,
     /// Rename and link: the name that it got.
     pub new_path: Box<str>,
+    /// Rename: the new name was another file's.
+    pub replaced: Option<Replaced>,
     /// Truncate: its new size in bytes, where the hook tells.
     pub new_size: Option<u64>,
     /// An io_uring request did it.

@@ -26,11 +26,11 @@ mod workload;
 mod tests;
 
 pub use attributes::Attributes;
-pub use body::{Body, Cgroup, Connect, Endpoints, Exec, Exit, Flow, Fork, Lost, ProcessFound, Tick, Transport};
+pub use body::{Body, Cgroup, Connect, Endpoints, Exec, Exit, Flow, Fork, Listen, Lost, ProcessFound, Tick, Transport};
 pub use class::{Class, Classes};
 pub use egress::{DestinationSums, Egress, EgressGrown, Exfil};
 pub use field::{Field, Stability};
-pub use file::{Access, Change, File, FileChange, FileId, Open};
+pub use file::{Access, Change, File, FileChange, FileId, Open, Replaced};
 pub use ledger::{LedgerRestored, SavedAccount, SavedDestination, SavedHolding, SavedLedger, SavedPlace, SavedWindow};
 pub use names::{Dns, DnsChannel, DnsDirection, DnsMessage, Hello, NamedBy, Server, host_name};
 pub use policy::{DeclaredAs, Declares, Role};
@@ -44,7 +44,7 @@ pub use value::Value;
 pub use workload::{CgroupKey, Identity, Workload, WorkloadIdentified, WorkloadKind, image_name};
 
 pub use sensor_common::label::{Carrier, Direction};
-pub use sensor_common::record::{AccessHow, BpfObject, FlowReason, Hook, Kind, MountHow, NamespaceHow};
+pub use sensor_common::record::{AccessHow, BpfObject, FlowReason, Hook, Kind, MountHow, NamespaceHow, Stream};
 
 use std::sync::Arc;
 
@@ -80,8 +80,10 @@ pub struct Event {
     pub server: Option<Server>,
     /// What the workload has sent so far, and to where this goes; on connects, flows and growths of the kernel's counters.
     pub egress: Option<Box<Egress>>,
-    /// Whether the workload itself made the file, as far as it is known; on opens for writing.
+    /// Whether the workload itself made the file, as far as it is known; on opens for writing. On renames: the file that is replaced.
     pub brought: Option<bool>,
+    /// Whether the process, or an ancestor of it in its container, came into the container from outside; `None` where that is not known.
+    pub entered: Option<bool>,
 }
 
 impl Event {
@@ -102,6 +104,7 @@ impl Event {
             server: None,
             egress: None,
             brought: None,
+            entered: None,
         }
     }
 }

@@ -26,7 +26,7 @@ pub enum Concern {
     Bytes,
     /// Answers of DNS. (Questions and ClientHellos are seen with the bytes that leave.)
     Names,
-    /// Flows that end, and connections accepted.
+    /// Flows that end, connections accepted, and sockets that listen.
     FlowEnd,
     /// Sockets made whose bytes are not counted.
     Socket,
@@ -113,7 +113,7 @@ impl Concern {
             Concern::Connect => "connections are not seen",
             Concern::Bytes => "bytes that leave are not counted",
             Concern::Names => "destinations are not named by answers of DNS",
-            Concern::FlowEnd => "a flow's last bytes and accepted connections are not reported",
+            Concern::FlowEnd => "a flow's last bytes, accepted connections and who listens are not reported",
             Concern::Socket => "raw, packet and vsock sockets are not seen",
             Concern::ProcessAccess => "who reads the memory of other processes is not seen",
             Concern::Bpf => "other users of bpf are not seen",

@@ -84,8 +84,8 @@ impl Reader {
         let found = ProcessFound {
             key: ProcessKey { pid, start_ticks: stat.start_ticks },
             vpid: status.vpid,
-            // The inode of what the link leads to is the namespace's number (nsfs).
-            pid_namespace: fs::metadata(directory.join("ns/pid")).map_or(0, |data| data.ino() as u32),
+            pid_namespace: namespace(&directory, "pid"),
+            mount_namespace: namespace(&directory, "mnt"),
             parent_pid: Some(stat.parent_pid).filter(|pid| *pid != 0),
             executable: executable(&directory.join("exe")),
             args: split_args(&args),
@@ -110,6 +110,11 @@ impl Reader {
     }
 }
 
+/// The number of a namespace: the inode of what the link leads to (nsfs). 0 if it cannot be read.
+fn namespace(directory: &Path, kind: &str) -> u32 {
+    fs::metadata(directory.join("ns").join(kind)).map_or(0, |data| data.ino() as u32)
+}
+
 fn event(time: BootTime, found: ProcessFound, comm: Box<str>) -> Event {
     let actor = Actor {
         process: Some(found.key),
@@ -118,6 +123,8 @@ fn event(time: BootTime, found: ProcessFound, comm: Box<str>) -> Event {
         uid: found.uid,
         gid: found.gid,
         cgroup: found.cgroup.as_ref().map(|cgroup| cgroup.key).unwrap_or_default(),
+        mount_namespace: found.mount_namespace,
+        pid_namespace: found.pid_namespace,
         ..Actor::default()
     };
     Event::new(time, None, actor, Body::ProcessFound(found))

@@ -32,6 +32,8 @@ fn exec(path: &str, parent: Option<ProcessKey>, args: &[&str]) -> Body {
         args: args.iter().map(|arg| (*arg).into()).collect(),
         args_cut: false,
         working_directory: "/work".into(),
+        streams: Default::default(),
+        setuid: false,
     })
 }
 

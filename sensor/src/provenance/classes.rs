@@ -6,7 +6,7 @@
 
 use super::content::{ContentClasses, Format, Found, Sample};
 use super::definition::{Anchor, ClassesError, Definitions, anchor, check_room, glob};
-use crate::event::{Class, Classes, File};
+use crate::event::{Class, Classes, File, FileChange};
 use crate::kernel::Classification;
 use globset::{GlobSet, GlobSetBuilder};
 use sensor_common::classify::{DIRECTORY_DEPTH, NameKey, SuffixKey};
@@ -156,6 +156,16 @@ impl ClassTable {
     pub fn settle(&self, file: &File) -> Classes {
         let otherwise = file.classes.0 & !self.matched_by_keys(&file.path, BEYOND_MOUNTS).0;
         Classes(self.refine(file).0 | otherwise | file.by_content.0)
+    }
+
+    /// The classes that the file of a change was in before, and all that the change is about: those of its new name are among them. What
+    /// [`ClassTable::settle`] says of keys goes for both names.
+    pub fn settle_change(&self, change: &FileChange) -> (Classes, Classes) {
+        let FileChange { file, new_path, .. } = change;
+        let keys = self.matched_by_keys(&file.path, BEYOND_MOUNTS).0 | self.matched_by_keys(new_path, BEYOND_MOUNTS).0;
+        let before = self.refine(file).0 | file.classes.0 & !keys | file.by_content.0;
+        let named = File { path: new_path.clone(), path_cut: !new_path.starts_with('/'), ..file.clone() };
+        (Classes(before), Classes(before | self.refine(&named).0))
     }
 
     /// What a file is by its content, and the classes that this puts it in. Its name has no say: what `except` leaves out by name

@@ -5,8 +5,9 @@ use super::brought::Brought;
 use super::egress::{self, Ledger};
 use super::graph::{self, Graph, Mark};
 use super::holdings::{self, Holding, Holdings};
+use super::replaced::Replaced;
 use crate::bounded::Evictions;
-use crate::event::{Body, Class, DnsDirection, Event, FileChange, Held, HeldBy, Open, SavedLedger, Trail};
+use crate::event::{Body, Class, Classes, DnsDirection, Event, Held, HeldBy, Open, SavedLedger, Trail};
 use crate::policy;
 
 /// Limits of all tables.
@@ -31,6 +32,8 @@ pub struct Counts {
     pub egress: egress::Counts,
     /// Files whose maker was forgotten.
     pub makers_evicted: Evictions,
+    /// Names of files that were forgotten.
+    pub names_evicted: Evictions,
 }
 
 /// Who holds what, and what has left.
@@ -41,6 +44,7 @@ pub struct Tracer {
     holdings: Holdings,
     ledger: Ledger,
     brought: Brought,
+    replaced: Replaced,
 }
 
 impl Tracer {
@@ -52,6 +56,7 @@ impl Tracer {
             holdings: Holdings::new(limits.holdings),
             ledger: Ledger::new(limits.egress),
             brought: Brought::new(),
+            replaced: Replaced::new(),
         }
     }
 
@@ -59,14 +64,16 @@ impl Tracer {
     /// can leave by it, and `egress` where they do. Expects the workload to be known; the policy says where it
     /// may send to.
     pub fn trace(&mut self, event: &mut Event, policy: &policy::Table) {
+        let mut before = Classes::default();
         match &mut event.body {
             Body::Open(Open { file, .. }) => file.classes = self.classes.settle(file),
             Body::Exec(exec) => exec.file.classes = self.classes.settle(&exec.file),
-            Body::FileChange(FileChange { file, .. }) => file.classes = self.classes.settle(file),
+            Body::FileChange(change) => (before, change.file.classes) = self.classes.settle_change(change),
             Body::LedgerRestored(restored) => self.ledger.restore(restored, event.time),
             _ => {}
         }
-        self.brought.trace(event);
+        self.replaced.trace(event, before);
+        self.brought.trace(event, before);
         self.graph.learn(event);
         if self.holdings.learn(event)
             && let Some(holding) = self.holdings.held(event)
@@ -130,6 +137,7 @@ impl Tracer {
             holdings: self.holdings.counts(),
             egress: self.ledger.counts(),
             makers_evicted: self.brought.evictions(),
+            names_evicted: self.replaced.evictions(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Real paths, the table's stories, and this host's own hierarchies.
 
+mod entry;
 mod paths;
 
 use super::cgroupfs::{Error, Hierarchies, mounts, scan};
@@ -31,7 +32,15 @@ fn happens(table: &mut Table, time: u64, process: u32, cgroup: CgroupKey, body: 
 
 fn exec() -> Body {
     let file = File::default();
-    Body::Exec(Exec { file, parent: None, args: Box::default(), args_cut: false, working_directory: "".into() })
+    Body::Exec(Exec {
+        file,
+        parent: None,
+        args: Box::default(),
+        args_cut: false,
+        working_directory: "".into(),
+        streams: Default::default(),
+        setuid: false,
+    })
 }
 
 fn fork(child: u32) -> Body {

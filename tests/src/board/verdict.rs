@@ -56,8 +56,10 @@ fn in_one_of(event: &Event, containers: &[String]) -> bool {
 }
 
 fn facts(told: &Told<'_>, expected: &Expected) -> Facts {
-    let source =
-        told.anywhere("weir.source.inode").or_else(|| told.first("file.inode")).or_else(|| told.get("file.inode"));
+    let named = |name| told.first(name).or_else(|| told.get(name));
+    let source = told.anywhere("weir.source.inode").or_else(|| named("file.inode"));
+    // Of a rename that is told in words only what was replaced is known.
+    let source = source.or_else(|| named("weir.file.replaced.inode"));
     let reader = told.anywhere("weir.reader.pid").or_else(|| told.first("process.pid"));
     let sender = told.anywhere("weir.sender.pid").or_else(|| told.get("process.pid"));
     let tamper = expected.destinations.is_empty();

@@ -30,8 +30,15 @@ fn engine(correlation: &str) -> Engine {
 
 fn event(nanos: u64, workload: Option<&str>, name: &str, uid: u32) -> Arc<Event> {
     let key = ProcessKey { pid: uid, start_ticks: 1 };
-    let exec =
-        Exec { file: File::default(), parent: None, args: [].into(), args_cut: false, working_directory: "".into() };
+    let exec = Exec {
+        file: File::default(),
+        parent: None,
+        args: [].into(),
+        args_cut: false,
+        working_directory: "".into(),
+        streams: Default::default(),
+        setuid: false,
+    };
     let actor = Actor { process: Some(key), uid, ..Actor::default() };
     let mut event = Event::new(BootTime(nanos), None, actor, Body::Exec(exec));
     event.process = Some(Arc::new(Process { key, executable: name.into(), ..Process::default() }));

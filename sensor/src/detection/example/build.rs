@@ -4,7 +4,7 @@ use super::Category;
 use crate::event::{
     Access, Ancestor, Body, BootTime, Class, Classes, Connect, DeclaredAs, Declares, Dns, DnsChannel, DnsDirection,
     DnsMessage, Egress, Endpoints, Event, Exec, Field, File, FileId, Flow, FlowReason, Held, HeldBy, Identity, Label,
-    NamedBy, Open, Party, Process, ProcessKey, Role, Server, Source, Trail, Transport, Workload, WorkloadKind,
+    NamedBy, Open, Party, Process, ProcessKey, Role, Server, Source, Stream, Trail, Transport, Workload, WorkloadKind,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
@@ -53,9 +53,10 @@ pub fn full(category: Category) -> Event {
         *file = File { id: Some(FileId::default()), path: "/x.x".into(), classes: Classes(1), ..File::default() };
     }
     super::system::fill(&mut event.body);
-    if matches!(event.body, Body::Open(_)) {
+    if matches!(category, Category::FileAccess | Category::FileEvent | Category::FileRename) {
         event.brought = Some(true);
     }
+    event.entered = Some(true);
     if super::egress::holds(&event.body) {
         event.held = Some(Held { sources: 1, bytes: 1 });
         event.trail = Some(Box::default());
@@ -96,6 +97,8 @@ fn blank(category: Category) -> Body {
             args: Box::default(),
             args_cut: false,
             working_directory: "".into(),
+            streams: Default::default(),
+            setuid: false,
         }),
         Category::FileAccess | Category::FileEvent => {
             let access = if category == Category::FileEvent { Access::Write } else { Access::Read };
@@ -247,8 +250,25 @@ fn process_field(field: Field, value: &Value, process: &mut Process, event: &mut
         Field::ProcessParentExecutablePath | Field::ProcessParentExecutableName => {
             parent(process, &|ancestor| ancestor.executable = text(value).into());
         }
+        Field::ProcessEntered => event.entered = value.as_bool(),
+        Field::ProcessStdin => stream(event, 0, value),
+        Field::ProcessStdout => stream(event, 1, value),
+        Field::ProcessStderr => stream(event, 2, value),
+        Field::ProcessSetuid => {
+            if let Body::Exec(exec) = &mut event.body {
+                exec.setuid = value.as_bool() == Some(true);
+            }
+        }
         Field::ProcessParentCommandLine => parent(process, &|ancestor| ancestor.command_line = text(value).into()),
         _ => {}
+    }
+}
+
+fn stream(event: &mut Event, descriptor: usize, value: &Value) {
+    let Body::Exec(exec) = &mut event.body else { return };
+    let found = Stream::ALL.into_iter().find(|stream| stream.name() == text(value));
+    if let (Some(stream), Some(found)) = (exec.streams.get_mut(descriptor), found) {
+        *stream = found;
     }
 }
 

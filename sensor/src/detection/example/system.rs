@@ -3,9 +3,10 @@
 use super::Category;
 use super::build::{list, number, text};
 use crate::event::{
-    AccessHow, Body, Bpf, BpfObject, Change, Field, File, FileChange, Module, Mount, MountHow, Namespace, NamespaceHow,
-    Process, ProcessAccess, ProcessKey, SocketMade, Tamper,
+    AccessHow, Body, Bpf, BpfObject, Change, Field, File, FileChange, FileId, Listen, Module, Mount, MountHow,
+    Namespace, NamespaceHow, Process, ProcessAccess, ProcessKey, Replaced, SocketMade, Tamper,
 };
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use yaml_serde::Value;
 
@@ -16,6 +17,7 @@ pub(super) fn blank(category: Category) -> Body {
             change,
             file: File::default(),
             new_path: "".into(),
+            replaced: None,
             new_size: None,
             io_uring: false,
         })
@@ -48,6 +50,9 @@ pub(super) fn blank(category: Category) -> Body {
             flags: 0,
         }),
         Category::Namespace => Body::Namespace(Namespace { how: NamespaceHow::Setns, flags: 0 }),
+        Category::NetworkListen => {
+            Body::Listen(Listen { address: Ipv4Addr::UNSPECIFIED.into(), port: None, socket_cookie: 0 })
+        }
         _ => Body::Tamper(Tamper { object: "".into(), what: "".into() }),
     }
 }
@@ -58,6 +63,9 @@ pub(super) fn fill(body: &mut Body) {
         Body::Open(open) => open.io_uring = true,
         Body::FileChange(change) => {
             (change.new_path, change.new_size, change.io_uring) = ("/x.x".into(), Some(1), true);
+            if change.change == Change::Rename {
+                change.replaced = Some(Replaced { id: Some(FileId { device: 1, inode: 1 }) });
+            }
         }
         Body::ProcessAccess(access) => {
             access.target = Some(ProcessKey { pid: 1, start_ticks: 1 });
@@ -71,6 +79,7 @@ pub(super) fn fill(body: &mut Body) {
             (mount.source, mount.target, mount.filesystem) = ("/x".into(), "/x".into(), "x".into());
         }
         Body::Namespace(namespace) => namespace.flags = u32::MAX,
+        Body::Listen(listen) => (listen.port, listen.socket_cookie) = (Some(1), 1),
         Body::Dns(dns) => super::build::fill_dns(dns),
         Body::Tamper(tamper) => (tamper.object, tamper.what) = ("x".into(), "x".into()),
         _ => {}
@@ -83,6 +92,13 @@ pub(super) fn set(field: Field, value: &Value, body: &mut Body) {
         Body::Open(open) if field == Field::IoUring => open.io_uring = value.as_bool() == Some(true),
         Body::FileChange(change) => match field {
             Field::FileNewPath => change.new_path = text(value).into(),
+            Field::FileReplaced => {
+                change.replaced = change.replaced.or_else(|| value.as_bool()?.then(Replaced::default));
+            }
+            Field::FileReplacedInode => {
+                let inode = text(value).parse().unwrap_or_default();
+                change.replaced = Some(Replaced { id: Some(FileId { device: 1, inode }) });
+            }
             Field::FileNewSize => change.new_size = Some(number(value)),
             Field::IoUring => change.io_uring = value.as_bool() == Some(true),
             // Links and truncations are one category.
@@ -163,6 +179,12 @@ pub(super) fn set(field: Field, value: &Value, body: &mut Body) {
                 };
                 namespace.flags = list(value).iter().filter_map(bit).fold(0, |flags, bit| flags | bit);
             }
+            _ => {}
+        },
+        Body::Listen(listen) => match field {
+            Field::NetworkLocalAddress => listen.address = text(value).parse().unwrap_or(listen.address),
+            Field::NetworkLocalPort => listen.port = u16::try_from(number(value)).ok(),
+            Field::SocketCookie => listen.socket_cookie = number(value),
             _ => {}
         },
         Body::Tamper(tamper) => match field {

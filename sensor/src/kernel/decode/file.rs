@@ -1,7 +1,7 @@
 //! Records about files: opens, changes and execs, and the paths in them.
 
 use super::{Malformed, fixed, plain, process_key, split, text, until_nul};
-use crate::event::{Access, Change, Classes, Exec, File, FileChange, FileId, Open};
+use crate::event::{Access, Change, Classes, Exec, File, FileChange, FileId, Open, Replaced, Stream};
 use sensor_common::record::{self, exec_flags, file_flags, path_flags};
 
 pub(super) fn open(bytes: &[u8]) -> Result<Open, Malformed> {
@@ -22,8 +22,10 @@ pub(super) fn change(bytes: &[u8], change: Change) -> Result<FileChange, Malform
     let (fixed, tail) = fixed::<record::FileChange>(bytes, "file change")?;
     let (path, tail) = split(tail, fixed.path.len.into())?;
     let (new_path, _) = split(tail, fixed.new_path.len.into())?;
+    let id = FileId { device: fixed.file.device, inode: fixed.replaced };
     Ok(FileChange {
         change,
+        replaced: (fixed.replaced != 0).then_some(Replaced { id: Some(id) }),
         file: file(&fixed.file, fixed.path.flags, path, Classes(fixed.classes)),
         new_path: if new_path.is_empty() { "".into() } else { path_text(new_path, fixed.new_path.flags) },
         new_size: Some(fixed.new_size).filter(|size| *size != record::SIZE_UNKNOWN),
@@ -36,7 +38,13 @@ pub(super) fn exec(bytes: &[u8]) -> Result<Exec, Malformed> {
     let (path, tail) = split(tail, exec.path.len.into())?;
     let (directory, tail) = split(tail, exec.directory.len.into())?;
     let (args, _) = split(tail, exec.args.into())?;
+    let [Some(stdin), Some(stdout), Some(stderr)] = exec.streams.map(Stream::from_wire) else {
+        let code = exec.streams.into_iter().max().unwrap_or_default().into();
+        return Err(Malformed::Code { what: "exec", code });
+    };
     Ok(Exec {
+        streams: [stdin, stdout, stderr],
+        setuid: exec.flags & exec_flags::SETUID != 0,
         file: file(&exec.file, exec.path.flags, path, Classes::default()),
         parent: process_key(&exec.parent),
         args: arguments(args),

@@ -132,6 +132,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event, Malformed> {
         Kind::Transfer => Body::Transfer(transfer::transfer(bytes)?),
         Kind::Dns => Body::Dns(names::dns(bytes)?),
         Kind::Hello => Body::Hello(names::hello(bytes)?),
+        Kind::Listen => Body::Listen(net::listen(bytes)?),
     };
     Ok(Event::new(BootTime(header.time), Some(hook), actor(&header), body))
 }

@@ -2,7 +2,7 @@
 
 use super::transfer::label;
 use super::{Malformed, fixed};
-use crate::event::{BootTime, Connect, Endpoints, Flow, FlowReason, Transport};
+use crate::event::{BootTime, Connect, Endpoints, Flow, FlowReason, Listen, Transport};
 use sensor_common::record::{self, flow_flags};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -13,6 +13,13 @@ pub(super) fn connect(bytes: &[u8]) -> Result<Connect, Malformed> {
     let (connect, _) = fixed::<record::Connect>(bytes, "connect")?;
     let label = label(&connect.held);
     Ok(Connect { endpoints: endpoints(&connect.endpoints)?, socket_cookie: connect.cookie, label })
+}
+
+pub(super) fn listen(bytes: &[u8]) -> Result<Listen, Malformed> {
+    let (listen, _) = fixed::<record::Listen>(bytes, "listen")?;
+    let ends = &listen.endpoints;
+    let address = peer_address(ends.family, &ends.local_address).ok_or(Malformed::Family(ends.family))?;
+    Ok(Listen { address, port: Some(ends.local_port).filter(|port| *port != 0), socket_cookie: listen.cookie })
 }
 
 pub(super) fn flow(bytes: &[u8]) -> Result<Flow, Malformed> {

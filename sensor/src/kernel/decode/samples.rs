@@ -3,8 +3,8 @@
 use sensor_common::label::{Carrier, Direction, Label};
 use sensor_common::record::{
     AccessHow, Bpf, BpfObject, Cgroup, Connect, DNS_SHORT, Dns, DnsDirection, Endpoints, Exec, Exit, File, FileChange,
-    Flow, Fork, HELLO_MAX, HELLO_SHORT, Header, Hello, Hook, Kind, Module, Mount, MountHow, Namespace, NamespaceHow,
-    Open, Path, Process, ProcessAccess, SIZE_UNKNOWN, Socket, Transfer, VERSION, path_flags,
+    Flow, Fork, HELLO_MAX, HELLO_SHORT, Header, Hello, Hook, Kind, Listen, Module, Mount, MountHow, Namespace,
+    NamespaceHow, Open, Path, Process, ProcessAccess, SIZE_UNKNOWN, Socket, Stream, Transfer, VERSION, path_flags,
 };
 use zerocopy::IntoBytes;
 
@@ -90,6 +90,7 @@ pub fn exec() -> Vec<u8> {
         directory: Path { len: length(&directory), flags: 0 },
         args: length(args),
         flags: 0,
+        streams: [Stream::Null as u8, Stream::Pipe as u8, Stream::Pipe as u8],
         reserved: 0,
     };
     record(&fixed, &[&path, &directory, args].concat())
@@ -121,6 +122,14 @@ pub fn connect(endpoints: Endpoints) -> Vec<u8> {
     )
 }
 
+/// A socket waits for connections at 127.0.0.1:8000.
+pub fn listen() -> Vec<u8> {
+    let mut local_address = [0; 16];
+    local_address[..4].copy_from_slice(&[127, 0, 0, 1]);
+    let endpoints = Endpoints { local_address, local_port: 8000, family: 2, protocol: 6, ..Endpoints::ZERO };
+    record(&Listen { header: header(Kind::Listen, Hook::InetSockSetState), endpoints, cookie: 33 }, &[])
+}
+
 /// A report of 3 MB over those endpoints, for that reason and with those flags.
 pub fn flow(endpoints: Endpoints, reason: u32, flags: u32) -> Vec<u8> {
     let header = header(Kind::Flow, Hook::CgroupSkb);
@@ -146,6 +155,7 @@ pub fn change(kind: Kind, path: &str, new: &str) -> Vec<u8> {
         new_path: Path { len: length(&new), flags: 0 },
         origin: 0,
         new_size: if kind == Kind::Truncate { 0 } else { SIZE_UNKNOWN },
+        replaced: if kind == Kind::Rename { 78 } else { 0 },
     };
     record(&fixed, &[old, new].concat())
 }
@@ -279,6 +289,7 @@ pub fn all() -> Vec<Vec<u8>> {
         dns(DnsDirection::Query),
         dns(DnsDirection::Answer),
         hello(b"\x16\x03\x01\0\x05\x01\0\0\x01\0"),
+        listen(),
     ]
 }
 

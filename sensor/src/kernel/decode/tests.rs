@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::{Access, Classes, DnsDirection, File, FileId, FlowReason, Transport};
+use crate::event::{Access, Classes, DnsDirection, File, FileId, FlowReason, Stream, Transport};
 use sensor_common::record::{Endpoints, Open, Path, exec_flags, path_flags};
 use std::net::IpAddr;
 use zerocopy::IntoBytes;
@@ -78,8 +78,40 @@ fn a_change_is_the_file_and_both_its_names() {
     let Body::FileChange(change) = body(&samples::change(Kind::Rename, "/a/b.gguf", "/c/d.gguf")) else { panic!() };
     assert_eq!((change.change, &*change.file.path, &*change.new_path), (Change::Rename, "/a/b.gguf", "/c/d.gguf"));
     assert_eq!((change.new_size, change.io_uring), (None, false));
+    assert_eq!(change.replaced.and_then(|replaced| replaced.id), Some(FileId { device: 0x30, inode: 78 }));
     let Body::FileChange(change) = body(&samples::change(Kind::Truncate, "/a/b.gguf", "")) else { panic!() };
     assert_eq!((change.change, &*change.new_path, change.new_size), (Change::Truncate, "", Some(0)));
+    assert_eq!(change.replaced, None);
+}
+
+#[test]
+fn an_exec_tells_what_is_behind_its_first_descriptors_and_whether_it_is_setuid() {
+    let mut fixed: record::Exec = record::Exec::read_from_prefix(&samples::exec()).unwrap().0;
+    (fixed.path.len, fixed.directory.len, fixed.args) = (0, 0, 0);
+    for (code, stream) in Stream::ALL.into_iter().enumerate() {
+        assert_eq!(stream as usize, code);
+        fixed.streams = [stream as u8, 0, Stream::Pipe as u8];
+        let Body::Exec(exec) = body(&samples::record(&fixed, &[])) else { panic!() };
+        assert_eq!(exec.streams, [stream, Stream::None, Stream::Pipe]);
+        assert!(!exec.setuid && !exec.args_cut);
+    }
+    fixed.flags = record::exec_flags::SETUID;
+    let Body::Exec(exec) = body(&samples::record(&fixed, &[])) else { panic!() };
+    assert!(exec.setuid && !exec.args_cut);
+    fixed.streams[2] = Stream::ALL.len() as u8;
+    assert_eq!(decode(&samples::record(&fixed, &[])), Err(Malformed::Code { what: "exec", code: 10 }));
+}
+
+#[test]
+fn a_socket_listens_at_an_address_that_may_be_every_one() {
+    let Body::Listen(listen) = body(&samples::listen()) else { panic!() };
+    assert_eq!((listen.address, listen.port, listen.socket_cookie), ("127.0.0.1".parse().unwrap(), Some(8000), 33));
+    let mut fixed: record::Listen = record::Listen::read_from_prefix(&samples::listen()).unwrap().0;
+    (fixed.endpoints.family, fixed.endpoints.local_port, fixed.endpoints.local_address) = (10, 0, [0; 16]);
+    let Body::Listen(listen) = body(&samples::record(&fixed, &[])) else { panic!() };
+    assert_eq!((listen.address, listen.port), ("::".parse().unwrap(), None));
+    fixed.endpoints.family = 1;
+    assert_eq!(decode(&samples::record(&fixed, &[])), Err(Malformed::Family(1)));
 }
 
 #[test]

@@ -69,7 +69,15 @@ impl Scene {
         let child = Scene::actor(container).process.unwrap_or_default();
         self.push(shim, Body::Fork(Fork { child, child_vpid: 1 }));
         let file = File { path: program.into(), ..File::default() };
-        let exec = Exec { file, parent: None, args: Box::default(), args_cut: false, working_directory: "".into() };
+        let exec = Exec {
+            file,
+            parent: None,
+            args: Box::default(),
+            args_cut: false,
+            working_directory: "".into(),
+            streams: Default::default(),
+            setuid: false,
+        };
         self.push(Scene::actor(container), Body::Exec(exec));
         self.opens(container)
     }

@@ -61,7 +61,15 @@ impl Scene {
 
     pub fn exec(&mut self, process: ProcessKey, cgroup: CgroupKey, program: &str) -> Event {
         let file = File { path: program.into(), ..File::default() };
-        let exec = Exec { file, parent: None, args: Box::default(), args_cut: false, working_directory: "".into() };
+        let exec = Exec {
+            file,
+            parent: None,
+            args: Box::default(),
+            args_cut: false,
+            working_directory: "".into(),
+            streams: Default::default(),
+            setuid: false,
+        };
         self.happens(process, cgroup, Body::Exec(exec))
     }
 

@@ -58,7 +58,15 @@ fn files_are_judged_on_opens_and_execs() {
     let Body::Open(open) = happens(&mut tracer, "a", opened("/m/x.gguf", 1, 1, Access::Write)).body else { panic!() };
     assert!(!open.file.classes.is_empty());
     let file = File { path: "/dev/shm/x.pt".into(), ..File::default() };
-    let exec = Exec { file, parent: None, args: Box::default(), args_cut: false, working_directory: "".into() };
+    let exec = Exec {
+        file,
+        parent: None,
+        args: Box::default(),
+        args_cut: false,
+        working_directory: "".into(),
+        streams: Default::default(),
+        setuid: false,
+    };
     let Body::Exec(exec) = happens(&mut tracer, "a", Body::Exec(exec)).body else { panic!() };
     assert!(!exec.file.classes.is_empty());
 }

@@ -4,3 +4,4 @@ mod brought;
 mod candidates;
 mod classes;
 mod holdings;
+mod replaced;

@@ -1,10 +1,12 @@
 //! Names and sizes of files.
 
 use super::{Prepared, container, deed, deeds_of, each_in_both_places, places};
-use crate::watch::{self, Outcome, events_in, nothing_lost, skipped};
+use crate::watch::{self, Outcome, events, events_in, nothing_lost, skipped};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use tests::scene::Directory;
+use tests::{Place, actor_in};
 
 /// A new file of weights, and no other name of it.
 fn weights(place: &str, directory: &Path) -> Prepared {
@@ -95,6 +97,63 @@ fn a_file_that_gets_into_a_class_or_out_of_it() -> Outcome {
     };
     each_in_both_places("a file that gets into a class", &[&["rename"], &["link"]], both("a.txt", "b.gguf"))?;
     each_in_both_places("a file that gets out of a class", &[&["rename"], &["link"]], both("b.gguf", "a.txt"))
+}
+
+/// What had the new name is told: by trampolines always, by portable hooks where it was opened under that name.
+#[test]
+fn a_file_that_is_renamed_over_another() -> Outcome {
+    if skipped("a file that is renamed over another") {
+        return Ok(());
+    }
+    let directory = Directory::new()?;
+    let container = container(&directory)?;
+    // Of the whole machine: it matters where the working directory of a program was when it was started.
+    let sensor = events(&["--container", &container.id])?;
+    let place = directory.path();
+    let (new, model, plain) = (place.join("new"), place.join("model.safetensors"), place.join("plain.txt"));
+    let mut all = Vec::new();
+    for words in [&["rename"][..], &["renameat2"], &["rename", "--by", "ia32"], &["renameat", "--by", "io_uring"]] {
+        for (from, to) in [("/models/new", "/models/model.safetensors"), ("models/./new", "models/model.safetensors")] {
+            for is_opened in [true, false] {
+                let _ = fs::remove_file(&model);
+                let expected = if is_opened {
+                    fs::write(&model, "weights")?;
+                    actor_in(Place::Container(&container), &["open", "--how", "openat", "/models/model.safetensors"])?
+                        .truth()?;
+                    Some(fs::metadata(&model)?.ino().to_string())
+                } else {
+                    // The container itself removes it, so that both know.
+                    fs::write(&model, "weights")?;
+                    deed(&container, true, &["unlink", "/models/model.safetensors"])?;
+                    None
+                };
+                fs::write(&new, "other weights")?;
+                let done = deed(&container, true, &[words, &["--to", to, from]].concat())?;
+                all.extend(done.map(|done| (done, expected)));
+            }
+        }
+    }
+    // What is in no class is nobody's business, whatever it replaces.
+    fs::write(&new, "text")?;
+    fs::write(&plain, "text")?;
+    let untold = deed(&container, true, &["rename", "--to", "/models/plain.txt", "/models/new"])?;
+    let events = sensor.stop()?.events;
+    nothing_lost(&events);
+    assert!(all.len() >= 12, "{} renames", all.len());
+    for (done, expected) in &all {
+        let found = deeds_of(&events, done.pid);
+        let [event] = found.as_slice() else { return Err(format!("{}: {found:#?}", done.what).into()) };
+        assert_eq!(event.text("weir.file.replaced.inode"), expected.as_deref(), "{}", done.what);
+        assert_eq!(event.field("weir.file.replaced"), expected.is_some().then_some(&true.into()), "{}", done.what);
+        assert_eq!(event.list("weir.file.class"), ["weights"], "{}", done.what);
+        // The host made it, which is not this workload.
+        assert_eq!(event.field("weir.file.brought"), expected.is_some().then_some(&false.into()), "{}", done.what);
+    }
+    if let Some(done) = &untold {
+        assert!(deeds_of(&events, done.pid).is_empty(), "{}", done.what);
+    }
+    container.stop()?;
+    Ok(())
 }
 
 /// Portable hooks give the words, trampolines the name.

@@ -49,6 +49,10 @@ const ONLY_BY_TRAMPOLINE: [Only; 6] = [
     ("mount", |event| event.text("weir.mount.how") == Some("move_mount"), &["weir.mount.source"]),
 ];
 
+/// What a rename takes a name from: portable hooks tell it of names under which they saw a file, which may be gone by a way that they do
+/// not see (the host's own name of it), or not be opened yet.
+const OF_THE_REPLACED: [&str; 3] = ["weir.file.replaced", "weir.file.replaced.inode", "weir.file.brought"];
+
 /// Fields whose values differ by nature where both have them.
 fn may_differ(name: &str, event: &Event) -> bool {
     match name {
@@ -97,6 +101,7 @@ fn different_fields(portable: &Event, trampoline: &Event) -> Vec<String> {
             (Some(one), Some(other)) if one == other => None,
             (Some(_), Some(_)) if may_differ(name, trampoline) => None,
             (None, Some(_)) if only(name) => None,
+            _ if trampoline.kind() == "rename" && OF_THE_REPLACED.contains(&name) => None,
             // The request has the size; the file, which is all that a trampoline gets, has not.
             (Some(_), None) if name == "weir.file.new_size" && trampoline.field("weir.io_uring").is_some() => None,
             (one, other) => Some(format!("{name}: {} by portable hooks, {} by trampolines", show(one), show(other))),

@@ -56,7 +56,7 @@ fn what_the_counters_tell_of_one_who_holds_what_others_opened_counts_too() {
         let mut event = scene.happens("a", Body::Connect(super::scene::connect()));
         event.body = Body::Flow(flow(1, FAR, bytes));
         scene.ledger.hold(&event, &super::scene::holding());
-        scene.ledger.charge(&mut event, Some(&super::scene::holding()));
+        scene.ledger.charge(&mut event, Some(&super::scene::holding()), &scene.declared);
         event.egress.and_then(|egress| egress.exfil).map(|exfil| exfil.bytes)
     };
     assert_eq!(flows(&mut scene, 100), Some(100));
