@@ -7,7 +7,7 @@
 mod tests;
 
 use crate::alert::{Alert, Incidents, Notice, Raiser, incident};
-use crate::detection::{Engine, RuleSet};
+use crate::detection::{self, Engine, RuleSet};
 use crate::event::{Ancestor, Body, BootTime, Event, File, Open, SavedLedger, Tick, Workload};
 use crate::provenance::candidates::{self, Candidates, Look};
 use crate::provenance::graph::Mark;
@@ -147,6 +147,11 @@ impl Line {
     /// How many files wait for a look, and what was lost on the way.
     pub fn candidates(&self) -> candidates::Counts {
         self.candidates.counts()
+    }
+
+    /// What rules did: matches that filters took, the state of correlations.
+    pub fn detection(&self) -> detection::Statistics {
+        self.engine.statistics()
     }
 
     /// State and losses of what is known of who holds what, and of what has left.

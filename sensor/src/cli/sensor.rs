@@ -2,6 +2,7 @@
 
 use crate::agent::Settings;
 use crate::agent::sweep::IDLE;
+use crate::detection::Options;
 use crate::delivery::Format;
 use crate::kernel::Hooks;
 use clap::Args;
@@ -76,6 +77,7 @@ impl Sensor {
             cgroup: self.cgroup,
             classes: self.classes,
             rules,
+            rule_options: Options::default(),
             ring_bytes: self.ring_size << 20,
             carriers: self.carriers,
             carrier_idle: Duration::from_secs(self.carrier_idle),

@@ -8,6 +8,8 @@ use super::rule::Rule;
 use super::set::{Detection, RuleSet};
 use crate::event::Event;
 use rsigma_eval::{CompiledRule, evaluate_rule};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Holds a rule set against the event stream.
@@ -32,7 +34,8 @@ struct Listed {
 struct Taking {
     title: Arc<str>,
     compiled: CompiledRule,
-    taken: u64,
+    /// By rule, its index in [`Engine::detections`].
+    taken: BTreeMap<usize, u64>,
 }
 
 /// What the engine did, and had to do without.
@@ -40,8 +43,29 @@ struct Taking {
 pub struct Statistics {
     /// Each filter's title with the matches that it took.
     pub filters: Vec<(Arc<str>, u64)>,
+    /// The same by rule: what a filter took of each rule's matches, in the order of the rule set.
+    pub filtered: Vec<Filtered>,
     /// Each correlation with its counters.
     pub correlations: Vec<(Arc<Rule>, Counters)>,
+}
+
+/// What a filter took of a rule's matches.
+#[derive(Clone, Debug)]
+pub struct Filtered {
+    /// The filter's title.
+    pub filter: Arc<str>,
+    /// The rule.
+    pub rule: Arc<Rule>,
+    /// How many matches of it.
+    pub matches: u64,
+}
+
+impl Statistics {
+    /// What the filters took, by rule and filter, for people: `RULE by FILTER` and how many.
+    pub fn filtered(&self) -> Vec<(Cow<'static, str>, u64)> {
+        let name = |taken: &Filtered| format!("{} by `{}`", taken.rule.name, taken.filter).into();
+        self.filtered.iter().map(|taken| (name(taken), taken.matches)).collect()
+    }
 }
 
 impl Engine {
@@ -70,7 +94,7 @@ impl Engine {
         let taking = |filter: &super::filter::Filter| Taking {
             title: filter.title.clone(),
             compiled: filter.compiled.clone(),
-            taken: 0,
+            taken: BTreeMap::new(),
         };
         Engine {
             matchers: Category::ALL.map(matcher),
@@ -112,7 +136,7 @@ impl Engine {
         let mut steps: Vec<(usize, usize)> = Vec::new();
         for hit in hits {
             let Some(listed) = self.detections.get(hit) else { continue };
-            if taken(&listed.filters, &mut self.filters, event) {
+            if taken(hit, &listed.filters, &mut self.filters, event) {
                 continue;
             }
             steps.extend(&listed.steps);
@@ -142,19 +166,27 @@ impl Engine {
     /// What was done so far.
     pub fn statistics(&self) -> Statistics {
         Statistics {
-            filters: self.filters.iter().map(|filter| (filter.title.clone(), filter.taken)).collect(),
+            filters: self.filters.iter().map(|filter| (filter.title.clone(), filter.taken.values().sum())).collect(),
+            filtered: self.filters.iter().flat_map(|filter| self.filtered(filter)).collect(),
             correlations: self.correlations.iter().map(|c| (c.rule().clone(), c.counters())).collect(),
         }
+    }
+
+    fn filtered(&self, filter: &Taking) -> impl Iterator<Item = Filtered> {
+        filter.taken.iter().filter_map(|(index, matches)| {
+            let rule = self.detections.get(*index)?.rule.clone();
+            Some(Filtered { filter: filter.title.clone(), rule, matches: *matches })
+        })
     }
 }
 
 /// Whether one of the filters takes the match; the first one that does is charged with it.
-fn taken(applied: &[usize], filters: &mut [Taking], event: &Event) -> bool {
+fn taken(rule: usize, applied: &[usize], filters: &mut [Taking], event: &Event) -> bool {
     for index in applied {
         if let Some(filter) = filters.get_mut(*index)
             && evaluate_rule(&filter.compiled, &Fields(event)).is_none()
         {
-            filter.taken += 1;
+            *filter.taken.entry(rule).or_default() += 1;
             return true;
         }
     }

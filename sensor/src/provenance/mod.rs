@@ -17,6 +17,7 @@ pub mod graph;
 pub mod holdings;
 pub mod names;
 mod tracer;
+mod watched;
 
 #[cfg(test)]
 mod tests;
@@ -25,3 +26,4 @@ pub use classes::ClassTable;
 pub use declared::{Declared, DeclaredEntry, EntryError};
 pub use definition::ClassesError;
 pub use tracer::{Counts, Limits, Tracer};
+pub use watched::Watched;
