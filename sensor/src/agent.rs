@@ -357,7 +357,9 @@ impl Agent {
         }
         result?;
         if self.statistics {
-            let own = |counts: Vec<(&'static str, u64)>| counts.into_iter().map(|(name, count)| (name.into(), count)).collect();
+            let own = |counts: Vec<(&'static str, u64)>| {
+                counts.into_iter().map(|(name, count)| (name.into(), count)).collect()
+            };
             let looks = own(self.recognition.statistics(self.line.candidates()));
             let carriers = own(self.carriers.statistics());
             let filters = self.line.detection().filtered();

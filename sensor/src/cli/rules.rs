@@ -56,10 +56,12 @@ impl Rules {
     pub fn execute(self) -> ExitCode {
         match self.command {
             Command::Check { paths, allow_unsupported } => check(&paths, &options(allow_unsupported)),
-            Command::List { rules, allow_unsupported, format } => match RuleSet::load_with(&rules, &options(allow_unsupported)) {
-                Ok(set) => super::print(ExitCode::SUCCESS, |out| list(&set, format, out)),
-                Err(error) => super::fail(&error),
-            },
+            Command::List { rules, allow_unsupported, format } => {
+                match RuleSet::load_with(&rules, &options(allow_unsupported)) {
+                    Ok(set) => super::print(ExitCode::SUCCESS, |out| list(&set, format, out)),
+                    Err(error) => super::fail(&error),
+                }
+            }
         }
     }
 }

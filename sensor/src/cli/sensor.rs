@@ -2,8 +2,8 @@
 
 use crate::agent::Settings;
 use crate::agent::sweep::IDLE;
-use crate::detection::Options;
 use crate::delivery::Format;
+use crate::detection::Options;
 use crate::kernel::Hooks;
 use clap::Args;
 use std::io::IsTerminal;

@@ -164,10 +164,14 @@ impl Builder {
         let mut loaded = Vec::new();
         for (document, correlation) in &correlations {
             let before = self.problems.len();
-            for name in correlation.rules.iter().filter(|name| find(name).is_some_and(|at| gone.contains(&at))) {
-                self.left_out_part(document, name);
-            }
-            let steps = self.steps(document, correlation, &rules, &correlations, &find);
+            let mut parts = correlation.rules.iter();
+            let steps = match parts.find(|name| find(name).is_some_and(|part| gone.contains(&part))) {
+                Some(part) => {
+                    self.left_out_part(document, part);
+                    None
+                }
+                None => self.steps(document, correlation, &rules, &correlations, &find),
+            };
             if let Some((rule, spec)) = steps.and_then(|steps| self.correlation(document, correlation, steps)) {
                 for (step, name) in correlation.rules.iter().enumerate() {
                     let detection = find(name).and_then(|position| detections.get_mut(*positions.get(&position)?));
@@ -240,7 +244,12 @@ impl Builder {
         filter: &FilterRule,
         targets: impl Iterator<Item = &'r SigmaRule>,
     ) {
-        for rule in targets.filter(|rule| !contains(filter.logsource.as_ref(), &rule.logsource)) {
+        let own = filter.logsource.as_ref();
+        if own.is_some_and(|own| own.category.is_some() && vet::category(own).is_err()) {
+            // Which is told.
+            return;
+        }
+        for rule in targets.filter(|rule| !contains(own, &rule.logsource)) {
             self.problem(document.key("logsource"), Fault::FilterApart { rule: rule.title.clone() });
         }
     }

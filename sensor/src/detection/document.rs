@@ -168,6 +168,8 @@ impl Document<'_> {
 
     /// Where the key `name` is first written, with whatever modifiers; the document's start if it is not.
     pub fn key(&self, name: &str) -> Place {
+        // The parser escapes brackets that stand in a name.
+        let name = &name.replace('\\', "");
         let found = self.text.lines().enumerate().find_map(|(index, line)| {
             let written = line.trim_start_matches([' ', '-', '"', '\'', '{']);
             let after = written.strip_prefix(name)?.trim_start_matches(['"', '\'']);
@@ -299,6 +301,8 @@ fn too_deep(value: &Value) -> Option<Fault> {
 }
 
 fn too_deep_condition(text: &str) -> Option<Fault> {
+    // The parser's time is that of the square of the length.
+    const BYTES_MAX: usize = 4096;
     const LEVELS_MAX: usize = 32;
     const NEGATIONS_MAX: usize = 256;
     let depths = text.bytes().scan(0usize, |depth, byte| {
@@ -312,7 +316,9 @@ fn too_deep_condition(text: &str) -> Option<Fault> {
     let depth = depths.max().unwrap_or(0);
     let words = text.split(|c: char| !c.is_alphanumeric());
     let negations = words.filter(|word| word.eq_ignore_ascii_case("not")).count();
+    let bytes = text.len();
     match (depth > LEVELS_MAX, negations > NEGATIONS_MAX) {
+        _ if bytes > BYTES_MAX => Some(Fault::ConditionTooDeep { what: format!("{bytes} bytes"), limit: BYTES_MAX }),
         (true, _) => Some(Fault::ConditionTooDeep { what: format!("{depth} levels of brackets"), limit: LEVELS_MAX }),
         (_, true) => Some(Fault::ConditionTooDeep { what: format!("{negations} negations"), limit: NEGATIONS_MAX }),
         _ => None,

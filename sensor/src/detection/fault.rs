@@ -224,10 +224,14 @@ pub enum Fault {
         limit: usize,
     },
     /// A regular expression that cannot be used.
-    #[error("the regular expression cannot be used: {0}; correct it (its syntax is that of Rust's regex crate: no look-around, no back-references)")]
+    #[error(
+        "the regular expression cannot be used: {0}; correct it (its syntax is that of Rust's regex crate: no look-around, no back-references)"
+    )]
     Expression(String),
     /// A regular expression that would take too much memory.
-    #[error("the regular expression goes beyond the size limit of {0} KiB when it is made ready; make its repetitions smaller")]
+    #[error(
+        "the regular expression goes beyond the size limit of {0} KiB when it is made ready; make its repetitions smaller"
+    )]
     ExpressionTooLarge(usize),
     /// A list of values without a value.
     #[error("`{0}` has no value, so that it never matches; write one, or take it out")]
@@ -235,6 +239,22 @@ pub enum Fault {
     /// An empty text, that every value starts with, ends with and contains.
     #[error("`{0}` with an empty text matches always; write a text, or take it out")]
     EmptyValue(String),
+    /// A value with more wildcards than are worth an expression.
+    #[error("a value has {have} wildcards, more than the {limit} that it may have; make several values of it")]
+    TooManyWildcards {
+        /// What it has.
+        have: usize,
+        /// What it may have.
+        limit: usize,
+    },
+    /// `|exists` with something else than yes or no.
+    #[error("`{0}` says neither true nor false; write one of them")]
+    NotFlag(String),
+    /// A network for a field that is no address.
+    #[error(
+        "`{0}` is no address, so that no network matches it; take `|cidr` out, or name a field like network.peer.address"
+    )]
+    NotAddress(String),
     /// A selection without anything in it.
     #[error("the selection `{0}` is empty; write a field and a value into it, or take it out")]
     EmptySelection(String),

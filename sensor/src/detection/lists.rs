@@ -123,7 +123,8 @@ impl Lists {
     }
 
     fn expand_item(&self, item: &mut DetectionItem, locate: &dyn Fn(&str) -> Place, problems: &mut Vec<Problem>) {
-        let is_placeholder = |value: &SigmaValue| matches!(value, SigmaValue::String(text) if text.original.contains('%'));
+        let is_placeholder =
+            |value: &SigmaValue| matches!(value, SigmaValue::String(text) if text.original.contains('%'));
         if let Some(SigmaValue::String(text)) = item.values.first()
             && !item.values.iter().any(is_placeholder)
         {

@@ -6,9 +6,9 @@ use super::document::{self, Document};
 use super::example::Examples;
 use super::fault::Fault;
 use super::filter::Filter;
+use super::options::Note;
 use super::rule::{Logic, Rule};
 use super::set;
-use super::options::Note;
 use super::template::{Form, Part, Placeholder, Source, Template};
 use super::weir::{self, Annotations};
 use super::{Category, taxonomy, vet, watch, wildcards};
@@ -60,6 +60,10 @@ impl Builder {
         let wanted = watch::cover(&ready, category?);
         let compiled = self.compile(document, ready, &rule.logsource, index)?;
         self.watch(document, &rule.title, wanted);
+        for name in vet::unused(&rule.detection) {
+            let text = format!("the condition of `{}` does not use `{name}`; add it, or take it out", rule.title);
+            self.notes.push(Note { place: document.key(name), text });
+        }
         self.examples.push((finished.clone(), annotations.tests));
         Some(set::Detection { rule: finished, category: category?, compiled, steps: Vec::new(), filters: Vec::new() })
     }

@@ -78,7 +78,10 @@ const NAMES: &[(&str, Meaning)] = &[
     ("TerminalSessionId", Meaning::Unsupported(NO_LOGON)),
     ("ParentUser", Meaning::Unsupported("events carry the user of the process that acts, not that of its parent")),
     ("SourceHostname", Meaning::Unsupported("it is the name of the machine itself, the same in every event")),
-    ("DestinationPortName", Meaning::Unsupported("it is what /etc/services says; write `network.peer.port` and a number")),
+    (
+        "DestinationPortName",
+        Meaning::Unsupported("it is what /etc/services says; write `network.peer.port` and a number"),
+    ),
     ("SourcePortName", Meaning::Unsupported("it is what /etc/services says; write `network.local.port` and a number")),
     ("ProcessGuid", Meaning::Unsupported(NO_GUID)),
     ("ParentProcessGuid", Meaning::Unsupported(NO_GUID)),
@@ -153,6 +156,14 @@ fn translate_item(item: &mut DetectionItem, category: Option<Category>) {
         for value in &mut item.values {
             if let Some(translated) = values.translate(value) {
                 *value = translated;
+            }
+        }
+    }
+    // An event has a field with something in it or does not have it: what is empty in Sigma is what is not there.
+    if item.field.modifiers.iter().all(|modifier| matches!(modifier, Modifier::Cased | Modifier::Neq)) {
+        for value in &mut item.values {
+            if matches!(value, SigmaValue::String(text) if text.original.is_empty()) {
+                *value = SigmaValue::Null;
             }
         }
     }

@@ -155,7 +155,7 @@ fn item(item: &DetectionItem, category: Option<Category>, document: &Document<'_
         }
         Err(fault) => return push(document.key(name), fault),
     };
-    if let Some((place, fault)) = values::mistake(item, name, document) {
+    if let Some((place, fault)) = values::mistake(item, name, found, document) {
         push(place, fault);
     }
     if let Some(values) = values {
@@ -190,6 +190,7 @@ fn item(item: &DetectionItem, category: Option<Category>, document: &Document<'_
         .modifiers
         .iter()
         .all(|modifier| matches!(modifier, Modifier::All | Modifier::Cased | Modifier::Neq))
+        && values.is_none()
         && let Some(known) = values_of(found)
     {
         for value in item.values.iter().filter_map(plain) {
@@ -213,6 +214,27 @@ fn values_of(field: Field) -> Option<Vec<&'static str>> {
         Field::NetworkType => vec!["ipv4", "ipv6"],
         _ => return Option::None,
     })
+}
+
+/// Selections that no condition uses, in order.
+pub fn unused(detections: &Detections) -> Vec<&str> {
+    let mut names: Vec<&str> = detections.named.keys().map(String::as_str).collect();
+    names.retain(|name| !detections.conditions.iter().any(|expression| uses(expression, name)));
+    names.sort_unstable();
+    names
+}
+
+fn uses(expression: &ConditionExpr, name: &str) -> bool {
+    match expression {
+        ConditionExpr::And(parts) | ConditionExpr::Or(parts) => parts.iter().any(|part| uses(part, name)),
+        ConditionExpr::Not(inner) => uses(inner, name),
+        ConditionExpr::Identifier(used) => used == name,
+        ConditionExpr::Selector { pattern: SelectorPattern::Pattern(pattern), .. } => {
+            detection_name_matches(pattern, name)
+        }
+        // What starts so is meant to be used by name only.
+        ConditionExpr::Selector { pattern: SelectorPattern::Them, .. } => !name.starts_with('_'),
+    }
 }
 
 fn condition(

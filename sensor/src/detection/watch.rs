@@ -16,8 +16,26 @@ use sensor_common::classify::{NameKey, SuffixKey};
 
 /// Directories that half of a system's files are below: an event for each of their opens would be too dear.
 const BROAD_DIRECTORIES: [&str; 20] = [
-    "bin", "dev", "dist-packages", "etc", "home", "lib", "lib64", "local", "opt", "proc", "root", "run", "sbin", "share",
-    "site-packages", "src", "srv", "sys", "usr", "var",
+    "bin",
+    "dev",
+    "dist-packages",
+    "etc",
+    "home",
+    "lib",
+    "lib64",
+    "local",
+    "opt",
+    "proc",
+    "root",
+    "run",
+    "sbin",
+    "share",
+    "site-packages",
+    "src",
+    "srv",
+    "sys",
+    "usr",
+    "var",
 ];
 /// Suffixes that half of a system's files have.
 const BROAD_SUFFIXES: [&str; 14] =
@@ -129,7 +147,9 @@ fn item_cover(item: &DetectionItem) -> Option<Cover> {
             Field::FilePath => text.path(),
             Field::FileName => text.name(),
             Field::FileExtension if !text.before && !text.after => Cover::suffix(&text.text, &text),
-            Field::FileDirectory => Fragment { text: format!("{}/", text.text), before: text.before, after: true }.path(),
+            Field::FileDirectory => {
+                Fragment { text: format!("{}/", text.text), before: text.before, after: true }.path()
+            }
             _ => return None,
         })
     };
@@ -177,9 +197,14 @@ impl Fragment {
             return Cover::name(last);
         }
         if let Some(directory) = directory {
-            return Cover { keys: Watched { directories: [directory.to_owned()].into(), ..Watched::default() }, missed: Vec::new() };
+            return Cover {
+                keys: Watched { directories: [directory.to_owned()].into(), ..Watched::default() },
+                missed: Vec::new(),
+            };
         }
-        if !self.after && let Some(cover) = self.by_suffix(last) {
+        if !self.after
+            && let Some(cover) = self.by_suffix(last)
+        {
             return cover;
         }
         self.likely(last)

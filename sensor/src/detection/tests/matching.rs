@@ -4,7 +4,7 @@ use crate::event::Event;
 use std::sync::Arc;
 
 /// The events that a rule of these `tests` would have.
-fn events(category: &str, tests: &str) -> Vec<Arc<Event>> {
+pub(super) fn events(category: &str, tests: &str) -> Vec<Arc<Event>> {
     let kind = match category {
         "process_creation" => "exec",
         "network_flow" => "flow",
