@@ -63,6 +63,11 @@ impl Classes {
         Classes(self.0 & !(class as u32))
     }
 
+    /// Whether the file is of no worth: in no class, or seen only because a rule asks for it.
+    pub const fn is_worthless(self) -> bool {
+        self.without(Class::Watched).is_empty()
+    }
+
     /// Whether nothing is in it.
     pub const fn is_empty(self) -> bool {
         self.0 == 0

@@ -19,12 +19,12 @@ const SENSOR: [&str; 8] =
 fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
     vec![
         (&[], vec!["--version"]),
-        (&["run"], [&SENSOR[..], &["--rules", "--state-dir"]].concat()),
+        (&["run"], [&SENSOR[..], &["--rules", "--allow-unsupported", "--state-dir"]].concat()),
         (&["events"], [&SENSOR[..], &["--kind", "--pid", "--container", "--count"]].concat()),
         (&["doctor"], vec!["--format"]),
         (&["rules"], vec![]),
-        (&["rules", "check"], vec![]),
-        (&["rules", "list"], vec!["--rules", "--format"]),
+        (&["rules", "check"], vec!["--allow-unsupported"]),
+        (&["rules", "list"], vec!["--rules", "--allow-unsupported", "--format"]),
         (&["completions"], vec![]),
     ]
 }

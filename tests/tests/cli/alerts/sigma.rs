@@ -42,8 +42,7 @@ filter:
 /// The paths of the files that the alerts with this title are about.
 fn files_of(alerts: &[Alert], title: &str) -> Vec<String> {
     let about = alerts.iter().filter(|alert| alert.sentence().starts_with(title));
-    let mut files: Vec<String> =
-        about.filter_map(|alert| Some(alert.get("file.path").as_str()?.to_owned())).collect();
+    let mut files: Vec<String> = about.filter_map(|alert| Some(alert.get("file.path").as_str()?.to_owned())).collect();
     files.sort();
     files
 }
