@@ -65,7 +65,15 @@ impl Builder {
             self.notes.push(Note { place: document.key(name), text });
         }
         self.examples.push((finished.clone(), annotations.tests));
-        Some(set::Detection { rule: finished, category: category?, compiled, steps: Vec::new(), filters: Vec::new() })
+        Some(set::Detection {
+            rule: finished,
+            category: category?,
+            arrivals: category == Some(Category::FileEvent)
+                && rule.detection.named.values().any(taxonomy::asks_what_came),
+            compiled,
+            steps: Vec::new(),
+            filters: Vec::new(),
+        })
     }
 
     /// The detection with the lists written in, and our names for Sigma's.

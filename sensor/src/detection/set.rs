@@ -35,6 +35,8 @@ pub struct RuleSet {
 pub(super) struct Detection {
     pub rule: Arc<Rule>,
     pub category: Category,
+    /// Of `file_event`: it asks as Sigma does for files that come into being, and is held against renames and links as well.
+    pub arrivals: bool,
     /// Its id is its index in [`RuleSet::detections`].
     pub compiled: CompiledRule,
     /// The correlations that it is part of, and which of their rules it is.

@@ -134,6 +134,15 @@ impl Values {
     }
 }
 
+/// Whether a part of `detection` asks for the file's name as Sigma calls it: what came into being, in whatever way.
+pub fn asks_what_came(detection: &Detection) -> bool {
+    match detection {
+        Detection::AllOf(items) => items.iter().any(|item| item.field.name.as_deref() == Some("TargetFilename")),
+        Detection::AnyOf(parts) | Detection::And(parts) => parts.iter().any(asks_what_came),
+        Detection::Keywords(_) | Detection::ArrayMatch { .. } | Detection::Conditional { .. } => false,
+    }
+}
+
 /// Writes our names and values for Sigma's into `detection`, which was found right.
 pub fn translate(detection: &mut Detection, category: Option<Category>) {
     match detection {

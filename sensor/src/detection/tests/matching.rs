@@ -9,6 +9,7 @@ pub(super) fn events(category: &str, tests: &str) -> Vec<Arc<Event>> {
         "process_creation" => "exec",
         "network_flow" => "flow",
         "network_connection" => "connect",
+        "file_rename" => "rename",
         _ => "open",
     };
     let list: String = tests.lines().map(|line| format!("      - {{weir.event.kind: {kind}, {line}}}\n")).collect();

@@ -251,6 +251,28 @@ fn problems(text: &str) -> Vec<String> {
     set(&[("p.yml", text)]).err().map(|e| e.problems.iter().map(ToString::to_string).collect()).unwrap_or_default()
 }
 
+/// A file that is written elsewhere and moved into place came into being there. Our own name for it means what it always does.
+#[test]
+fn a_file_that_is_renamed_into_place_came_into_being() {
+    let event = "file.path: /tmp/x, weir.file.new_path: /etc/cron.d/x";
+    let found = |text: &str| {
+        let filter = "title: F\nid: 00000000-0000-4000-8000-000000000199\nfilter:\n  rules: any\n  a:\n    TargetFilename|endswith: /kept\n  condition: not a\n";
+        let mut engine = Engine::new(set(&[("p.yml", text), ("f.yml", filter)]).unwrap());
+        let mut one = |event: &str| !engine.evaluate(&super::matching::events("file_rename", event)[0]).is_empty();
+        (one(event), one("file.path: /etc/cron.d/x, weir.file.new_path: /tmp/x"), one(&event.replace("d/x", "d/kept")))
+    };
+    for items in [
+        "    TargetFilename|startswith: /etc/cron.d/",
+        "    TargetFilename: '*'\n    file.directory: /etc/cron.d",
+        "    TargetFilename|contains: /\n    file.directory|endswith: cron.d\n    file.path|startswith: /etc/",
+    ] {
+        assert_eq!(found(&public("file_event", items)), (true, false, false), "{items}");
+    }
+    assert_eq!(found(&public("file_event", "    file.path|startswith: /etc/cron.d/")), (false, false, false));
+    let renamed = public("file_rename", "    TargetFilename|startswith: /etc/cron.d/\n    SourceFilename: /tmp/x");
+    assert!(found(&renamed).0, "of a rename it is the new name in any case");
+}
+
 #[test]
 fn what_sigma_has_and_weir_not_is_refused_with_the_reason() {
     assert_eq!(

@@ -53,6 +53,10 @@ fn write_files(stage: &Stage) -> Outcome {
     stage.run("/bin/cp", &["/etc/passwd", "/etc/cron.d/nightly"])?;
     stage.run("/usr/bin/install", &["-m", "600", "/etc/passwd", "/srv/.ssh/authorized_keys"])?;
     stage.run("/bin/dd", &["if=/etc/passwd", "of=/etc/cron.d/ours", "status=none"])?;
+    // One that is written elsewhere and moved into place.
+    stage.run("/bin/mkdir", &["-p", "/opt/user/.ssh"])?;
+    stage.run("/bin/cp", &["/etc/passwd", "/opt/user/new"])?;
+    stage.run("/bin/mv", &["/opt/user/new", "/opt/user/.ssh/authorized_keys"])?;
     // Neither is what the rule asks for: another place, and no write.
     stage.run("/bin/cp", &["/etc/passwd", "/srv/.ssh/known_hosts"])?;
     stage.run("/bin/cat", &["/etc/cron.d/ours"])
@@ -73,8 +77,10 @@ fn a_rule_on_files_of_no_class_fires_and_a_filter_takes_what_it_says() -> Outcom
     let alerts = stage.alerts()?;
     assert_eq!(
         files_of(&alerts, "SSH key or scheduled job added"),
-        ["/etc/cron.d/nightly", "/srv/.ssh/authorized_keys"]
+        ["/etc/cron.d/nightly", "/opt/user/new", "/srv/.ssh/authorized_keys"]
     );
+    let moved = alerts.iter().find(|alert| *alert.get("file.path") == "/opt/user/new").ok_or("no alert")?;
+    assert_eq!(*moved.get("weir.file.new_path"), "/opt/user/.ssh/authorized_keys");
     let watched = alerts.iter().find(|alert| *alert.get("file.path") == "/etc/cron.d/nightly").ok_or("no alert")?;
     assert_eq!(*watched.get("weir.file.class"), serde_json::json!(["watched"]));
     assert!(watched.get("weir.held.bytes").is_null(), "nobody holds what is watched: {watched:#?}");
