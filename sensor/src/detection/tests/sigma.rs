@@ -108,8 +108,8 @@ struct Text {
 impl Text {
     fn compose(&self, name: &str) -> String {
         let front = if name.ends_with("path") && !self.start.starts_with('/') { "/" } else { "" };
-        let text = [&[self.start.clone()], &self.within[..], &[self.end.clone()]].concat();
-        self.whole.clone().unwrap_or_else(|| format!("{front}{}", text.join("")))
+        let text: String = [&self.start].into_iter().chain(&self.within).chain([&self.end]).cloned().collect();
+        self.whole.clone().unwrap_or_else(|| format!("{front}{text}"))
     }
 }
 
