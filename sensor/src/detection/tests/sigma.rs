@@ -336,4 +336,6 @@ fn what_is_unsupported_is_left_out_where_that_is_allowed() {
     assert!(set(&files).is_err(), "all or nothing, unless asked for");
     let misspelt = good.replace("Image", "Imgae").replace("0001", "0005").replace("rule_1", "rule_5");
     assert!(load(&[("a.yml", &windows), ("b.yml", &misspelt)]).is_err(), "a mistake is no missing support");
+    let both = windows.replace("  a:\n", "  a:\n    Imgae: x\n");
+    assert!(load(&[("a.yml", &both)]).is_err(), "nor is one beside it");
 }
