@@ -3,6 +3,7 @@
 use super::document::{self, Document};
 use super::example::Examples;
 use super::fault::{Fault, Place, Problem, most_like};
+use super::filter::contains;
 use super::lists::Lists;
 use super::options::{LeftOut, Note, Options};
 use super::rule::Rule;
@@ -10,7 +11,7 @@ use super::set::{Detection, RuleSet};
 use super::source::{Role, Source};
 use super::vet;
 use crate::provenance::Watched;
-use rsigma_parser::{CorrelationRule, FilterRule, FilterRuleTarget, LogSource, SigmaDocument, SigmaRule, Status};
+use rsigma_parser::{CorrelationRule, SigmaDocument, SigmaRule, Status};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -237,23 +238,6 @@ impl Builder {
         self.problem(document.text(name), Fault::Unsupported { what, instead });
     }
 
-    /// Rules that a filter names and its log source keeps it from.
-    fn vet_targets<'r>(
-        &mut self,
-        document: &Document<'_>,
-        filter: &FilterRule,
-        targets: impl Iterator<Item = &'r SigmaRule>,
-    ) {
-        let own = filter.logsource.as_ref();
-        if own.is_some_and(|own| own.category.is_some() && vet::category(own).is_err()) {
-            // Which is told.
-            return;
-        }
-        for rule in targets.filter(|rule| !contains(own, &rule.logsource)) {
-            self.problem(document.key("logsource"), Fault::FilterApart { rule: rule.title.clone() });
-        }
-    }
-
     /// The names of the rules that a correlation is made of.
     fn steps(
         &mut self,
@@ -284,7 +268,7 @@ impl Builder {
         (steps.len() == correlation.rules.len()).then(|| steps.into())
     }
 
-    fn unknown_rule<'r>(
+    pub(super) fn unknown_rule<'r>(
         &mut self,
         document: &Document<'_>,
         name: &str,
@@ -293,42 +277,8 @@ impl Builder {
         let nearest = most_like(name, known.flatten().map(String::as_str));
         self.problem(document.text(name), Fault::UnknownRule { name: name.to_owned(), nearest });
     }
-
-    /// The rules that a filter names; `None`: all.
-    fn targets(
-        &mut self,
-        document: &Document<'_>,
-        filter: &FilterRule,
-        correlations: &[(&Document<'_>, &CorrelationRule)],
-        find: &dyn Fn(&str) -> Option<usize>,
-    ) -> Option<Vec<usize>> {
-        let FilterRuleTarget::Specific(names) = &filter.rules else { return None };
-        let mut targets = Vec::new();
-        for name in names {
-            if let Some(position) = find(name) {
-                targets.push(position);
-            } else if is_correlation(name, correlations) {
-                let instead = "a filter looks at single events; name the rules that the correlation is made of";
-                let what = format!("a filter on the correlation `{name}`");
-                self.problem(document.text(name), Fault::Unsupported { what, instead });
-            } else {
-                self.unknown_rule(document, name, std::iter::empty());
-            }
-        }
-        Some(targets)
-    }
 }
 
-fn is_correlation(name: &str, correlations: &[(&Document<'_>, &CorrelationRule)]) -> bool {
+pub(super) fn is_correlation(name: &str, correlations: &[(&Document<'_>, &CorrelationRule)]) -> bool {
     correlations.iter().any(|(_, other)| other.id.as_deref() == Some(name) || other.name.as_deref() == Some(name))
-}
-
-/// Whether a filter with this log source applies to a rule with that one: what the filter says must be what the rule says.
-fn contains(filter: Option<&LogSource>, rule: &LogSource) -> bool {
-    let same = |of: fn(&LogSource) -> &Option<String>| {
-        filter
-            .and_then(|filter| of(filter).as_ref())
-            .is_none_or(|wanted| of(rule).as_ref().is_some_and(|value| value.eq_ignore_ascii_case(wanted)))
-    };
-    same(|l| &l.category) && same(|l| &l.product) && same(|l| &l.service)
 }

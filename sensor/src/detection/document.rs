@@ -3,6 +3,7 @@
 
 use super::fault::{Fault, Place, Problem, most_like};
 use super::source::Source;
+use super::vet::condition;
 use rsigma_parser::{SigmaCollection, parse_sigma_yaml};
 use std::sync::Arc;
 use yaml_serde::Value;
@@ -111,7 +112,7 @@ pub fn parse<'s>(source: &'s Source, problems: &mut Vec<Problem>) -> Vec<(Docume
             continue;
         }
         document.check_keys(problems);
-        if let Some(fault) = too_deep(&document.value) {
+        if let Some(fault) = condition::too_deep(&document.value) {
             problems.push(Problem { place: document.key("condition"), fault });
             continue;
         }
@@ -282,46 +283,6 @@ impl Document<'_> {
             (self.key("detection"), Fault::Detection(one_line(error)))
         };
         Problem { place, fault }
-    }
-}
-
-/// A condition anywhere in `value` that the parser, which calls itself for each level, could run out of stack on.
-fn too_deep(value: &Value) -> Option<Fault> {
-    match value {
-        Value::Mapping(mapping) => mapping.iter().find_map(|(key, value)| match (key.as_str(), value) {
-            (Some("condition"), Value::String(text)) => too_deep_condition(text),
-            (Some("condition"), Value::Sequence(texts)) => {
-                texts.iter().filter_map(Value::as_str).find_map(too_deep_condition)
-            }
-            _ => too_deep(value),
-        }),
-        Value::Sequence(items) => items.iter().find_map(too_deep),
-        _ => None,
-    }
-}
-
-fn too_deep_condition(text: &str) -> Option<Fault> {
-    // The parser's time is that of the square of the length.
-    const BYTES_MAX: usize = 4096;
-    const LEVELS_MAX: usize = 32;
-    const NEGATIONS_MAX: usize = 256;
-    let depths = text.bytes().scan(0usize, |depth, byte| {
-        match byte {
-            b'(' => *depth += 1,
-            b')' => *depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        Some(*depth)
-    });
-    let depth = depths.max().unwrap_or(0);
-    let words = text.split(|c: char| !c.is_alphanumeric());
-    let negations = words.filter(|word| word.eq_ignore_ascii_case("not")).count();
-    let bytes = text.len();
-    match (depth > LEVELS_MAX, negations > NEGATIONS_MAX) {
-        _ if bytes > BYTES_MAX => Some(Fault::ConditionTooDeep { what: format!("{bytes} bytes"), limit: BYTES_MAX }),
-        (true, _) => Some(Fault::ConditionTooDeep { what: format!("{depth} levels of brackets"), limit: LEVELS_MAX }),
-        (_, true) => Some(Fault::ConditionTooDeep { what: format!("{negations} negations"), limit: NEGATIONS_MAX }),
-        _ => None,
     }
 }
 

@@ -60,7 +60,7 @@ impl Builder {
         let wanted = watch::cover(&ready, category?);
         let compiled = self.compile(document, ready, &rule.logsource, index)?;
         self.watch(document, &rule.title, wanted);
-        for name in vet::unused(&rule.detection) {
+        for name in vet::condition::unused(&rule.detection) {
             let text = format!("the condition of `{}` does not use `{name}`; add it, or take it out", rule.title);
             self.notes.push(Note { place: document.key(name), text });
         }

@@ -1,5 +1,6 @@
 //! What the parser and the engine accept in silence although it can never do what its author meant.
 
+pub mod condition;
 mod values;
 
 use super::document::Document;
@@ -8,10 +9,7 @@ use super::taxonomy::{self, Meaning};
 use super::{Category, example};
 use crate::event::{Access, Class, Field, FlowReason, WorkloadKind};
 use ipnet::IpNet;
-use rsigma_parser::{
-    ConditionExpr, Detection, DetectionItem, Detections, LogSource, Modifier, SelectorPattern, SigmaValue,
-    detection_name_matches,
-};
+use rsigma_parser::{Detection, DetectionItem, Detections, LogSource, Modifier, SigmaValue};
 
 /// The field of that name, ours or Sigma's.
 pub fn field(name: &str) -> Result<Field, Fault> {
@@ -109,7 +107,7 @@ pub fn detections(
         self::detection(detection, category, document, problems);
     }
     for expression in &detections.conditions {
-        condition(expression, detections, document, problems);
+        condition::names(expression, detections, document, problems);
     }
 }
 
@@ -214,59 +212,4 @@ fn values_of(field: Field) -> Option<Vec<&'static str>> {
         Field::NetworkType => vec!["ipv4", "ipv6"],
         _ => return Option::None,
     })
-}
-
-/// Selections that no condition uses, in order.
-pub fn unused(detections: &Detections) -> Vec<&str> {
-    let mut names: Vec<&str> = detections.named.keys().map(String::as_str).collect();
-    names.retain(|name| !detections.conditions.iter().any(|expression| uses(expression, name)));
-    names.sort_unstable();
-    names
-}
-
-fn uses(expression: &ConditionExpr, name: &str) -> bool {
-    match expression {
-        ConditionExpr::And(parts) | ConditionExpr::Or(parts) => parts.iter().any(|part| uses(part, name)),
-        ConditionExpr::Not(inner) => uses(inner, name),
-        ConditionExpr::Identifier(used) => used == name,
-        ConditionExpr::Selector { pattern: SelectorPattern::Pattern(pattern), .. } => {
-            detection_name_matches(pattern, name)
-        }
-        // What starts so is meant to be used by name only.
-        ConditionExpr::Selector { pattern: SelectorPattern::Them, .. } => !name.starts_with('_'),
-    }
-}
-
-fn condition(
-    expression: &ConditionExpr,
-    detections: &Detections,
-    document: &Document<'_>,
-    problems: &mut Vec<Problem>,
-) {
-    let unknown = |name: &str| {
-        let nearest = most_like(name, detections.named.keys().map(String::as_str));
-        let fault = Fault::UnknownSelection { name: name.to_owned(), nearest };
-        Problem { place: document.key("condition"), fault }
-    };
-    match expression {
-        ConditionExpr::And(parts) | ConditionExpr::Or(parts) => {
-            for part in parts {
-                condition(part, detections, document, problems);
-            }
-        }
-        ConditionExpr::Not(inner) => condition(inner, detections, document, problems),
-        ConditionExpr::Identifier(name) if !detections.named.contains_key(name) => problems.push(unknown(name)),
-        ConditionExpr::Identifier(_) => {}
-        // `all of x_*` without any x_ would hold for every event.
-        ConditionExpr::Selector { pattern: SelectorPattern::Pattern(pattern), .. } => {
-            if !detections.named.keys().any(|name| detection_name_matches(pattern, name)) {
-                problems.push(unknown(pattern));
-            }
-        }
-        ConditionExpr::Selector { pattern: SelectorPattern::Them, .. } => {
-            if !detections.named.keys().any(|name| !name.starts_with('_')) {
-                problems.push(unknown("them"));
-            }
-        }
-    }
 }
