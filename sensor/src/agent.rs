@@ -16,7 +16,7 @@ pub use select::{KINDS, Selection};
 
 use crate::alert::Notice;
 use crate::delivery::{Console, Format, OutputError};
-use crate::detection::{RuleSet, RulesError};
+use crate::detection::{Options, RuleSet, RulesError};
 use crate::event::{Body, BootTime, Event, LedgerRestored, Recognized, SavedLedger, Tick};
 use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
@@ -44,6 +44,8 @@ pub struct Settings {
     pub policy: Option<PathBuf>,
     /// Rules beside the built-in ones.
     pub rules: Vec<PathBuf>,
+    /// How these are read.
+    pub rule_options: Options,
     /// Size of the ring buffer, bytes.
     pub ring_bytes: u32,
     /// Most things that carry something of which the kernel side knows.
@@ -116,9 +118,12 @@ pub fn run(settings: Settings, show: Show, format: Format) -> Result<(), AgentEr
 }
 
 async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), AgentError> {
-    let rules = RuleSet::load(&settings.rules)?;
+    let rules = RuleSet::load_with(&settings.rules, &settings.rule_options)?;
     let policy = Policy::find(settings.policy.as_deref())?;
-    let classes = ClassTable::load(settings.classes.as_deref())?;
+    let classes = ClassTable::load(settings.classes.as_deref())?.watching(rules.watched())?;
+    for left_out in rules.left_out() {
+        tracing::warn!(rule = &*left_out.title, "a rule was left out, as --allow-unsupported says");
+    }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
 
     let system = system::System::find(&settings)?;
@@ -376,10 +381,15 @@ impl Agent {
         }
         result?;
         if self.statistics {
-            let looks = self.recognition.statistics(self.line.candidates());
+            let own = |counts: Vec<(&'static str, u64)>| {
+                counts.into_iter().map(|(name, count)| (name.into(), count)).collect()
+            };
+            let looks = own(self.recognition.statistics(self.line.candidates()));
+            let carriers = own(self.carriers.statistics());
+            let filters = self.line.detection().filtered();
             self.output
                 .console
-                .statistics(&self.before, &[("looks", looks), ("carriers", self.carriers.statistics())])?;
+                .statistics(&self.before, &[("looks", looks), ("carriers", carriers), ("filters", filters)])?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ mod tests;
 
 use crate::alert::{Alert, Incidents, Notice, Raiser, incident};
 use crate::bounded::Evictions;
-use crate::detection::{Engine, RuleSet};
+use crate::detection::{self, Engine, RuleSet};
 use crate::event::{Ancestor, Body, BootTime, Event, File, Open, SavedLedger, Tick, Workload};
 use crate::policy::{self, Policy};
 use crate::provenance::candidates::{self, Candidates, Look};
@@ -167,6 +167,11 @@ impl Line {
     /// State and losses of what is known of what is declared.
     pub fn policy(&self) -> policy::Counts {
         self.policy.counts()
+    }
+
+    /// What rules did: matches that filters took, the state of correlations.
+    pub fn detection(&self) -> detection::Statistics {
+        self.engine.statistics()
     }
 
     /// State and losses of what is known of who holds what, and of what has left.

@@ -28,6 +28,7 @@ Exit status:
   1  it could not go on, or what was asked about is not well (doctor: something is missing; rules check,
      policy check: something in them is wrong)
   2  the command line is wrong
+  3  rules check: all is right, but some rules are left out (--allow-unsupported)
 
 Weir needs root, or the capabilities that `weir doctor` names.";
 
@@ -110,6 +111,18 @@ fn complain(sentence: &str) {
     let _ = writeln!(anstream::stderr(), "{ERROR}error:{ERROR:#} {sentence}");
 }
 
+/// The same for what does not stop it.
+fn warn(sentence: &str) {
+    let _ = writeln!(anstream::stderr(), "{WARNING}warning:{WARNING:#} {sentence}");
+}
+
+/// The same for what is worth knowing and no mistake.
+fn remark(sentence: &str) {
+    let _ = writeln!(anstream::stderr(), "{NOTE}note:{NOTE:#} {sentence}");
+}
+
+const WARNING: anstyle::Style = anstyle::AnsiColor::Yellow.on_default().bold();
+const NOTE: anstyle::Style = anstyle::AnsiColor::Cyan.on_default();
 const ERROR: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();
 
 /// An error and its causes as one sentence: causes that the error itself does not say follow a colon.

@@ -1,7 +1,8 @@
 //! `weir rules`
 
 use crate::delivery::Format;
-use crate::detection::{self, Logic, Rule, RuleSet};
+use crate::detection::{self, Logic, Options, Rule, RuleSet};
+use crate::provenance::ClassTable;
 use anstyle::Style;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -19,16 +20,31 @@ pub struct Rules {
 #[derive(Subcommand)]
 enum Command {
     /// Read rules as `weir run` would, and say everything that is wrong with them
-    #[command(after_help = "Exit status: 0 all rules are right, 1 something is wrong.")]
+    #[command(after_help = "\
+Exit status:
+  0  all rules are right, and would be run
+  1  something is wrong: none of them would be run
+  3  all is right, but with --allow-unsupported some rules are left out; each is named, with the reason
+
+Public Sigma rules run unchanged (logsource product linux): Image, CommandLine, TargetFilename, DestinationIp and the like
+mean what they mean there. What Weir has no events or fields for is refused, or left out with --allow-unsupported.")]
     Check {
         /// Rule files or directories, beside the built-in rules
         paths: Vec<PathBuf>,
+
+        /// Leave out rules that ask for what Weir does not see (log sources, fields), and check the others
+        #[arg(long)]
+        allow_unsupported: bool,
     },
     /// List the rules that are in effect
     List {
         /// Rule files or directories, beside the built-in rules
         #[arg(long, value_name = "DIR")]
         rules: Vec<PathBuf>,
+
+        /// Leave out rules that ask for what Weir does not see, and list the others
+        #[arg(long)]
+        allow_unsupported: bool,
 
         /// How to write
         #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
@@ -39,24 +55,54 @@ enum Command {
 impl Rules {
     pub fn execute(self) -> ExitCode {
         match self.command {
-            Command::Check { paths } => check(&paths),
-            Command::List { rules, format } => match RuleSet::load(&rules) {
-                Ok(set) => super::print(ExitCode::SUCCESS, |out| list(&set, format, out)),
-                Err(error) => super::fail(&error),
-            },
+            Command::Check { paths, allow_unsupported } => check(&paths, &options(allow_unsupported)),
+            Command::List { rules, allow_unsupported, format } => {
+                match RuleSet::load_with(&rules, &options(allow_unsupported)) {
+                    Ok(set) => super::print(ExitCode::SUCCESS, |out| list(&set, format, out)),
+                    Err(error) => super::fail(&error),
+                }
+            }
         }
     }
 }
 
-fn check(paths: &[PathBuf]) -> ExitCode {
-    let report = detection::check(paths);
+fn options(allow_unsupported: bool) -> Options {
+    Options { allow_unsupported, ..Options::default() }
+}
+
+/// The exit status that says: right, and less than was given.
+const LEFT_OUT: u8 = 3;
+
+fn check(paths: &[PathBuf], options: &Options) -> ExitCode {
+    let report = detection::check_with(paths, options);
     let Some(set) = &report.set else {
         report.problems.iter().for_each(|problem| super::complain(&problem.to_string()));
+        let unsupported = report.problems.iter().filter(|problem| problem.fault.is_unsupported()).count();
+        if unsupported == report.problems.len() && !options.allow_unsupported {
+            super::remark("with --allow-unsupported these rules are left out, and the others are run");
+        }
         return ExitCode::FAILURE;
     };
-    let (rules, filters) = (set.rules().count(), set.filter_count());
-    super::print(ExitCode::SUCCESS, |out| {
-        writeln!(out, "{rules} rules and {filters} filters are right (version {})", short(set.digest()))
+    // The built-in classes take room in the kernel's tables as well.
+    if let Err(error) = ClassTable::load(None).and_then(|classes| classes.watching(set.watched())) {
+        return super::fail(&error);
+    }
+    for note in set.notes() {
+        super::remark(&format!("{}: {}", note.place, note.text));
+    }
+    for left_out in set.left_out() {
+        for reason in &left_out.reasons {
+            super::warn(&format!("{}: `{}` is left out: {}", reason.place, left_out.title, reason.fault));
+        }
+    }
+    let (rules, filters, left_out) = (set.rules().count(), set.filter_count(), set.left_out().len());
+    let status = if left_out > 0 { ExitCode::from(LEFT_OUT) } else { ExitCode::SUCCESS };
+    super::print(status, |out| {
+        writeln!(out, "{rules} rules and {filters} filters are right (version {})", short(set.digest()))?;
+        if left_out > 0 {
+            writeln!(out, "{left_out} are left out, since they ask for what Weir does not see")?;
+        }
+        Ok(())
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::sensor::Sensor;
 use crate::agent::{self, Settings, Show};
+use crate::detection::Options;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,6 +22,10 @@ pub struct Run {
     #[arg(long, value_name = "DIR")]
     rules: Vec<PathBuf>,
 
+    /// Leave out rules that ask for what Weir does not see (log sources, fields), and run the others
+    #[arg(long)]
+    allow_unsupported: bool,
+
     /// Where to keep, over restarts, how much has left; only weir may be able to write it
     #[arg(long, value_name = "DIR", env = "WEIR_STATE_DIR", default_value = "/var/lib/weir")]
     state_dir: PathBuf,
@@ -32,7 +37,8 @@ pub struct Run {
 impl Run {
     pub fn execute(self) -> ExitCode {
         let format = self.sensor.format();
-        let settings = Settings { state: Some(self.state_dir), ..self.sensor.settings(self.rules) };
+        let rule_options = Options { allow_unsupported: self.allow_unsupported, ..Options::default() };
+        let settings = Settings { rule_options, state: Some(self.state_dir), ..self.sensor.settings(self.rules) };
         match agent::run(settings, Show::Alerts, format) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => super::fail(&error),

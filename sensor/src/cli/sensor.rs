@@ -3,6 +3,7 @@
 use crate::agent::Settings;
 use crate::agent::sweep::IDLE;
 use crate::delivery::Format;
+use crate::detection::Options;
 use crate::kernel::Hooks;
 use clap::Args;
 use std::io::IsTerminal;
@@ -81,6 +82,7 @@ impl Sensor {
             classes: self.classes,
             policy: self.policy,
             rules,
+            rule_options: Options::default(),
             ring_bytes: self.ring_size << 20,
             carriers: self.carriers,
             carrier_idle: Duration::from_secs(self.carrier_idle),

@@ -5,6 +5,7 @@ use crate::kernel::{Totals, counters::MISSED_BY_KERNEL};
 use sensor_common::count::Outcome;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// One flat object an event: `time` (RFC 3339, UTC) and every field that the event has.
@@ -28,7 +29,7 @@ impl Serialize for EventObject<'_> {
 pub struct TotalsObject<'a>(pub &'a Totals, pub &'a [Section]);
 
 /// Counts of a part of the agent, by name.
-pub type Section = (&'static str, Vec<(&'static str, u64)>);
+pub type Section = (&'static str, Vec<(Cow<'static, str>, u64)>);
 
 impl Serialize for TotalsObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -38,7 +39,7 @@ impl Serialize for TotalsObject<'_> {
             map.serialize_entry(kind.name(), &outcomes(self.0, kind).collect::<BTreeMap<_, _>>())?;
         }
         for (name, counts) in self.1 {
-            map.serialize_entry(name, &counts.iter().copied().collect::<BTreeMap<_, _>>())?;
+            map.serialize_entry(name, &counts.iter().map(|(name, count)| (name, count)).collect::<BTreeMap<_, _>>())?;
         }
         map.end()
     }

@@ -3,12 +3,16 @@
 use super::document::{self, Document};
 use super::example::Examples;
 use super::fault::{Fault, Place, Problem, most_like};
+use super::filter::contains;
 use super::lists::Lists;
+use super::options::{LeftOut, Note, Options};
 use super::rule::Rule;
 use super::set::{Detection, RuleSet};
 use super::source::{Role, Source};
-use rsigma_parser::{CorrelationRule, FilterRule, FilterRuleTarget, LogSource, SigmaDocument, SigmaRule, Status};
-use std::collections::{BTreeMap, HashMap};
+use super::vet;
+use crate::provenance::Watched;
+use rsigma_parser::{CorrelationRule, SigmaDocument, SigmaRule, Status};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// A document on its way into the set.
@@ -24,12 +28,24 @@ pub(super) struct Builder {
     pub problems: Vec<Problem>,
     pub(super) lists: Lists,
     pub(super) examples: Vec<(Arc<Rule>, Examples)>,
+    pub(super) watched: Watched,
+    pub(super) notes: Vec<Note>,
+    options: Options,
+    left_out: Vec<LeftOut>,
 }
 
 impl Builder {
     /// With nothing in it; `problems` are those of reading the files.
-    pub fn new(problems: Vec<Problem>) -> Builder {
-        Builder { problems, lists: Lists::default(), examples: Vec::new() }
+    pub fn new(problems: Vec<Problem>, options: &Options) -> Builder {
+        Builder {
+            problems,
+            lists: Lists::default(),
+            examples: Vec::new(),
+            watched: Watched::default(),
+            notes: Vec::new(),
+            options: options.clone(),
+            left_out: Vec::new(),
+        }
     }
 
     /// Reads the lists and parses the documents; of those with one id, the last layer's is kept.
@@ -65,6 +81,9 @@ impl Builder {
                     }
                 }
             }
+        }
+        for list in &self.options.lists {
+            self.lists = std::mem::take(&mut self.lists).with(list);
         }
         self.lists.vet(&mut self.problems);
         let mut drafts: Vec<_> = drafts.into_values().collect();
@@ -131,17 +150,29 @@ impl Builder {
             }
         }
         let mut detections: Vec<Detection> = Vec::new();
+        let mut gone: HashSet<usize> = HashSet::new();
         let mut positions: HashMap<usize, usize> = HashMap::new();
         for (position, (document, rule)) in rules.iter().enumerate() {
             let raises = parts.get(&position).copied().unwrap_or(true);
+            let before = self.problems.len();
             if let Some(detection) = self.detection(document, rule, detections.len(), raises) {
                 positions.insert(position, detections.len());
                 detections.push(detection);
+            } else if self.leave_out(before, &rule.title, rule.id.as_deref()) {
+                gone.insert(position);
             }
         }
         let mut loaded = Vec::new();
         for (document, correlation) in &correlations {
-            let steps = self.steps(document, correlation, &rules, &correlations, &find);
+            let before = self.problems.len();
+            let mut parts = correlation.rules.iter();
+            let steps = match parts.find(|name| find(name).is_some_and(|part| gone.contains(&part))) {
+                Some(part) => {
+                    self.left_out_part(document, part);
+                    None
+                }
+                None => self.steps(document, correlation, &rules, &correlations, &find),
+            };
             if let Some((rule, spec)) = steps.and_then(|steps| self.correlation(document, correlation, steps)) {
                 for (step, name) in correlation.rules.iter().enumerate() {
                     let detection = find(name).and_then(|position| detections.get_mut(*positions.get(&position)?));
@@ -151,11 +182,20 @@ impl Builder {
                 }
                 loaded.push((rule, spec));
             }
+            self.leave_out(before, &correlation.title, correlation.id.as_deref());
         }
         let mut applied = Vec::new();
         for (document, filter) in &filters {
-            let Some(compiled) = self.filter(document, filter) else { continue };
+            let before = self.problems.len();
             let targets = self.targets(document, filter, &correlations, &find);
+            let named = targets.iter().flatten().filter_map(|target| rules.get(*target));
+            self.vet_targets(document, filter, named.clone().map(|(_, rule)| *rule));
+            // What the rules that it names have in common, it can rely on.
+            let mut categories = named.filter_map(|(_, rule)| vet::category(&rule.logsource).ok());
+            let category = categories.next().filter(|first| categories.all(|other| other == *first));
+            let compiled = self.filter(document, filter, category);
+            self.leave_out(before, &filter.title, filter.id.as_deref());
+            let Some(compiled) = compiled else { continue };
             for (position, target) in &positions {
                 let matches = targets.as_ref().is_none_or(|targets| targets.contains(position));
                 let (Some((_, rule)), Some(detection)) = (rules.get(*position), detections.get_mut(*target)) else {
@@ -167,8 +207,35 @@ impl Builder {
             }
             applied.push(compiled);
         }
-        let (lists, examples) = (self.lists.clone(), std::mem::take(&mut self.examples));
-        RuleSet { detections, correlations: loaded, filters: applied, examples, lists, digest }
+        RuleSet {
+            detections,
+            correlations: loaded,
+            filters: applied,
+            examples: std::mem::take(&mut self.examples),
+            lists: self.lists.clone(),
+            left_out: std::mem::take(&mut self.left_out),
+            notes: std::mem::take(&mut self.notes),
+            watched: std::mem::take(&mut self.watched),
+            digest,
+        }
+    }
+
+    /// If leaving out is allowed and all that was found wrong since there were `before` problems is what Weir does not have, it is
+    /// no problem any more: true.
+    fn leave_out(&mut self, before: usize, title: &str, id: Option<&str>) -> bool {
+        let found = self.problems.get(before..).unwrap_or_default();
+        if !self.options.allow_unsupported || found.is_empty() || !found.iter().all(|p| p.fault.is_unsupported()) {
+            return false;
+        }
+        let reasons = self.problems.split_off(before);
+        self.left_out.push(LeftOut { title: title.into(), id: id.unwrap_or_default().into(), reasons });
+        true
+    }
+
+    fn left_out_part(&mut self, document: &Document<'_>, name: &str) {
+        let what = format!("the rule `{name}`");
+        let instead = "it was left out itself, since it asks for what Weir does not have";
+        self.problem(document.text(name), Fault::Unsupported { what, instead });
     }
 
     /// The names of the rules that a correlation is made of.
@@ -201,7 +268,7 @@ impl Builder {
         (steps.len() == correlation.rules.len()).then(|| steps.into())
     }
 
-    fn unknown_rule<'r>(
+    pub(super) fn unknown_rule<'r>(
         &mut self,
         document: &Document<'_>,
         name: &str,
@@ -210,42 +277,8 @@ impl Builder {
         let nearest = most_like(name, known.flatten().map(String::as_str));
         self.problem(document.text(name), Fault::UnknownRule { name: name.to_owned(), nearest });
     }
-
-    /// The rules that a filter names; `None`: all.
-    fn targets(
-        &mut self,
-        document: &Document<'_>,
-        filter: &FilterRule,
-        correlations: &[(&Document<'_>, &CorrelationRule)],
-        find: &dyn Fn(&str) -> Option<usize>,
-    ) -> Option<Vec<usize>> {
-        let FilterRuleTarget::Specific(names) = &filter.rules else { return None };
-        let mut targets = Vec::new();
-        for name in names {
-            if let Some(position) = find(name) {
-                targets.push(position);
-            } else if is_correlation(name, correlations) {
-                let instead = "a filter looks at single events; name the rules that the correlation is made of";
-                let what = format!("a filter on the correlation `{name}`");
-                self.problem(document.text(name), Fault::Unsupported { what, instead });
-            } else {
-                self.unknown_rule(document, name, std::iter::empty());
-            }
-        }
-        Some(targets)
-    }
 }
 
-fn is_correlation(name: &str, correlations: &[(&Document<'_>, &CorrelationRule)]) -> bool {
+pub(super) fn is_correlation(name: &str, correlations: &[(&Document<'_>, &CorrelationRule)]) -> bool {
     correlations.iter().any(|(_, other)| other.id.as_deref() == Some(name) || other.name.as_deref() == Some(name))
-}
-
-/// Whether a filter with this log source applies to a rule with that one: what the filter says must be what the rule says.
-fn contains(filter: Option<&LogSource>, rule: &LogSource) -> bool {
-    let same = |of: fn(&LogSource) -> &Option<String>| {
-        filter
-            .and_then(|filter| of(filter).as_ref())
-            .is_none_or(|wanted| of(rule).as_ref().is_some_and(|value| value.eq_ignore_ascii_case(wanted)))
-    };
-    same(|l| &l.category) && same(|l| &l.product) && same(|l| &l.service)
 }

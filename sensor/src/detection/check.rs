@@ -1,6 +1,7 @@
 //! What `weir rules check` and `weir rules list` show.
 
 use super::fault::Problem;
+use super::options::Options;
 use super::set::RuleSet;
 use std::fmt;
 use std::path::Path;
@@ -17,7 +18,12 @@ pub struct Report {
 /// Checks the rules of `paths` together with the shipped ones, as [`RuleSet::load`] would use them; without paths, the
 /// shipped ones alone.
 pub fn check<P: AsRef<Path>>(paths: &[P]) -> Report {
-    match RuleSet::load(paths) {
+    check_with(paths, &Options::default())
+}
+
+/// The same for rules that are read otherwise than usual.
+pub fn check_with<P: AsRef<Path>>(paths: &[P], options: &Options) -> Report {
+    match RuleSet::load_with(paths, options) {
         Ok(set) => Report { set: Some(set), problems: Vec::new() },
         Err(invalid) => Report { set: None, problems: invalid.problems },
     }

@@ -3,6 +3,7 @@
 
 use super::fault::{Fault, Place, Problem, most_like};
 use super::source::Source;
+use super::vet::condition;
 use rsigma_parser::{SigmaCollection, parse_sigma_yaml};
 use std::sync::Arc;
 use yaml_serde::Value;
@@ -111,6 +112,10 @@ pub fn parse<'s>(source: &'s Source, problems: &mut Vec<Problem>) -> Vec<(Docume
             continue;
         }
         document.check_keys(problems);
+        if let Some(fault) = condition::too_deep(&document.value) {
+            problems.push(Problem { place: document.key("condition"), fault });
+            continue;
+        }
         // One document alone cannot fail as a whole; if it does all the same, its error is told like the others.
         let collection = parse_sigma_yaml(text)
             .unwrap_or_else(|error| SigmaCollection { errors: vec![error.to_string()], ..SigmaCollection::new() });
@@ -164,6 +169,8 @@ impl Document<'_> {
 
     /// Where the key `name` is first written, with whatever modifiers; the document's start if it is not.
     pub fn key(&self, name: &str) -> Place {
+        // The parser escapes brackets that stand in a name.
+        let name = &name.replace('\\', "");
         let found = self.text.lines().enumerate().find_map(|(index, line)| {
             let written = line.trim_start_matches([' ', '-', '"', '\'', '{']);
             let after = written.strip_prefix(name)?.trim_start_matches(['"', '\'']);

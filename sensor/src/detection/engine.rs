@@ -2,18 +2,22 @@
 
 use super::category::Category;
 use super::correlation::{Correlation, Counters, Limits};
-use super::fields::Fields;
+use super::fields::{Arrived, Fields};
 use super::finding::{Evidence, Finding};
 use super::rule::Rule;
 use super::set::{Detection, RuleSet};
-use crate::event::Event;
-use rsigma_eval::{CompiledRule, evaluate_rule};
+use crate::event::{Body, Change, Event};
+use rsigma_eval::{CompiledRule, EvaluationResult, evaluate_rule};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Holds a rule set against the event stream.
 pub struct Engine {
     /// By [`Category`]; `None` where no rule asks.
     matchers: [Option<rsigma_eval::Engine>; Category::ALL.len()],
+    /// Rules that are held against renames and links as if the file had come into being.
+    arrivals: Option<rsigma_eval::Engine>,
     detections: Vec<Listed>,
     correlations: Vec<Correlation>,
     filters: Vec<Taking>,
@@ -24,6 +28,7 @@ pub struct Engine {
 /// What is needed of a detection rule once it has matched.
 struct Listed {
     rule: Arc<Rule>,
+    arrivals: bool,
     steps: Vec<(usize, usize)>,
     filters: Vec<usize>,
 }
@@ -32,7 +37,8 @@ struct Listed {
 struct Taking {
     title: Arc<str>,
     compiled: CompiledRule,
-    taken: u64,
+    /// By rule, its index in [`Engine::detections`].
+    taken: BTreeMap<usize, u64>,
 }
 
 /// What the engine did, and had to do without.
@@ -40,8 +46,29 @@ struct Taking {
 pub struct Statistics {
     /// Each filter's title with the matches that it took.
     pub filters: Vec<(Arc<str>, u64)>,
+    /// The same by rule: what a filter took of each rule's matches, in the order of the rule set.
+    pub filtered: Vec<Filtered>,
     /// Each correlation with its counters.
     pub correlations: Vec<(Arc<Rule>, Counters)>,
+}
+
+/// What a filter took of a rule's matches.
+#[derive(Clone, Debug)]
+pub struct Filtered {
+    /// The filter's title.
+    pub filter: Arc<str>,
+    /// The rule.
+    pub rule: Arc<Rule>,
+    /// How many matches of it.
+    pub matches: u64,
+}
+
+impl Statistics {
+    /// What the filters took, by rule and filter, for people: `RULE by FILTER` and how many.
+    pub fn filtered(&self) -> Vec<(Cow<'static, str>, u64)> {
+        let name = |taken: &Filtered| format!("{} by `{}`", taken.rule.name, taken.filter).into();
+        self.filtered.iter().map(|taken| (name(taken), taken.matches)).collect()
+    }
 }
 
 impl Engine {
@@ -52,9 +79,8 @@ impl Engine {
 
     /// With other bounds for the state of each correlation.
     pub fn with_limits(set: &RuleSet, limits: Limits) -> Engine {
-        let matcher = |category: Category| {
-            let rules: Vec<_> =
-                set.detections.iter().filter(|d| d.category == category).map(|d| d.compiled.clone()).collect();
+        let matcher = |wanted: &dyn Fn(&Detection) -> bool| {
+            let rules: Vec<_> = set.detections.iter().filter(|d| wanted(d)).map(|d| d.compiled.clone()).collect();
             (!rules.is_empty()).then(|| {
                 let mut engine = rsigma_eval::Engine::new();
                 engine.extend_compiled_rules(rules);
@@ -63,6 +89,7 @@ impl Engine {
         };
         let listed = |detection: &Detection| Listed {
             rule: detection.rule.clone(),
+            arrivals: detection.arrivals,
             steps: detection.steps.clone(),
             filters: detection.filters.clone(),
         };
@@ -70,10 +97,11 @@ impl Engine {
         let taking = |filter: &super::filter::Filter| Taking {
             title: filter.title.clone(),
             compiled: filter.compiled.clone(),
-            taken: 0,
+            taken: BTreeMap::new(),
         };
         Engine {
-            matchers: Category::ALL.map(matcher),
+            matchers: Category::ALL.map(|category| matcher(&|detection| detection.category == category)),
+            arrivals: matcher(&|detection| detection.arrivals),
             detections: set.detections.iter().map(listed).collect(),
             correlations: set.correlations.iter().map(correlation).collect(),
             filters: set.filters.iter().map(taking).collect(),
@@ -91,10 +119,11 @@ impl Engine {
         let mut hits = Vec::new();
         for category in Category::of(event) {
             if let Some(Some(matcher)) = self.matchers.get(*category as usize) {
-                let results = matcher.evaluate(&Fields(event));
-                // A rule was compiled with its index for an id.
-                hits.extend(results.iter().filter_map(|result| result.header.rule_id.as_ref()?.parse::<usize>().ok()));
+                hits.extend(matcher.evaluate(&Fields(event)).iter().filter_map(index));
             }
+        }
+        if let Some(matcher) = self.arrivals.as_ref().filter(|_| is_arrival(event)) {
+            hits.extend(matcher.evaluate(&Arrived(event)).iter().filter_map(index));
         }
         hits.sort_unstable();
         hits
@@ -112,7 +141,7 @@ impl Engine {
         let mut steps: Vec<(usize, usize)> = Vec::new();
         for hit in hits {
             let Some(listed) = self.detections.get(hit) else { continue };
-            if taken(&listed.filters, &mut self.filters, event) {
+            if taken(hit, listed, &mut self.filters, event) {
                 continue;
             }
             steps.extend(&listed.steps);
@@ -142,19 +171,42 @@ impl Engine {
     /// What was done so far.
     pub fn statistics(&self) -> Statistics {
         Statistics {
-            filters: self.filters.iter().map(|filter| (filter.title.clone(), filter.taken)).collect(),
+            filters: self.filters.iter().map(|filter| (filter.title.clone(), filter.taken.values().sum())).collect(),
+            filtered: self.filters.iter().flat_map(|filter| self.filtered(filter)).collect(),
             correlations: self.correlations.iter().map(|c| (c.rule().clone(), c.counters())).collect(),
         }
     }
+
+    fn filtered(&self, filter: &Taking) -> impl Iterator<Item = Filtered> {
+        filter.taken.iter().filter_map(|(index, matches)| {
+            let rule = self.detections.get(*index)?.rule.clone();
+            Some(Filtered { filter: filter.title.clone(), rule, matches: *matches })
+        })
+    }
+}
+
+/// A rule was compiled with its index for an id.
+fn index(result: &EvaluationResult) -> Option<usize> {
+    result.header.rule_id.as_ref()?.parse().ok()
+}
+
+/// Whether a file got a name that it did not have.
+fn is_arrival(event: &Event) -> bool {
+    matches!(&event.body, Body::FileChange(change) if matches!(change.change, Change::Rename | Change::Link))
 }
 
 /// Whether one of the filters takes the match; the first one that does is charged with it.
-fn taken(applied: &[usize], filters: &mut [Taking], event: &Event) -> bool {
-    for index in applied {
+fn taken(rule: usize, listed: &Listed, filters: &mut [Taking], event: &Event) -> bool {
+    let arrived = listed.arrivals && is_arrival(event);
+    let stands = |filter: &CompiledRule| match arrived {
+        true => evaluate_rule(filter, &Arrived(event)).is_some(),
+        false => evaluate_rule(filter, &Fields(event)).is_some(),
+    };
+    for index in &listed.filters {
         if let Some(filter) = filters.get_mut(*index)
-            && evaluate_rule(&filter.compiled, &Fields(event)).is_none()
+            && !stands(&filter.compiled)
         {
-            filter.taken += 1;
+            *filter.taken.entry(rule).or_default() += 1;
             return true;
         }
     }

@@ -135,6 +135,14 @@ pub enum Fault {
         /// The known one that is most like it.
         nearest: Option<String>,
     },
+    /// A field of Sigma's that Weir has nothing for.
+    #[error("Sigma's field `{name}` has no like here: {why}")]
+    SigmaField {
+        /// As written.
+        name: String,
+        /// Why, and what to write instead if there is something.
+        why: &'static str,
+    },
     /// A field that these events never have.
     #[error(
         "events of `{category}` never have the field `{field}`, so this can never match; use another field or log source"
@@ -177,6 +185,61 @@ pub enum Fault {
         name: String,
         /// The known one that is most like it.
         nearest: Option<String>,
+    },
+    /// The condition has more in it than can be parsed safely.
+    #[error("the condition has {what}, more than the {limit} that it may have; give its parts names of their own")]
+    ConditionTooDeep {
+        /// Of what it has so many.
+        what: String,
+        /// What it may have.
+        limit: usize,
+    },
+    /// A regular expression that cannot be used.
+    #[error(
+        "the regular expression cannot be used: {0}; correct it (its syntax is that of Rust's regex crate: no look-around, no back-references)"
+    )]
+    Expression(String),
+    /// A regular expression that would take too much memory.
+    #[error(
+        "the regular expression goes beyond the size limit of {0} KiB when it is made ready; make its repetitions smaller"
+    )]
+    ExpressionTooLarge(usize),
+    /// A list of values without a value.
+    #[error("`{0}` has no value, so that it never matches; write one, or take it out")]
+    NoValue(String),
+    /// An empty text, that every value starts with, ends with and contains.
+    #[error("`{0}` with an empty text matches always; write a text, or take it out")]
+    EmptyValue(String),
+    /// A value with more wildcards than are worth an expression.
+    #[error("a value has {have} wildcards, more than the {limit} that it may have; make several values of it")]
+    TooManyWildcards {
+        /// What it has.
+        have: usize,
+        /// What it may have.
+        limit: usize,
+    },
+    /// `|exists` with something else than yes or no.
+    #[error("`{0}` says neither true nor false; write one of them")]
+    NotFlag(String),
+    /// A network for a field that is no address.
+    #[error(
+        "`{0}` is no address, so that no network matches it; take `|cidr` out, or name a field like network.peer.address"
+    )]
+    NotAddress(String),
+    /// A selection without anything in it.
+    #[error("the selection `{0}` is empty; write a field and a value into it, or take it out")]
+    EmptySelection(String),
+    /// `|expand` on values without a placeholder.
+    #[error("`{0}` is no placeholder; write the list's name between percent signs, `%name%`, or leave `|expand` out")]
+    NoPlaceholder(String),
+    /// A placeholder without `|expand`.
+    #[error("`%{0}%` is taken as it is written, although there is a list of that name; add `|expand` to the field")]
+    NotExpanded(String),
+    /// A filter that no rule is affected by.
+    #[error("the filter never applies to `{rule}`, whose log source is another; correct `logsource` or `rules`")]
+    FilterApart {
+        /// The rule that it names.
+        rule: String,
     },
     /// Sigma has it, Weir not.
     #[error("{what} cannot be used: {instead}")]
@@ -227,6 +290,19 @@ pub enum Fault {
     /// The sentence's template cannot be used.
     #[error("the sentence cannot be used: {0}")]
     Template(String),
+}
+
+impl Fault {
+    /// Whether nothing is wrong with the rule, but that it asks for what Weir does not have: another log source, another product's
+    /// field, a part of Sigma that is not done. A name that looks like a misspelt one of ours is a mistake.
+    pub fn is_unsupported(&self) -> bool {
+        match self {
+            Fault::LogSource { nearest, .. } | Fault::UnknownField { nearest, .. } => nearest.is_none(),
+            Fault::MissingKey { key, .. } => *key == "logsource.category",
+            Fault::SigmaField { .. } | Fault::FieldNotCarried { .. } | Fault::Unsupported { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 fn hint(nearest: &Option<String>) -> String {

@@ -1,6 +1,6 @@
 //! Our events as rsigma sees them: typed values by field name, nothing copied that can be borrowed, no JSON.
 
-use crate::event::{Event, Field, Value};
+use crate::event::{Body, Event, Field, Value};
 use rsigma_eval::EventValue;
 use std::borrow::Cow;
 
@@ -22,6 +22,38 @@ impl rsigma_eval::Event for Fields<'_> {
     }
 
     // Only asked for by rules that want the whole event in the result, which ours never carry.
+    fn to_json(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+}
+
+/// The same of a rename or a link, as if the file had come into being under its new name.
+pub struct Arrived<'e>(pub &'e Event);
+
+impl rsigma_eval::Event for Arrived<'_> {
+    fn get_field(&self, path: &str) -> Option<EventValue<'_>> {
+        let Body::FileChange(change) = &self.0.body else { return Field::from_name(path)?.get(self.0).map(convert) };
+        let path_of = &*change.new_path;
+        let (directory, name) = path_of.rsplit_once('/').unwrap_or(("", path_of));
+        let text = match Field::from_name(path)? {
+            Field::FilePath => path_of,
+            Field::FileName => name,
+            Field::FileDirectory if directory.is_empty() => "/",
+            Field::FileDirectory => directory,
+            Field::FileExtension => name.rsplit_once('.')?.1,
+            field => return field.get(self.0).map(convert),
+        };
+        Some(EventValue::Str(Cow::Borrowed(text))).filter(|_| !text.is_empty())
+    }
+
+    fn any_string_value(&self, pred: &dyn Fn(&str) -> bool) -> bool {
+        texts(self.0).any(|text| pred(&text))
+    }
+
+    fn all_string_values(&self) -> Vec<Cow<'_, str>> {
+        texts(self.0).collect()
+    }
+
     fn to_json(&self) -> serde_json::Value {
         serde_json::Value::Null
     }

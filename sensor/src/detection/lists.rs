@@ -1,6 +1,7 @@
 //! Lists: values that rules name as `%name%`, kept in files of their own so that nobody edits a rule to add one.
 
 use super::fault::{Fault, Place, Problem, most_like};
+use super::options::NamedList;
 use super::source::Source;
 use crate::policy::DeclaredEntry;
 use ipnet::IpNet;
@@ -37,6 +38,13 @@ impl Lists {
             .collect();
         self.0.insert(name.into(), List { file: source.name.clone(), values });
         name
+    }
+
+    /// These lists, and `list`; it replaces the one of its name.
+    #[must_use]
+    pub fn with(mut self, list: &NamedList) -> Lists {
+        self.0.insert(list.name.clone(), List { file: list.file.clone(), values: list.values.clone() });
+        self
     }
 
     /// The values of the list `name`; `None` if there is no such list.
@@ -80,8 +88,12 @@ impl Lists {
     ) {
         match detection {
             Detection::AllOf(items) => {
-                for item in items.iter_mut().filter(|item| item.field.has_modifier(Modifier::Expand)) {
-                    self.expand_item(item, locate, problems);
+                for item in items {
+                    if item.field.has_modifier(Modifier::Expand) {
+                        self.expand_item(item, locate, problems);
+                    } else {
+                        self.vet_unexpanded(item, locate, problems);
+                    }
                 }
             }
             Detection::AnyOf(parts) | Detection::And(parts) => {
@@ -99,7 +111,26 @@ impl Lists {
         }
     }
 
+    /// Values that name a list and are taken as they are written.
+    fn vet_unexpanded(&self, item: &DetectionItem, locate: &dyn Fn(&str) -> Place, problems: &mut Vec<Problem>) {
+        for value in &item.values {
+            let SigmaValue::String(text) = value else { continue };
+            let name = text.original.strip_prefix('%').and_then(|rest| rest.strip_suffix('%'));
+            if let Some(name) = name.filter(|name| self.0.contains_key(*name)) {
+                problems.push(Problem { place: locate(&text.original), fault: Fault::NotExpanded(name.to_owned()) });
+            }
+        }
+    }
+
     fn expand_item(&self, item: &mut DetectionItem, locate: &dyn Fn(&str) -> Place, problems: &mut Vec<Problem>) {
+        let is_placeholder =
+            |value: &SigmaValue| matches!(value, SigmaValue::String(text) if text.original.contains('%'));
+        if let Some(SigmaValue::String(text)) = item.values.first()
+            && !item.values.iter().any(is_placeholder)
+        {
+            let fault = Fault::NoPlaceholder(text.original.clone());
+            problems.push(Problem { place: locate(&text.original), fault });
+        }
         let mut values = Vec::with_capacity(item.values.len());
         for value in &item.values {
             let SigmaValue::String(text) = value else {

@@ -6,11 +6,12 @@ use super::document::{self, Document};
 use super::example::Examples;
 use super::fault::Fault;
 use super::filter::Filter;
+use super::options::Note;
 use super::rule::{Logic, Rule};
 use super::set;
 use super::template::{Form, Part, Placeholder, Source, Template};
 use super::weir::{self, Annotations};
-use super::{Category, vet, wildcards};
+use super::{Category, taxonomy, vet, watch, wildcards};
 use crate::event::Field;
 use rsigma_eval::{CompiledRule, compile_rule};
 use rsigma_parser::{CorrelationRule, Detection, Detections, FilterRule, LogSource, SigmaRule};
@@ -55,28 +56,54 @@ impl Builder {
         if self.problems.len() > before {
             return None;
         }
-        let compiled = self.compile(document, &rule.detection, &rule.logsource, index)?;
+        let ready = self.ready(document, &rule.detection, category)?;
+        let wanted = watch::cover(&ready, category?);
+        let compiled = self.compile(document, ready, &rule.logsource, index)?;
+        self.watch(document, &rule.title, wanted);
+        for name in vet::condition::unused(&rule.detection) {
+            let text = format!("the condition of `{}` does not use `{name}`; add it, or take it out", rule.title);
+            self.notes.push(Note { place: document.key(name), text });
+        }
         self.examples.push((finished.clone(), annotations.tests));
-        Some(set::Detection { rule: finished, category: category?, compiled, steps: Vec::new(), filters: Vec::new() })
+        Some(set::Detection {
+            rule: finished,
+            category: category?,
+            arrivals: category == Some(Category::FileEvent)
+                && rule.detection.named.values().any(taxonomy::asks_what_came),
+            compiled,
+            steps: Vec::new(),
+            filters: Vec::new(),
+        })
+    }
+
+    /// The detection with the lists written in, and our names for Sigma's.
+    fn ready(
+        &mut self,
+        document: &Document<'_>,
+        detections: &Detections,
+        category: Option<Category>,
+    ) -> Option<Detections> {
+        let before = self.problems.len();
+        let mut ready = detections.clone();
+        for detection in ready.named.values_mut() {
+            self.lists.expand(detection, &|needle| document.text(needle), &mut self.problems);
+            taxonomy::translate(detection, category);
+        }
+        (self.problems.len() == before).then_some(ready)
     }
 
     /// Compiles what matches, and only that: what the rule says otherwise would be copied with every match.
     fn compile(
         &mut self,
         document: &Document<'_>,
-        detection: &Detections,
+        detections: Detections,
         logsource: &LogSource,
         index: usize,
     ) -> Option<CompiledRule> {
-        let before = self.problems.len();
-        let mut bare = bare_rule(detection.clone(), logsource.clone(), index);
+        let mut bare = bare_rule(detections, logsource.clone(), index);
         for detection in bare.detection.named.values_mut() {
-            self.lists.expand(detection, &|needle| document.text(needle), &mut self.problems);
             let expanded = std::mem::replace(detection, Detection::Keywords(Vec::new()));
             *detection = wildcards::rewrite(expanded);
-        }
-        if self.problems.len() > before {
-            return None;
         }
         match compile_rule(&bare) {
             Ok(compiled) => Some(compiled),
@@ -84,6 +111,20 @@ impl Builder {
                 self.problem(document.key("detection"), Fault::Detection(document::one_line(&error.to_string())));
                 None
             }
+        }
+    }
+
+    /// Has the kernel look out for the files that a rule asks for, and says which it cannot be told of.
+    fn watch(&mut self, document: &Document<'_>, title: &str, wanted: Option<watch::Cover>) {
+        let Some(wanted) = wanted else { return };
+        self.watched.extend(wanted.keys);
+        if !wanted.missed.is_empty() {
+            let missed = wanted.missed.join(", ");
+            let text = format!(
+                "`{title}` may not see all that it asks for ({missed}): the kernel looks for whole names, suffixes and directories, \
+                 and not for those that half of a system has; name the file or its directory, or add a class to classes.yml"
+            );
+            self.notes.push(Note { place: document.key("detection"), text });
         }
     }
 
@@ -114,19 +155,34 @@ impl Builder {
         Some((rule, spec?))
     }
 
-    /// A filter.
-    pub fn filter(&mut self, document: &Document<'_>, filter: &FilterRule) -> Option<Filter> {
+    /// A filter on rules of `category`, or of any.
+    pub fn filter(
+        &mut self,
+        document: &Document<'_>,
+        filter: &FilterRule,
+        category: Option<Category>,
+    ) -> Option<Filter> {
         let before = self.problems.len();
-        if document.value.get("filter").and_then(|filter| filter.get("rules")).is_none() {
+        let targets = document.value.get("filter").and_then(|filter| filter.get("rules"));
+        if targets.is_none_or(|rules| rules.as_sequence().is_some_and(Vec::is_empty)) {
             let mend = "name the rules that it applies to, or write `rules: any`";
             self.problem(document.key("filter"), Fault::MissingKey { key: "filter.rules", mend });
         }
-        let category = filter.logsource.as_ref().and_then(|logsource| vet::category(logsource).ok());
+        let own = filter.logsource.as_ref().filter(|logsource| logsource.category.is_some());
+        let category = match own.map(vet::category) {
+            Some(Err(fault)) => {
+                self.problem(document.key("logsource"), fault);
+                None
+            }
+            Some(Ok(own)) => Some(own),
+            None => category,
+        };
         vet::detections(&filter.detection, category, document, &mut self.problems);
         if self.problems.len() > before {
             return None;
         }
-        let compiled = self.compile(document, &filter.detection, &LogSource::default(), 0)?;
+        let ready = self.ready(document, &filter.detection, category)?;
+        let compiled = self.compile(document, ready, &LogSource::default(), 0)?;
         Some(Filter { title: filter.title.as_str().into(), compiled })
     }
 

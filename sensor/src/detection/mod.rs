@@ -23,11 +23,14 @@ mod filter;
 mod finding;
 mod lists;
 mod make;
+mod options;
 mod rule;
 mod set;
 pub mod source;
+mod taxonomy;
 pub mod template;
 mod vet;
+mod watch;
 mod weir;
 mod wildcards;
 
@@ -35,10 +38,11 @@ mod wildcards;
 mod tests;
 
 pub use category::Category;
-pub use check::{Report, check};
-pub use engine::{Engine, Statistics};
+pub use check::{Report, check, check_with};
+pub use engine::{Engine, Filtered, Statistics};
 pub use fault::{Fault, Place, Problem, RulesError};
 pub use finding::{Evidence, Finding};
 pub use lists::Lists;
+pub use options::{LeftOut, NamedList, Note, Options};
 pub use rule::{Level, Logic, Rule};
 pub use set::RuleSet;

@@ -125,7 +125,11 @@ impl Reader<'_> {
             return self.refuse(path, Fault::TooLargeTogether(TOTAL_BYTES_MAX));
         }
         match String::from_utf8(bytes) {
-            Ok(text) => self.sources.push(Source { name: shown(path), role, text }),
+            Ok(text) => {
+                // Some editors write a mark of the byte order in front, which no parser here expects.
+                let text = text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned);
+                self.sources.push(Source { name: shown(path), role, text });
+            }
             Err(error) => {
                 let offset = error.utf8_error().valid_up_to();
                 let valid = error.as_bytes().get(..offset).unwrap_or_default();

@@ -1,22 +1,53 @@
 //! What the parser and the engine accept in silence although it can never do what its author meant.
 
+pub mod condition;
+mod values;
+
 use super::document::Document;
 use super::fault::{Fault, Place, Problem, most_like};
+use super::taxonomy::{self, Meaning};
 use super::{Category, example};
 use crate::event::{Access, Class, DeclaredAs, Declares, Field, FlowReason, Role, WorkloadKind};
 use ipnet::IpNet;
-use rsigma_parser::{
-    ConditionExpr, Detection, DetectionItem, Detections, LogSource, Modifier, SelectorPattern, SigmaValue,
-    detection_name_matches,
-};
+use rsigma_parser::{Detection, DetectionItem, Detections, LogSource, Modifier, SigmaValue};
 
-/// The field of that name.
+/// The field of that name, ours or Sigma's.
 pub fn field(name: &str) -> Result<Field, Fault> {
-    Field::from_name(name).ok_or_else(|| Fault::UnknownField {
+    match meaning(name, None)? {
+        Meaning::Field(field) | Meaning::Values(field, _) => Ok(field),
+        Meaning::Unsupported(why) => Err(Fault::SigmaField { name: name.to_owned(), why }),
+    }
+}
+
+/// What a name, ours or Sigma's, means in events of `category`.
+fn meaning(name: &str, category: Option<Category>) -> Result<Meaning, Fault> {
+    let ours = Field::from_name(name).map(Meaning::Field);
+    ours.or_else(|| taxonomy::meaning(name, category)).ok_or_else(|| Fault::UnknownField {
         name: name.to_owned(),
-        nearest: most_like(name, Field::ALL.iter().map(|field| field.name())),
+        nearest: most_like(name, Field::ALL.iter().map(|field| field.name()).chain(taxonomy::names())),
     })
 }
+
+/// Categories of Sigma's that Weir has no events of: not misspelt, whatever they look like.
+const SIGMA_CATEGORIES: [&str; 17] = [
+    "antivirus",
+    "application",
+    "create_remote_thread",
+    "create_stream_hash",
+    "dns",
+    "file_block",
+    "file_executable_detected",
+    "firewall",
+    "image_load",
+    "pipe_created",
+    "process_tampering",
+    "process_termination",
+    "proxy",
+    "raw_access_thread",
+    "registry_set",
+    "webserver",
+    "wmi_event",
+];
 
 /// The category that a log source means.
 pub fn category(logsource: &LogSource) -> Result<Category, Fault> {
@@ -36,7 +67,11 @@ pub fn category(logsource: &LogSource) -> Result<Category, Fault> {
         None => Err(Fault::MissingKey { key: "logsource.category", mend: KNOWN }),
         Some(name) => match Category::from_name(name) {
             Some(category) => Ok(category),
-            None => refuse("category", name, most_like(name, Category::ALL.map(Category::name)), KNOWN),
+            None => {
+                let others = SIGMA_CATEGORIES.iter().any(|other| other.eq_ignore_ascii_case(name));
+                let nearest = if others { None } else { most_like(name, Category::ALL.map(Category::name)) };
+                refuse("category", name, nearest, KNOWN)
+            }
         },
     }
 }
@@ -65,11 +100,14 @@ pub fn detections(
     }
     let mut named: Vec<_> = detections.named.iter().collect();
     named.sort_by_key(|(name, _)| document.key(name));
-    for (_, detection) in &named {
+    for (name, detection) in &named {
+        if values::is_empty(detection) {
+            problems.push(Problem { place: document.key(name), fault: Fault::EmptySelection((*name).clone()) });
+        }
         self::detection(detection, category, document, problems);
     }
     for expression in &detections.conditions {
-        condition(expression, detections, document, problems);
+        condition::names(expression, detections, document, problems);
     }
 }
 
@@ -107,10 +145,25 @@ fn item(item: &DetectionItem, category: Option<Category>, document: &Document<'_
             problems.push(problem);
         }
     };
-    let found = match field(name) {
-        Ok(field) => field,
+    let (found, values) = match meaning(name, category) {
+        Ok(Meaning::Field(field)) => (field, None),
+        Ok(Meaning::Values(field, values)) => (field, Some(values)),
+        Ok(Meaning::Unsupported(why)) => {
+            return push(document.key(name), Fault::SigmaField { name: name.clone(), why });
+        }
         Err(fault) => return push(document.key(name), fault),
     };
+    if let Some((place, fault)) = values::mistake(item, name, found, document) {
+        push(place, fault);
+    }
+    if let Some(values) = values {
+        let plain = item.field.modifiers.iter().all(|m| matches!(m, Modifier::All | Modifier::Cased | Modifier::Neq));
+        for value in item.values.iter().filter(|value| !plain || values.translate(value).is_none()) {
+            let shown = values::shown(value);
+            let what = format!("`{name}: {shown}`");
+            push(document.text(&shown), Fault::Unsupported { what, instead: values.others });
+        }
+    }
     if let Some(category) = category
         && !example::carries(category, found)
     {
@@ -135,6 +188,7 @@ fn item(item: &DetectionItem, category: Option<Category>, document: &Document<'_
         .modifiers
         .iter()
         .all(|modifier| matches!(modifier, Modifier::All | Modifier::Cased | Modifier::Neq))
+        && values.is_none()
         && let Some(known) = values_of(found)
     {
         for value in item.values.iter().filter_map(plain) {
@@ -161,38 +215,4 @@ fn values_of(field: Field) -> Option<Vec<&'static str>> {
         Field::NetworkType => vec!["ipv4", "ipv6"],
         _ => return Option::None,
     })
-}
-
-fn condition(
-    expression: &ConditionExpr,
-    detections: &Detections,
-    document: &Document<'_>,
-    problems: &mut Vec<Problem>,
-) {
-    let unknown = |name: &str| {
-        let nearest = most_like(name, detections.named.keys().map(String::as_str));
-        let fault = Fault::UnknownSelection { name: name.to_owned(), nearest };
-        Problem { place: document.key("condition"), fault }
-    };
-    match expression {
-        ConditionExpr::And(parts) | ConditionExpr::Or(parts) => {
-            for part in parts {
-                condition(part, detections, document, problems);
-            }
-        }
-        ConditionExpr::Not(inner) => condition(inner, detections, document, problems),
-        ConditionExpr::Identifier(name) if !detections.named.contains_key(name) => problems.push(unknown(name)),
-        ConditionExpr::Identifier(_) => {}
-        // `all of x_*` without any x_ would hold for every event.
-        ConditionExpr::Selector { pattern: SelectorPattern::Pattern(pattern), .. } => {
-            if !detections.named.keys().any(|name| detection_name_matches(pattern, name)) {
-                problems.push(unknown(pattern));
-            }
-        }
-        ConditionExpr::Selector { pattern: SelectorPattern::Them, .. } => {
-            if !detections.named.keys().any(|name| !name.starts_with('_')) {
-                problems.push(unknown("them"));
-            }
-        }
-    }
 }

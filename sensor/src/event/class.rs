@@ -14,12 +14,14 @@ pub enum Class {
     StartupCode = 1 << 3,
     /// Devices by which bytes leave, or storage is read, past every socket: nobody counts them (RDMA verbs, GPUDirect Storage).
     UncountedPath = 1 << 4,
+    /// Whatever else a loaded rule asks for by name or place. Not in `classes.yml`: it comes from the rules' conditions. Nobody holds it.
+    Watched = 1 << 20,
 }
 
 impl Class {
     /// Every class.
-    pub const ALL: [Class; 5] =
-        [Class::Weights, Class::Dataset, Class::Secret, Class::StartupCode, Class::UncountedPath];
+    pub const ALL: [Class; 6] =
+        [Class::Weights, Class::Dataset, Class::Secret, Class::StartupCode, Class::UncountedPath, Class::Watched];
 
     /// The name in rules, `classes.yml` and output.
     pub const fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Class {
             Class::Secret => "secret",
             Class::StartupCode => "startup_code",
             Class::UncountedPath => "uncounted_path",
+            Class::Watched => "watched",
         }
     }
 
@@ -52,6 +55,17 @@ impl Classes {
     #[must_use]
     pub const fn with(self, class: Class) -> Classes {
         Classes(self.0 | class as u32)
+    }
+
+    /// This set without `class`.
+    #[must_use]
+    pub const fn without(self, class: Class) -> Classes {
+        Classes(self.0 & !(class as u32))
+    }
+
+    /// Whether the file is of no worth: in no class, or seen only because a rule asks for it.
+    pub const fn is_worthless(self) -> bool {
+        self.without(Class::Watched).is_empty()
     }
 
     /// Whether nothing is in it.

@@ -6,6 +6,7 @@
 
 use super::content::{ContentClasses, Format, Found, Sample};
 use super::definition::{Anchor, ClassesError, Definitions, anchor, check_room, glob};
+use super::watched::Watched;
 use crate::event::{Class, Classes, File, FileChange};
 use crate::kernel::Classification;
 use globset::{GlobSet, GlobSetBuilder};
@@ -118,6 +119,24 @@ impl ClassTable {
         }
         check_room(file, table.suffixes.len(), table.names.len(), table.directories.len())?;
         Ok(table)
+    }
+
+    /// The same, with what loaded rules ask for in the class `watched`. For a table that nothing was added to so far.
+    ///
+    /// # Errors
+    /// [`ClassesError::TooMany`]: together they are more than the kernel's tables hold.
+    pub fn watching(mut self, watched: &Watched) -> Result<ClassTable, ClassesError> {
+        watched.suffixes.iter().for_each(|suffix| self.add(Class::Watched, &Anchor::Suffix(suffix)));
+        watched.names.iter().for_each(|name| self.add(Class::Watched, &Anchor::Name(name)));
+        watched.directories.iter().for_each(|name| self.add(Class::Watched, &Anchor::Directory(name)));
+        if let Some((_, matcher)) = self.matchers.iter_mut().find(|(class, _)| *class == Class::Watched) {
+            matcher.suffixes.extend(watched.suffixes.iter().cloned());
+            matcher.names.extend(watched.names.iter().cloned());
+            matcher.directories.extend(watched.directories.iter().cloned());
+        }
+        let all = "classes.yml, with what the loaded rules ask for,";
+        check_room(all, self.suffixes.len(), self.names.len(), self.directories.len())?;
+        Ok(self)
     }
 
     /// What the kernel's tables are filled with.

@@ -89,6 +89,9 @@ pub(super) struct Definitions {
     secret: Definition,
     startup_code: Definition,
     uncounted_path: Definition,
+    /// Not written there: what the loaded rules ask for ([`Watched`](super::Watched)).
+    #[serde(skip)]
+    watched: Definition,
 }
 
 /// One class.
@@ -170,6 +173,7 @@ impl Definitions {
             Class::Secret => &self.secret,
             Class::StartupCode => &self.startup_code,
             Class::UncountedPath => &self.uncounted_path,
+            Class::Watched => &self.watched,
         }
     }
 
@@ -180,6 +184,7 @@ impl Definitions {
             Class::Secret => &mut self.secret,
             Class::StartupCode => &mut self.startup_code,
             Class::UncountedPath => &mut self.uncounted_path,
+            Class::Watched => &mut self.watched,
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod holdings;
 pub mod names;
 mod replaced;
 mod tracer;
+mod watched;
 
 #[cfg(test)]
 mod tests;
@@ -25,3 +26,4 @@ mod tests;
 pub use classes::ClassTable;
 pub use definition::ClassesError;
 pub use tracer::{Counts, Limits, Tracer};
+pub use watched::Watched;

@@ -7,4 +7,5 @@ mod deeds;
 mod incidents;
 mod lookalikes;
 mod restarts;
+mod sigma;
 mod stage;

@@ -28,12 +28,10 @@ const SENSOR: [&str; 9] = [
 fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
     vec![
         (&[], vec!["--version"]),
-        (&["run"], [&SENSOR[..], &["--rules", "--state-dir"]].concat()),
+        (&["run"], [&SENSOR[..], &["--rules", "--allow-unsupported", "--state-dir"]].concat()),
         (&["events"], [&SENSOR[..], &["--kind", "--pid", "--container", "--count"]].concat()),
         (&["doctor"], vec!["--format"]),
         (&["rules"], vec![]),
-        (&["rules", "check"], vec![]),
-        (&["rules", "list"], vec!["--rules", "--format"]),
         (&["policy"], vec![]),
         (&["policy", "check"], vec![]),
         (
@@ -41,6 +39,8 @@ fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
             vec!["--policy", "--rules", "--namespace", "--pod", "--label", "--image", "--name", "--cgroup", "--format"],
         ),
         (&["policy", "schema"], vec![]),
+        (&["rules", "check"], vec!["--allow-unsupported"]),
+        (&["rules", "list"], vec!["--rules", "--allow-unsupported", "--format"]),
         (&["completions"], vec![]),
     ]
 }

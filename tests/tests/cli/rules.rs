@@ -1,6 +1,6 @@
 //! `weir rules`: what is in effect, with and without a directory of one's own.
 
-use super::weir::run;
+use super::weir::{Ended, run};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -100,6 +100,79 @@ fn a_shipped_rule_is_switched_off_by_its_status() -> Outcome {
     let after = list(&["--rules", &directory.path().to_string_lossy()])?;
     assert!(!after.contains_key("exec_from_memory"));
     assert_eq!(after.len() + 1, list(&[])?.len());
+    Ok(())
+}
+
+/// That it ended with this status, and said one line that starts with the first word and has all others.
+fn says(ended: &Ended, status: i32, words: &[&str]) {
+    assert_eq!((ended.status, ended.err.lines().count()), (Some(status), 1), "{ended:?}");
+    assert!(ended.err.starts_with(words[0]), "{ended:?}");
+    for word in words {
+        assert!(ended.err.contains(word), "{word:?} is not in: {}", ended.err);
+    }
+}
+
+/// Two rules as a public collection has them: one that runs, and one that asks for what Weir does not have.
+const PUBLIC: &str = "\
+title: Shell by its path
+id: 11111111-2222-4333-8444-555555555511
+logsource:
+  product: linux
+  category: process_creation
+detection:
+  selection:
+    Image|endswith: /sh
+  condition: selection
+level: low
+---
+title: Known by its hash
+id: 11111111-2222-4333-8444-555555555512
+logsource:
+  product: linux
+  category: process_creation
+detection:
+  selection:
+    Hashes|contains: 0123456789abcdef
+  condition: selection
+level: low
+";
+
+#[test]
+fn a_mixed_collection_is_refused_or_used_as_far_as_it_goes() -> Outcome {
+    let directory = Directory::new()?;
+    let file = directory.path().join("public.yml");
+    fs::write(&file, PUBLIC)?;
+    let path = file.to_string_lossy();
+    let refused = run(&["rules", "check", &path])?;
+    refused.complains(1, &["public.yml:19:5", "Sigma's field `Hashes`", "does not hash", "--allow-unsupported"]);
+    run(&["run", "--rules", &path])?.refuses(1, &["public.yml:19:5", "`Hashes`"]);
+
+    let checked = run(&["rules", "check", "--allow-unsupported", &path])?;
+    says(&checked, 3, &["warning: ", "public.yml:19:5", "`Known by its hash` is left out", "does not hash"]);
+    assert!(checked.out.contains("1 are left out"), "{checked:?}");
+    let listed = list(&["--rules", &path, "--allow-unsupported"])?;
+    assert!(listed.contains_key("11111111-2222-4333-8444-555555555511"));
+    assert!(!listed.contains_key("11111111-2222-4333-8444-555555555512"));
+
+    // What is wrong is wrong all the same.
+    fs::write(&file, PUBLIC.replace("Image|", "Imgae|"))?;
+    let wrong = run(&["rules", "check", "--allow-unsupported", &path])?;
+    wrong.complains(1, &["public.yml:8:5", "did you mean `Image`?"]);
+    Ok(())
+}
+
+#[test]
+fn what_a_rule_on_files_does_not_see_is_noted() -> Outcome {
+    let directory = Directory::new()?;
+    let file = directory.path().join("files.yml");
+    let rule = PUBLIC.split("---\n").next().unwrap_or_default().replace("process_creation", "file_event");
+    let check = |condition: &str| {
+        fs::write(&file, rule.replace("Image|endswith: /sh", condition))?;
+        run(&["rules", "check", &file.to_string_lossy()])
+    };
+    check("TargetFilename|endswith: /etc/doas.conf")?.is_quiet();
+    let noted = check("TargetFilename|startswith: /etc/")?;
+    says(&noted, 0, &["note: ", "files.yml:6:1", "may not see all that it asks for (`/etc/*`)", "name the file"]);
     Ok(())
 }
 

@@ -131,11 +131,11 @@ impl Incident {
     fn event_sources(&mut self, event: &Event) -> bool {
         let mut is_new = false;
         match &event.body {
-            Body::Open(Open { file, access, .. }) if !file.classes.is_empty() => {
+            Body::Open(Open { file, access, .. }) if !file.classes.is_worthless() => {
                 is_new |=
                     self.source(file.id, &file.path, file.size, matches!(access, Access::Read | Access::ReadWrite));
             }
-            Body::FileChange(FileChange { file, .. }) if !file.classes.is_empty() => {
+            Body::FileChange(FileChange { file, .. }) if !file.classes.is_worthless() => {
                 is_new |= self.source(file.id, &file.path, file.size, false);
             }
             _ => {}
@@ -191,7 +191,7 @@ impl Incident {
         let role = match &event.body {
             Body::Open(Open { file, access, .. }) => match access {
                 Access::Write => Some(Role::Carrier),
-                _ if file.classes.is_empty() => None,
+                _ if file.classes.is_worthless() => None,
                 _ => Some(Role::Reader),
             },
             Body::FileChange(_) => Some(Role::Carrier),

@@ -128,7 +128,7 @@ fn of_files(event: &Event, links: &mut Links) {
     const REGULAR: u32 = 0o100_000;
     let workload = event.workload.as_ref().map(|workload| digest(&workload.id));
     let source = |id: FileId| Some(Key::Source(workload?, id));
-    let classified = |file: &File| file.id.filter(|_| !file.classes.is_empty());
+    let classified = |file: &File| file.id.filter(|_| !file.classes.is_worthless());
     match &event.body {
         Body::Open(open) => {
             classified(&open.file).and_then(source).into_iter().for_each(|key| links.has(key));

@@ -51,8 +51,8 @@ fn fields() {
         "r.yml:10:5: no event has the field `file.pth` (did you mean `file.path`?); docs/fields.md lists all of them"
     );
     assert!(
-        detection("  a:\n    - Image|endswith: x\n  condition: a")
-            .starts_with("r.yml:10:7: no event has the field `Image`;")
+        detection("  a:\n    - Bild|endswith: x\n  condition: a")
+            .starts_with("r.yml:10:7: no event has the field `Bild`;")
     );
     assert_eq!(
         detection("  a:\n    weir.flow.bytes|gt: 5\n  condition: a"),
@@ -64,7 +64,7 @@ fn fields() {
     );
     assert_eq!(
         detection("  a:\n    weir.file.class: wieghts\n  condition: a"),
-        "r.yml:10:22: `weir.file.class` is never `wieghts` (did you mean `weights`?); it is one of: weights, dataset, secret, startup_code, uncounted_path"
+        "r.yml:10:22: `weir.file.class` is never `wieghts` (did you mean `weights`?); it is one of: weights, dataset, secret, startup_code, uncounted_path, watched"
     );
 }
 

@@ -4,11 +4,12 @@ use crate::event::Event;
 use std::sync::Arc;
 
 /// The events that a rule of these `tests` would have.
-fn events(category: &str, tests: &str) -> Vec<Arc<Event>> {
+pub(super) fn events(category: &str, tests: &str) -> Vec<Arc<Event>> {
     let kind = match category {
         "process_creation" => "exec",
         "network_flow" => "flow",
         "network_connection" => "connect",
+        "file_rename" => "rename",
         _ => "open",
     };
     let list: String = tests.lines().map(|line| format!("      - {{weir.event.kind: {kind}, {line}}}\n")).collect();

@@ -3,18 +3,26 @@
 mod faults;
 mod matching;
 mod shipped;
+mod sigma;
+mod traps;
+mod watching;
 
 use super::source::{Role, Source};
-use super::{RuleSet, RulesError};
+use super::{Options, RuleSet, RulesError};
 
 /// A set of these rule files and lists alone (`lists/...`), without the shipped ones.
 fn set(files: &[(&str, &str)]) -> Result<RuleSet, RulesError> {
+    set_with(files, &Options::default())
+}
+
+/// The same, read otherwise than usual.
+fn set_with(files: &[(&str, &str)], options: &Options) -> Result<RuleSet, RulesError> {
     let source = |(name, text): &(&str, &str)| Source {
         name: (*name).into(),
         role: if name.starts_with("lists/") { Role::List } else { Role::Rules },
         text: (*text).to_owned(),
     };
-    RuleSet::build(&[files.iter().map(source).collect()], Vec::new())
+    RuleSet::build_with(&[files.iter().map(source).collect()], Vec::new(), options)
 }
 
 /// A detection rule with this id's last digits, log source and detection (YAML, indented by two).
