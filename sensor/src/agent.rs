@@ -7,6 +7,7 @@ mod carriers;
 mod ledger_file;
 mod open_files;
 mod recognition;
+mod reload;
 mod select;
 pub mod sniffer;
 pub mod sweep;
@@ -25,6 +26,7 @@ use crate::provenance::{ClassTable, ClassesError};
 use carriers::Carriers;
 use ledger_file::LedgerFile;
 use recognition::Recognition;
+use reload::{InEffect, Reloader, Sources};
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::RawFd;
@@ -92,7 +94,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// How often the egress ledger is saved, if it has changed: so much is lost by a SIGKILL at most.
 const SAVING: Duration = Duration::from_secs(10);
 
-/// How long the end waits for files that are being looked into.
+/// How long the end waits for files that are being looked into, and for threads that read or write.
 const LAST_LOOKS: Duration = Duration::from_secs(1);
 
 /// Watches until SIGTERM or SIGINT, the output's end, or as many events as were asked for.
@@ -101,13 +103,19 @@ const LAST_LOOKS: Duration = Duration::from_secs(1);
 /// [`AgentError`], each one sentence that says what to do.
 pub fn run(settings: Settings, show: Show, format: Format) -> Result<(), AgentError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match runtime.block_on(watch(settings, show, format)) {
+    let result = runtime.block_on(watch(settings, show, format));
+    // Not for ever: a disk or a file system that a thread waits for may hang.
+    runtime.shutdown_timeout(LAST_LOOKS);
+    match result {
         Err(AgentError::Output(OutputError::Closed)) => Ok(()),
         result => result,
     }
 }
 
 async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), AgentError> {
+    // Before they are read, so that no change of them is missed.
+    let sources = Sources { rules: settings.rules.clone(), classes: settings.classes.clone() };
+    let reloader = Reloader::new(sources)?;
     let rules = RuleSet::load(&settings.rules)?;
     let classes = ClassTable::load(settings.classes.as_deref())?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -123,6 +131,8 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     };
     let mut agent = Agent {
         output: Output { console: Console::new(anstream::stdout(), format, system::wall_clock()), show, shown: 0 },
+        in_effect: InEffect::new(&rules, &classes, system::now()),
+        reloader,
         line: Line::new(rules, classes, Limits::default()),
         before: kernel::Totals::default(),
         before_time: system::now(),
@@ -168,6 +178,7 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
                 agent.drain(&mut ring, &system)?;
             }
             verdict = agent.recognition.answer() => agent.recognise(verdict)?,
+            outcome = agent.reloader.next(&agent.in_effect) => agent.reload(outcome, &mut ring, &system)?,
             _ = housekeeping.tick() => {
                 // What the flows say first: they know who sent.
                 agent.drain(&mut ring, &system)?;
@@ -196,6 +207,8 @@ struct Agent {
     labels: Labels,
     carriers: Carriers,
     recognition: Recognition,
+    reloader: Reloader,
+    in_effect: InEffect,
     before: kernel::Totals,
     before_time: BootTime,
     /// What was found in files and is not told to the line yet.

@@ -3,11 +3,14 @@
 //! A pure function of the events that are pushed: no clock, no I/O, no global state. What the agent learns elsewhere enters
 //! as an event, so that the same stream gives the same alerts again, in a test or years later.
 
+mod reload;
 #[cfg(test)]
 mod tests;
 
+pub use reload::Reload;
+
 use crate::alert::{Alert, Incidents, Notice, Raiser, incident};
-use crate::detection::{Engine, RuleSet};
+use crate::detection::{self, Engine, RuleSet};
 use crate::event::{Ancestor, Body, BootTime, Event, File, Open, SavedLedger, Tick, Workload};
 use crate::provenance::candidates::{self, Candidates, Look};
 use crate::provenance::graph::Mark;
@@ -121,6 +124,11 @@ impl Line {
     /// [`Body::Tick`] is to be pushed.
     pub fn is_due(&self, now: BootTime) -> bool {
         self.raiser.is_due(now)
+    }
+
+    /// What the rules did, and had to do without.
+    pub fn detection(&self) -> detection::Statistics {
+        self.engine.statistics()
     }
 
     /// The classes that files are judged by.

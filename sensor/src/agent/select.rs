@@ -3,7 +3,7 @@
 use crate::event::{Body, Event};
 
 /// The kinds by which events can be chosen ([`crate::event::Body::kind_name`]).
-pub const KINDS: [&str; 27] = [
+pub const KINDS: [&str; 28] = [
     "exec",
     "fork",
     "exit",
@@ -29,6 +29,7 @@ pub const KINDS: [&str; 27] = [
     "ledger_restored",
     "tamper",
     "recognized",
+    "reloaded",
     "tick",
     "lost",
 ];

@@ -4,10 +4,12 @@ use super::category::Category;
 use super::correlation::{Correlation, Counters, Limits};
 use super::fields::Fields;
 use super::finding::{Evidence, Finding};
+use super::identity::Identity;
 use super::rule::Rule;
 use super::set::{Detection, RuleSet};
 use crate::event::Event;
 use rsigma_eval::{CompiledRule, evaluate_rule};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Holds a rule set against the event stream.
@@ -16,6 +18,8 @@ pub struct Engine {
     matchers: [Option<rsigma_eval::Engine>; Category::ALL.len()],
     detections: Vec<Listed>,
     correlations: Vec<Correlation>,
+    /// What each of them comes to.
+    identities: Vec<Identity>,
     filters: Vec<Taking>,
     /// Events so far: the order of arrival.
     sequence: u64,
@@ -30,6 +34,7 @@ struct Listed {
 
 /// A filter, and how many matches it took.
 struct Taking {
+    id: Box<str>,
     title: Arc<str>,
     compiled: CompiledRule,
     taken: u64,
@@ -68,6 +73,7 @@ impl Engine {
         };
         let correlation = |(rule, spec): &(Arc<Rule>, _)| Correlation::new(rule.clone(), Clone::clone(spec), limits);
         let taking = |filter: &super::filter::Filter| Taking {
+            id: filter.id.clone(),
             title: filter.title.clone(),
             compiled: filter.compiled.clone(),
             taken: 0,
@@ -76,8 +82,29 @@ impl Engine {
             matchers: Category::ALL.map(matcher),
             detections: set.detections.iter().map(listed).collect(),
             correlations: set.correlations.iter().map(correlation).collect(),
+            identities: set.correlation_identities(),
             filters: set.filters.iter().map(taking).collect(),
             sequence: 0,
+        }
+    }
+
+    /// Goes on from where `before` was, which had other rules: correlations that come to the same under the same id keep what
+    /// they have seen, all others begin empty; what filters took goes on being counted.
+    pub fn go_on_from(&mut self, before: Engine) {
+        self.sequence = before.sequence;
+        let mut seen: HashMap<_, _> = before
+            .correlations
+            .into_iter()
+            .zip(before.identities)
+            .map(|(correlation, identity)| ((correlation.rule().id.clone(), identity), correlation))
+            .collect();
+        for (correlation, identity) in self.correlations.iter_mut().zip(&self.identities) {
+            if let Some(same) = seen.remove(&(correlation.rule().id.clone(), *identity)) {
+                correlation.go_on_from(same);
+            }
+        }
+        for filter in &mut self.filters {
+            filter.taken = before.filters.iter().find(|other| other.id == filter.id).map_or(0, |other| other.taken);
         }
     }
 

@@ -6,6 +6,7 @@ use super::document::{self, Document};
 use super::example::Examples;
 use super::fault::Fault;
 use super::filter::Filter;
+use super::identity::{self, Identity};
 use super::rule::{Logic, Rule};
 use super::set;
 use super::template::{Form, Part, Placeholder, Source, Template};
@@ -55,19 +56,20 @@ impl Builder {
         if self.problems.len() > before {
             return None;
         }
-        let compiled = self.compile(document, &rule.detection, &rule.logsource, index)?;
+        let (compiled, identity) = self.compile(document, &rule.detection, &rule.logsource, index)?;
         self.examples.push((finished.clone(), annotations.tests));
-        Some(set::Detection { rule: finished, category: category?, compiled, steps: Vec::new(), filters: Vec::new() })
+        let (steps, filters) = (Vec::new(), Vec::new());
+        Some(set::Detection { rule: finished, category: category?, compiled, identity, steps, filters })
     }
 
-    /// Compiles what matches, and only that: what the rule says otherwise would be copied with every match.
+    /// Compiles what matches, and only that: what the rule says otherwise would be copied with every match. With what it comes to.
     fn compile(
         &mut self,
         document: &Document<'_>,
         detection: &Detections,
         logsource: &LogSource,
         index: usize,
-    ) -> Option<CompiledRule> {
+    ) -> Option<(CompiledRule, Identity)> {
         let before = self.problems.len();
         let mut bare = bare_rule(detection.clone(), logsource.clone(), index);
         for detection in bare.detection.named.values_mut() {
@@ -79,7 +81,10 @@ impl Builder {
             return None;
         }
         match compile_rule(&bare) {
-            Ok(compiled) => Some(compiled),
+            Ok(compiled) => {
+                let category = vet::category(logsource).ok();
+                Some((compiled, identity::of_detection(category, &bare.detection)))
+            }
             Err(error) => {
                 self.problem(document.key("detection"), Fault::Detection(document::one_line(&error.to_string())));
                 None
@@ -126,8 +131,9 @@ impl Builder {
         if self.problems.len() > before {
             return None;
         }
-        let compiled = self.compile(document, &filter.detection, &LogSource::default(), 0)?;
-        Some(Filter { title: filter.title.as_str().into(), compiled })
+        let (compiled, identity) = self.compile(document, &filter.detection, &LogSource::default(), 0)?;
+        let id = filter.id.as_deref().unwrap_or_default().into();
+        Some(Filter { id, title: filter.title.as_str().into(), compiled, identity })
     }
 
     fn check_examples(&mut self, examples: &Examples, category: Option<Category>) {

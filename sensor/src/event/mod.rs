@@ -25,7 +25,9 @@ mod workload;
 mod tests;
 
 pub use attributes::Attributes;
-pub use body::{Body, Cgroup, Connect, Endpoints, Exec, Exit, Flow, Fork, Lost, ProcessFound, Tick, Transport};
+pub use body::{
+    Body, Cgroup, Connect, Endpoints, Exec, Exit, Flow, Fork, Lost, ProcessFound, Reloaded, Tick, Transport,
+};
 pub use class::{Class, Classes};
 pub use egress::{DestinationSums, Egress, EgressGrown, Exfil};
 pub use field::{Field, Stability};

@@ -105,6 +105,16 @@ impl Tracer {
         Some(workload)
     }
 
+    /// From now on these are the declared destinations. What has left stays counted, under what it was then.
+    pub fn set_declared(&mut self, declared: Declared) {
+        self.ledger.set_declared(declared);
+    }
+
+    /// From now on files are judged by these. What was held before is held on.
+    pub fn set_classes(&mut self, classes: ClassTable) {
+        self.classes = classes;
+    }
+
     /// The classes that files are judged by.
     pub fn classes(&self) -> &ClassTable {
         &self.classes

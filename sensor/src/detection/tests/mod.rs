@@ -2,6 +2,7 @@
 
 mod faults;
 mod matching;
+mod reload;
 mod shipped;
 
 use super::source::{Role, Source};

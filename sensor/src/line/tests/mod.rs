@@ -1,4 +1,5 @@
 //! The whole line, told in events.
 
 mod recognition;
+mod reload;
 mod sums;

@@ -109,6 +109,11 @@ impl Ledger {
         }
     }
 
+    /// From now on these destinations are declared. The rows that there are stay: as after a restart with another list.
+    pub fn set_declared(&mut self, declared: Declared) {
+        self.declared = declared;
+    }
+
     /// Goes on from what was saved. If wall time lies before that (a clock was set back), the ledger goes on from then: its time
     /// never goes back.
     pub fn restore(&mut self, restored: &LedgerRestored, time: BootTime) {
