@@ -10,6 +10,7 @@ mod recognition;
 mod reload;
 mod select;
 pub mod sniffer;
+pub mod status;
 pub mod sweep;
 mod system;
 
@@ -27,6 +28,7 @@ use carriers::Carriers;
 use ledger_file::LedgerFile;
 use recognition::Recognition;
 use reload::{InEffect, Reloader, Sources};
+use status::{Collected, Control};
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::RawFd;
@@ -59,6 +61,8 @@ pub struct Settings {
     pub kernel_log: Option<String>,
     /// Where what has left is kept over restarts; `None`: nowhere.
     pub state: Option<PathBuf>,
+    /// The socket that `weir status` asks; `None`: in `state`, if there is one.
+    pub control: Option<PathBuf>,
     /// A descriptor to say on that everything is attached.
     pub notify: Option<RawFd>,
 }
@@ -139,6 +143,8 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         counters: loaded.counters,
         flows: loaded.flows,
         egress: loaded.egress,
+        control: control(&settings, ledger.is_kept()),
+        collected: Collected::new(loaded.coverage, system::now()),
         ledger,
         guard: Some(Guard::new(&loaded.programs)),
         tables: loaded.tables,
@@ -178,6 +184,10 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
                 agent.drain(&mut ring, &system)?;
             }
             verdict = agent.recognition.answer() => agent.recognise(verdict)?,
+            asker = agent.control.asked() => {
+                agent.ledger.settle().await;
+                asker.answer(&agent.status());
+            }
             outcome = agent.reloader.next(&agent.in_effect) => agent.reload(outcome, &mut ring, &system)?,
             _ = housekeeping.tick() => {
                 // What the flows say first: they know who sent.
@@ -192,6 +202,15 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     agent.finish(&mut ring, &system).await
 }
 
+/// The socket for `weir status`. Where what is kept cannot be used, which was said, or is another sensor's, there is none in it.
+fn control(settings: &Settings, kept: bool) -> Control {
+    match (&settings.control, &settings.state) {
+        (Some(path), _) => Control::at(path.clone()),
+        (None, Some(state)) if kept => Control::at(status::path_in(state)),
+        _ => Control::nowhere(),
+    }
+}
+
 /// The line with what feeds it and what it feeds.
 struct Agent {
     line: Line,
@@ -201,6 +220,8 @@ struct Agent {
     flows: Flows,
     egress: EgressCounters,
     ledger: LedgerFile,
+    control: Control,
+    collected: Collected,
     /// Until the agent itself takes the programs off.
     guard: Option<Guard>,
     tables: Tables,
@@ -298,10 +319,12 @@ impl Agent {
             Ok(totals) => {
                 for lost in totals.lost_since(&self.before, self.before_time) {
                     tracing::warn!(kind = lost.kind, cause = lost.cause, count = lost.count, "events were lost");
+                    self.collected.lost = Some(now);
                     self.push(Event::new(now, None, Default::default(), Body::Lost(lost)))?;
                 }
                 let tampered = self.guard.as_mut().map(|guard| guard.check(&self.tables, &self.before, &totals));
                 for tamper in tampered.into_iter().flatten() {
+                    self.collected.tampered = Some(now);
                     self.push(Event::new(now, None, Default::default(), Body::Tamper(tamper)))?;
                 }
                 (self.before, self.before_time) = (totals, now);
@@ -344,7 +367,7 @@ impl Agent {
     /// Keeps the ledger, if it has changed.
     async fn save(&mut self) {
         if let Some(saved) = self.line.save_ledger() {
-            self.ledger.save(saved).await;
+            self.ledger.save(saved, system::now()).await;
         }
     }
 

@@ -3,10 +3,12 @@
 //! A pure function of the events that are pushed: no clock, no I/O, no global state. What the agent learns elsewhere enters
 //! as an event, so that the same stream gives the same alerts again, in a test or years later.
 
+mod occupancy;
 mod reload;
 #[cfg(test)]
 mod tests;
 
+pub use occupancy::Occupancy;
 pub use reload::Reload;
 
 use crate::alert::{Alert, Incidents, Notice, Raiser, incident};
@@ -45,6 +47,7 @@ pub struct Line {
     raiser: Raiser,
     incidents: Incidents,
     derived: Vec<(Arc<Event>, Vec<Notice>)>,
+    limits: Limits,
 }
 
 impl Line {
@@ -62,6 +65,7 @@ impl Line {
             raiser,
             incidents: Incidents::new(incident::Limits::default()),
             derived: Vec::new(),
+            limits,
         }
     }
 

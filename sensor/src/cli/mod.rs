@@ -8,6 +8,7 @@ mod log;
 mod rules;
 mod run;
 mod sensor;
+mod status;
 
 use crate::delivery::OutputError;
 use clap::{ColorChoice, Parser, Subcommand};
@@ -20,11 +21,14 @@ Start here:
   weir run                watch, and print an alert when something is wrong
   weir events             look at everything that Weir sees
   weir rules list         what Weir looks for
+  weir status             how the running sensor is
 
 Exit status:
   0  all is well
-  1  it could not go on, or what was asked about is not well (doctor: something is missing; rules check: a rule is wrong)
+  1  it could not go on, or what was asked about is not well (doctor: something is missing; rules check: a rule is wrong;
+     status: the sensor is not whole)
   2  the command line is wrong
+  3  status: the sensor is not running
 
 Weir needs root, or the capabilities that `weir doctor` names.";
 
@@ -48,6 +52,7 @@ struct Arguments {
 enum Command {
     Run(run::Run),
     Events(events::Events),
+    Status(status::StatusCommand),
     Doctor(doctor::Doctor),
     Rules(rules::Rules),
     Completions(completions::Completions),
@@ -73,6 +78,7 @@ pub fn main() -> ExitCode {
     match arguments.command {
         Command::Run(run) => run.execute(),
         Command::Events(events) => events.execute(),
+        Command::Status(status) => status.execute(),
         Command::Doctor(doctor) => doctor.execute(),
         Command::Rules(rules) => rules.execute(),
         Command::Completions(completions) => completions.execute(),

@@ -25,6 +25,10 @@ pub struct Run {
     #[arg(long, value_name = "DIR", env = "WEIR_STATE_DIR", default_value = "/var/lib/weir")]
     state_dir: PathBuf,
 
+    /// The socket that `weir status` asks [default: weir.sock in the state directory]
+    #[arg(long, value_name = "PATH", env = "WEIR_CONTROL")]
+    control: Option<PathBuf>,
+
     #[command(flatten)]
     sensor: Sensor,
 }
@@ -32,7 +36,8 @@ pub struct Run {
 impl Run {
     pub fn execute(self) -> ExitCode {
         let format = self.sensor.format();
-        let settings = Settings { state: Some(self.state_dir), ..self.sensor.settings(self.rules) };
+        let settings =
+            Settings { state: Some(self.state_dir), control: self.control, ..self.sensor.settings(self.rules) };
         match agent::run(settings, Show::Alerts, format) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => super::fail(&error),

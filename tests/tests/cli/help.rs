@@ -19,8 +19,9 @@ const SENSOR: [&str; 8] =
 fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
     vec![
         (&[], vec!["--version"]),
-        (&["run"], [&SENSOR[..], &["--rules", "--state-dir"]].concat()),
+        (&["run"], [&SENSOR[..], &["--rules", "--state-dir", "--control"]].concat()),
         (&["events"], [&SENSOR[..], &["--kind", "--pid", "--container", "--count"]].concat()),
+        (&["status"], vec!["--control", "--state-dir", "--format"]),
         (&["doctor"], vec!["--format"]),
         (&["rules"], vec![]),
         (&["rules", "check"], vec![]),

@@ -8,4 +8,5 @@ mod help;
 mod lifecycle;
 mod reload;
 mod rules;
+mod status;
 mod weir;

@@ -15,10 +15,11 @@ use tests::wait::PATIENCE;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// Finds every program that is started with `word` among its arguments, as an alert called `name`.
+/// Finds every program that is started with `word` among its arguments, as an alert called `name`. For the record only, so that no
+/// incident of all that a test does tells of it instead.
 fn rule(name: &str, word: &str) -> String {
     format!(
-        "title: Started with {word}\nid: 5d0c8b2e-0000-4000-8000-{:012}\nname: {name}\nlevel: low\nlogsource:\n  product: linux\n  \
+        "title: Started with {word}\nid: 5d0c8b2e-0000-4000-8000-{:012}\nname: {name}\nlevel: informational\nlogsource:\n  product: linux\n  \
          category: process_creation\ndetection:\n  x:\n    process.command_args: {word}\n  condition: x\nweir:\n  \
          subject: [weir.process.id]\n",
         name.len()
