@@ -104,7 +104,7 @@ fn processes() -> Vec<Body> {
 fn network(flow: &Event) -> Vec<Event> {
     let Body::Flow(body) = &flow.body else { return Vec::new() };
     let hello = Hello {
-        endpoints: body.endpoints.clone(),
+        endpoints: body.endpoints,
         socket_cookie: 1,
         offset: 0,
         size: 1,

@@ -5,6 +5,7 @@ use crate::agent::{Agent, system};
 use crate::delivery::OutputError;
 use crate::event::Event;
 use crate::kernel::Ring;
+use std::time::Instant;
 
 /// Most problems that are logged of one reading.
 const LOGGED: usize = 100;
@@ -36,6 +37,7 @@ impl Agent {
     }
 
     fn take_over(&mut self, fresh: Fresh) -> Result<(), OutputError> {
+        let began = Instant::now();
         if let Some(keys) = &fresh.keys
             && let Err(error) = self.tables.replace(keys)
         {
@@ -51,12 +53,12 @@ impl Agent {
         }
         let now = system::now();
         self.in_effect.replaced_by(&fresh, now);
-        let what = fresh.reload.event();
+        let body = self.line.reload(fresh.reload);
+        let what = &self.in_effect.what;
         tracing::info!(
             ruleset = %what.ruleset, rules = what.rules, filters = what.filters, classes = %what.classes,
-            "other rules are in effect"
+            events_waited = ?began.elapsed(), "other rules are in effect"
         );
-        let body = self.line.reload(fresh.reload);
         self.push(Event::new(now, None, Default::default(), body))?;
         self.output.console.flush()
     }
