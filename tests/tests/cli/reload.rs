@@ -10,8 +10,8 @@ use std::path::Path;
 use std::process::Command;
 use tests::scene::Directory;
 use tests::sensor::{Event, Sensor};
-use tests::skip;
 use tests::wait::PATIENCE;
+use tests::{skip, weights};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -186,5 +186,42 @@ fn other_classes_and_sighup() -> Outcome {
     };
     assert_eq!(stopped.events.iter().filter(|event| is_reload(event)).count(), 1);
     assert!(seen("blob.weirone") >= 1 && seen("blob.weirtwo") >= 1);
+    Ok(())
+}
+
+#[test]
+fn other_classes_by_content_have_files_looked_into_anew() -> Outcome {
+    if skip::unless_root("starting the sensor") {
+        return Ok(());
+    }
+    let directory = Directory::new()?;
+    let path = |name: &str| directory.path().join(name);
+    let classes = |content: &str| format!("weights:\n  content: [{content}]\n");
+    fs::write(path("classes"), classes("safetensors"))?;
+    let blob = path("blob");
+    weights::safetensors(&blob, 1, 7)?;
+    let arguments = ["events", "--kind", "open", "--kind", "reloaded", "--kind", "recognized", "--classes"];
+    let sensor = Sensor::start(&[&arguments[..], &[&*path("classes").to_string_lossy()]].concat())?;
+    // The first event of that kind about the blob after so many reloads, with or without a class.
+    let told = |kind: &str, reloads: usize, classed: bool| -> Outcome {
+        sensor.wait_until(&format!("{kind} after {reloads} reloads"), PATIENCE, |events| {
+            let _ = fs::read(&blob);
+            let mut seen = 0;
+            let found = events.iter().any(|event| {
+                seen += usize::from(event.kind() == "reloaded");
+                let ours = event.text("file.path") == blob.to_str() && event.kind() == kind;
+                seen == reloads && ours && event.list("weir.file.class").contains(&"weights") == classed
+            });
+            found.then_some(())
+        })?;
+        Ok(())
+    };
+    told("open", 0, true)?;
+    fs::write(path("classes"), classes("gguf"))?;
+    told("recognized", 1, false)?;
+    // The kernel keeps that nothing is in it, until this.
+    fs::write(path("classes"), classes("safetensors"))?;
+    told("open", 2, true)?;
+    sensor.stop()?;
     Ok(())
 }
