@@ -197,7 +197,7 @@ fn other_classes_by_content_have_files_looked_into_anew() -> Outcome {
     let directory = Directory::new()?;
     let path = |name: &str| directory.path().join(name);
     let classes = |content: &str| format!("weights:\n  content: [{content}]\n");
-    fs::write(path("classes"), classes("safetensors"))?;
+    fs::write(path("classes"), classes("gguf"))?;
     let blob = path("blob");
     weights::safetensors(&blob, 1, 7)?;
     let arguments = ["events", "--kind", "open", "--kind", "reloaded", "--kind", "recognized", "--classes"];
@@ -216,12 +216,13 @@ fn other_classes_by_content_have_files_looked_into_anew() -> Outcome {
         })?;
         Ok(())
     };
-    told("open", 0, true)?;
-    fs::write(path("classes"), classes("gguf"))?;
-    told("recognized", 1, false)?;
+    told("recognized", 0, false)?;
     // The kernel keeps that nothing is in it, until this.
     fs::write(path("classes"), classes("safetensors"))?;
-    told("open", 2, true)?;
+    told("open", 1, true)?;
+    // And watches it, until this.
+    fs::write(path("classes"), classes("gguf"))?;
+    told("recognized", 2, false)?;
     sensor.stop()?;
     Ok(())
 }
