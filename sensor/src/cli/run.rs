@@ -15,6 +15,7 @@ Examples:
   weir run --rules /etc/weir/rules        with your own rules beside the built-in ones
   weir run --cgroup kubepods              containers of Kubernetes only
 
+Rules and classes are read again when their files change, and on SIGHUP; wrong ones are refused whole.
 It ends on SIGTERM or ^C, takes every program out of the kernel, and exits with 0.")]
 pub struct Run {
     /// Sigma rules beside the built-in ones: a file or a directory; a rule with the id of a built-in one replaces it
