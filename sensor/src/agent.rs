@@ -7,8 +7,10 @@ mod carriers;
 mod ledger_file;
 mod open_files;
 mod recognition;
+mod reload;
 mod select;
 pub mod sniffer;
+pub mod status;
 pub mod sweep;
 mod system;
 
@@ -26,6 +28,8 @@ use crate::provenance::{ClassTable, ClassesError};
 use carriers::Carriers;
 use ledger_file::LedgerFile;
 use recognition::Recognition;
+use reload::{InEffect, Reloader, Sources};
+use status::{Collected, Control};
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::RawFd;
@@ -62,6 +66,8 @@ pub struct Settings {
     pub kernel_log: Option<String>,
     /// Where what has left is kept over restarts; `None`: nowhere.
     pub state: Option<PathBuf>,
+    /// The socket that `weir status` asks; `None`: in `state`, if there is one.
+    pub control: Option<PathBuf>,
     /// A descriptor to say on that everything is attached.
     pub notify: Option<RawFd>,
 }
@@ -102,7 +108,7 @@ const SAVING: Duration = Duration::from_secs(10);
 /// So many turns empty the ring, however full it was, if not too much comes in the meantime.
 const RING_BATCHES: usize = 64;
 
-/// How long the end waits for files that are being looked into.
+/// How long the end waits for files that are being looked into, and for threads that read or write.
 const LAST_LOOKS: Duration = Duration::from_secs(1);
 
 /// Watches until SIGTERM or SIGINT, the output's end, or as many events as were asked for.
@@ -111,13 +117,18 @@ const LAST_LOOKS: Duration = Duration::from_secs(1);
 /// [`AgentError`], each one sentence that says what to do.
 pub fn run(settings: Settings, show: Show, format: Format) -> Result<(), AgentError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match runtime.block_on(watch(settings, show, format)) {
+    let result = runtime.block_on(watch(settings, show, format));
+    // Not for ever: a disk or a file system that a thread waits for may hang.
+    runtime.shutdown_timeout(LAST_LOOKS);
+    match result {
         Err(AgentError::Output(OutputError::Closed)) => Ok(()),
         result => result,
     }
 }
 
 async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), AgentError> {
+    // Before they are read, so that no change of them is missed.
+    let reloader = Reloader::new(Sources::of(&settings))?;
     let rules = RuleSet::load_with(&settings.rules, &settings.rule_options)?;
     let policy = Policy::find(settings.policy.as_deref())?;
     let classes = ClassTable::load(settings.classes.as_deref())?.watching(rules.watched())?;
@@ -131,6 +142,7 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     let loaded = system.load(&settings, &classification)?;
     drop(classification);
     let recognition = Recognition::new(classes.contents());
+    let in_effect = InEffect::new(&rules, &policy, &classes, system::now());
     let mut line = Line::new(rules.clone(), classes, Limits::default());
     line.set_policy(policy, &rules);
     let (ledger, saved) = match &settings.state {
@@ -139,12 +151,16 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     };
     let mut agent = Agent {
         output: Output { console: Console::new(anstream::stdout(), format, system::wall_clock()), show, shown: 0 },
+        in_effect,
+        reloader,
         line,
         before: kernel::Totals::default(),
         before_time: system::now(),
         counters: loaded.counters,
         flows: loaded.flows,
         egress: loaded.egress,
+        control: control(&settings, ledger.is_kept()),
+        collected: Collected::new(loaded.coverage, system::now()),
         ledger,
         guard: Some(Guard::new(&loaded.programs)),
         tables: loaded.tables,
@@ -184,6 +200,11 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
                 agent.drain(&mut ring, &system)?;
             }
             verdict = agent.recognition.answer() => agent.recognise(verdict)?,
+            asker = agent.control.asked() => {
+                agent.ledger.settle().await;
+                asker.answer(&agent.status());
+            }
+            outcome = agent.reloader.next(&agent.in_effect) => agent.reload(outcome, &mut ring, &system)?,
             _ = housekeeping.tick() => {
                 agent.count(&mut ring, &system)?;
                 agent.keep_house()?;
@@ -196,6 +217,15 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     agent.finish(&mut ring, &system).await
 }
 
+/// The socket for `weir status`. Where what is kept cannot be used, which was said, or is another sensor's, there is none in it.
+fn control(settings: &Settings, kept: bool) -> Control {
+    match (&settings.control, &settings.state) {
+        (Some(path), _) => Control::at(path.clone()),
+        (None, Some(state)) if kept => Control::at(status::path_in(state)),
+        _ => Control::nowhere(),
+    }
+}
+
 /// The line with what feeds it and what it feeds.
 struct Agent {
     line: Line,
@@ -205,12 +235,16 @@ struct Agent {
     flows: Flows,
     egress: EgressCounters,
     ledger: LedgerFile,
+    control: Control,
+    collected: Collected,
     /// Until the agent itself takes the programs off.
     guard: Option<Guard>,
     tables: Tables,
     labels: Labels,
     carriers: Carriers,
     recognition: Recognition,
+    reloader: Reloader,
+    in_effect: InEffect,
     before: kernel::Totals,
     before_time: BootTime,
     /// What was found in files and is not told to the line yet.
@@ -316,10 +350,12 @@ impl Agent {
             Ok(totals) => {
                 for lost in totals.lost_since(&self.before, self.before_time) {
                     tracing::warn!(kind = lost.kind, cause = lost.cause, count = lost.count, "events were lost");
+                    self.collected.lost = Some(now);
                     self.push(Event::new(now, None, Default::default(), Body::Lost(lost)))?;
                 }
                 let tampered = self.guard.as_mut().map(|guard| guard.check(&self.tables, &self.before, &totals));
                 for tamper in tampered.into_iter().flatten() {
+                    self.collected.tampered = Some(now);
                     self.push(Event::new(now, None, Default::default(), Body::Tamper(tamper)))?;
                 }
                 (self.before, self.before_time) = (totals, now);
@@ -359,7 +395,7 @@ impl Agent {
     /// Keeps the ledger, if it has changed.
     async fn save(&mut self) {
         if let Some(saved) = self.line.save_ledger() {
-            self.ledger.save(saved).await;
+            self.ledger.save(saved, system::now()).await;
         }
     }
 

@@ -93,6 +93,13 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
         self.evictions
     }
 
+    /// Takes everything out. That is no eviction.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.retired.clear();
+        self.bytes = 0;
+    }
+
     /// The value of `key`, without counting as use.
     pub fn peek(&self, key: &K) -> Option<&V> {
         self.entries.get(key).map(|entry| &entry.value)

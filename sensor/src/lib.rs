@@ -17,4 +17,5 @@ pub mod alert;
 pub mod line;
 pub mod delivery;
 pub mod agent;
+pub mod reference;
 pub mod cli;

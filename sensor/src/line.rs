@@ -3,8 +3,13 @@
 //! A pure function of the events that are pushed: no clock, no I/O, no global state. What the agent learns elsewhere enters
 //! as an event, so that the same stream gives the same alerts again, in a test or years later.
 
+mod occupancy;
+mod reload;
 #[cfg(test)]
 mod tests;
+
+pub use occupancy::Occupancy;
+pub use reload::Reload;
 
 use crate::alert::{Alert, Incidents, Notice, Raiser, incident};
 use crate::bounded::Evictions;
@@ -46,6 +51,7 @@ pub struct Line {
     raiser: Raiser,
     incidents: Incidents,
     derived: Vec<(Arc<Event>, Vec<Notice>)>,
+    limits: Limits,
 }
 
 impl Line {
@@ -65,6 +71,7 @@ impl Line {
             raiser,
             incidents: Incidents::new(incident::Limits::default()),
             derived: Vec::new(),
+            limits,
         }
     }
 
@@ -138,6 +145,11 @@ impl Line {
         self.raiser.is_due(now)
     }
 
+    /// What the rules did, and had to do without.
+    pub fn detection(&self) -> detection::Statistics {
+        self.engine.statistics()
+    }
+
     /// The classes that files are judged by.
     pub fn classes(&self) -> &ClassTable {
         self.tracer.classes()
@@ -167,11 +179,6 @@ impl Line {
     /// State and losses of what is known of what is declared.
     pub fn policy(&self) -> policy::Counts {
         self.policy.counts()
-    }
-
-    /// What rules did: matches that filters took, the state of correlations.
-    pub fn detection(&self) -> detection::Statistics {
-        self.engine.statistics()
     }
 
     /// State and losses of what is known of who holds what, and of what has left.

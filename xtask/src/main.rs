@@ -3,6 +3,7 @@
 mod bench;
 mod debian;
 mod demo;
+mod docs;
 mod ebpf;
 mod host;
 mod kernels;
@@ -31,6 +32,8 @@ enum Command {
     Bench(bench::Args),
     /// A harmless theft, and Weir catching it: about a minute. Needs root.
     Demo(demo::Args),
+    /// The reference docs that are made from the code: write them, or check those that are there.
+    Docs(docs::Args),
     /// The kernel side: build the eBPF object, or check the committed one.
     Ebpf(ebpf::Args),
     /// The end-to-end tests on other kernels, in virtual machines.
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
     finish(match Cli::parse().command {
         Command::Bench(args) => bench::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Docs(args) => docs::run(&args),
         Command::Ebpf(args) => ebpf::run(&args),
         Command::Kernels(args) => kernels::run(&args),
         Command::Scoreboard(args) => scoreboard::run(&args),

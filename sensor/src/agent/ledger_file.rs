@@ -6,7 +6,7 @@
 //!
 //! Without a directory that can be used the sensor goes on, and says so once.
 
-use crate::event::SavedLedger;
+use crate::event::{BootTime, SavedLedger};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -23,10 +23,14 @@ const SIZE_MAX: u64 = 64 << 20;
 /// Where the ledger is kept.
 #[derive(Debug)]
 pub struct LedgerFile {
+    /// Somebody asked for it to be kept.
+    wanted: bool,
+    /// When what was last written was taken, if anything was.
+    saved: Option<BootTime>,
     /// `None`: nowhere.
     kept: Option<Kept>,
     /// The last write, while it may be on its way.
-    writing: Option<JoinHandle<io::Result<()>>>,
+    writing: Option<(BootTime, JoinHandle<io::Result<()>>)>,
     /// That a write failed was said, and none has succeeded since.
     said: bool,
 }
@@ -58,7 +62,7 @@ enum Unreadable {
 impl LedgerFile {
     /// Keeps nothing.
     pub fn nowhere() -> LedgerFile {
-        LedgerFile { kept: None, writing: None, said: false }
+        LedgerFile { wanted: false, saved: None, kept: None, writing: None, said: false }
     }
 
     /// The ledger in `directory`, which is made if it is not there, and what was saved in it; nothing if that is of no use, which
@@ -68,14 +72,14 @@ impl LedgerFile {
             Ok(lock) => {
                 let saved = read_or_set_aside(directory);
                 let kept = Kept { directory: directory.to_owned(), _lock: lock };
-                (LedgerFile { kept: Some(kept), writing: None, said: false }, saved)
+                (LedgerFile { wanted: true, kept: Some(kept), ..LedgerFile::nowhere() }, saved)
             }
             Err(error) => {
                 tracing::warn!(
                     directory = %directory.display(), %error,
                     "what has left is not kept over restarts: give a directory that only weir can write with --state-dir"
                 );
-                (LedgerFile::nowhere(), SavedLedger::default())
+                (LedgerFile { wanted: true, ..LedgerFile::nowhere() }, SavedLedger::default())
             }
         }
     }
@@ -85,25 +89,42 @@ impl LedgerFile {
         self.kept.is_some()
     }
 
+    /// Whether it was to be kept.
+    pub fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// When it was last saved, as far as is known.
+    pub fn saved(&self) -> Option<BootTime> {
+        self.saved
+    }
+
     /// Whether it is kept anywhere, and can be written now.
     pub fn is_ready(&self) -> bool {
-        self.kept.is_some() && self.writing.as_ref().is_none_or(JoinHandle::is_finished)
+        self.kept.is_some() && self.writing.as_ref().is_none_or(|(_, writing)| writing.is_finished())
+    }
+
+    /// Takes note of a write that has ended; waits for none.
+    pub async fn settle(&mut self) {
+        if self.is_ready() {
+            self.end_write().await;
+        }
     }
 
     /// Begins to write, on a thread of its own: a slow disk must not hold up events. To be called when [`LedgerFile::is_ready`].
-    pub async fn save(&mut self, saved: SavedLedger) {
+    pub async fn save(&mut self, saved: SavedLedger, now: BootTime) {
         self.end_write().await;
         if let Some(kept) = &self.kept {
             let directory = kept.directory.clone();
-            self.writing = Some(tokio::task::spawn_blocking(move || write(&directory, &saved)));
+            self.writing = Some((now, tokio::task::spawn_blocking(move || write(&directory, &saved))));
         }
     }
 
     /// Waits for the last write.
     pub async fn end_write(&mut self) {
-        let Some(writing) = self.writing.take() else { return };
+        let Some((taken, writing)) = self.writing.take() else { return };
         match writing.await.map_err(io::Error::other).flatten() {
-            Ok(()) => self.said = false,
+            Ok(()) => (self.said, self.saved) = (false, Some(taken)),
             Err(error) if !self.said => {
                 tracing::warn!(
                     %error,

@@ -15,7 +15,7 @@ use crate::provenance::candidates::{self, Look, is_memory};
 use crate::provenance::content::ContentClasses;
 use hashlink::LinkedHashMap;
 use sensor_common::classify::{InodeKey, WATCHED};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 /// Inodes that are watched; the kernel's table has some more room. The one that was opened least recently goes first: it is looked
@@ -38,6 +38,8 @@ pub struct Recognition {
     sniffer: Sniffer,
     /// What each question that waits was about: as many as the sniffer's pending ones.
     asked: HashMap<(FileId, i64), Look, ahash::RandomState>,
+    /// Of these, the ones that may be answered by classes that are no longer in effect.
+    outdated: HashSet<(FileId, i64), ahash::RandomState>,
     /// The least recently opened first.
     watched: LinkedHashMap<FileId, (), ahash::RandomState>,
     growing: LinkedHashMap<FileId, Growing, ahash::RandomState>,
@@ -76,6 +78,7 @@ impl Recognition {
         Recognition {
             sniffer: Sniffer::new(contents, Limits::default()),
             asked: HashMap::default(),
+            outdated: HashSet::default(),
             watched: LinkedHashMap::default(),
             growing: LinkedHashMap::default(),
             again: VecDeque::new(),
@@ -125,9 +128,29 @@ impl Recognition {
         self.sniffer.try_answer()
     }
 
+    /// From now on files are judged so. What was found by the classes before is forgotten here and in the kernel: every file is
+    /// looked into again at its next open, and what is under way is asked again.
+    pub fn reclassify(&mut self, contents: ContentClasses, tables: &mut Tables) {
+        self.sniffer.set_contents(contents);
+        self.outdated = self.asked.keys().copied().collect();
+        for (file, ()) in std::mem::take(&mut self.watched) {
+            let unwatched = tables.unwatch(key_of(file));
+            self.check(unwatched);
+        }
+        let forgotten = tables.forget_looks();
+        self.check(forgotten);
+    }
+
     /// What an answer means: told to the kernel here, to be told to the line by the caller.
     pub fn settle(&mut self, verdict: Verdict, tables: &mut Tables) -> Option<Recognized> {
-        let look = self.asked.remove(&verdict.request.key());
+        let key = verdict.request.key();
+        let look = self.asked.remove(&key);
+        if self.outdated.remove(&key)
+            && let Some(look) = look
+        {
+            self.sniffer.forget(&key);
+            return self.ask(look, verdict.request.as_it_is, 0, tables);
+        }
         // There is room for one more.
         if let Some((look, attempts)) = self.again.pop_front() {
             self.retry(look, attempts, tables);

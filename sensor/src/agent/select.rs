@@ -3,7 +3,7 @@
 use crate::event::{Body, Event};
 
 /// The kinds by which events can be chosen ([`crate::event::Body::kind_name`]).
-pub const KINDS: [&str; 29] = [
+pub const KINDS: [&str; 30] = [
     "exec",
     "fork",
     "exit",
@@ -31,6 +31,7 @@ pub const KINDS: [&str; 29] = [
     "ledger_restored",
     "tamper",
     "recognized",
+    "reloaded",
     "tick",
     "lost",
 ];

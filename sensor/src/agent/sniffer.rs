@@ -25,6 +25,7 @@ use crate::provenance::content::{ContentClasses, Found};
 use neighbours::Neighbours;
 use pool::Pool;
 use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
@@ -161,19 +162,37 @@ pub struct Sniffer {
     pending: HashSet<Key, ahash::RandomState>,
     known: Bounded<Key, Result<Content, Unread>>,
     counts: Counts,
+    /// Which format is in which class; the threads read it for each file.
+    contents: Arc<Mutex<ContentClasses>>,
 }
 
 impl Sniffer {
-    /// Starts the threads. `contents` says which format is in which class; to change that, make another sniffer.
+    /// Starts the threads. `contents` says which format is in which class.
     pub fn new(contents: ContentClasses, limits: Limits) -> Sniffer {
         let neighbours = Neighbours::default();
-        Sniffer::reading(limits, move |request| {
+        let contents = Arc::new(Mutex::new(contents));
+        let judging = Arc::clone(&contents);
+        let sniffer = Sniffer::reading(limits, move |request| {
             let read = read::read(request, &neighbours)?;
             let sample = read.sample();
+            // Small, and nobody panics while holding it.
+            let contents = judging.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let (found, classes) = contents.judge(&sample);
             let (changed_unix_nanos, born_unix_nanos) = (read.changed_unix_nanos, read.born_unix_nanos);
             Ok(Content { found, classes, changed_unix_nanos, born_unix_nanos, size: sample.size })
-        })
+        });
+        Sniffer { contents, ..sniffer }
+    }
+
+    /// From now on files are judged so, and answers that were given are forgotten. Those that are under way may still be of before.
+    pub fn set_contents(&mut self, contents: ContentClasses) {
+        *self.contents.lock().unwrap_or_else(PoisonError::into_inner) = contents;
+        self.known.clear();
+    }
+
+    /// Forgets the answer to that question.
+    pub fn forget(&mut self, key: &(FileId, i64)) {
+        self.known.remove(key);
     }
 
     fn reading(limits: Limits, look: impl Fn(&Request) -> Result<Content, Unread> + Send + Sync + 'static) -> Sniffer {
@@ -184,6 +203,7 @@ impl Sniffer {
             pending: HashSet::default(),
             known: Bounded::new(limits.remembered, Duration::ZERO),
             counts: Counts::default(),
+            contents: Arc::default(),
         }
     }
 

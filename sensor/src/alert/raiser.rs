@@ -1,6 +1,6 @@
 //! From findings to alerts: the same is said once, and again only when it has grown.
 
-use super::trailing::{Key, Pace, Trailing, has_grown};
+use super::trailing::{Key, Pace, Total, Trailing, has_grown};
 use super::{Alert, Uid, sentence};
 use crate::bounded::Bounded;
 use crate::detection::{Finding, RuleSet};
@@ -92,6 +92,12 @@ impl Raiser {
         Raiser { ruleset: set.digest().clone(), said, trailing, limits, statistics: Statistics::default() }
     }
 
+    /// From now on findings are of the set of that version. What was said stays said; totals that wait are said under the version
+    /// that found them.
+    pub fn set_version(&mut self, ruleset: Arc<str>) {
+        self.ruleset = ruleset;
+    }
+
     /// What became of the findings so far.
     pub fn statistics(&self) -> Statistics {
         Statistics { evicted: self.said.evictions().live, ..self.statistics }
@@ -134,7 +140,7 @@ impl Raiser {
 
     /// The alert whose total is due first.
     fn say_first(&mut self, now: BootTime) -> Option<Alert> {
-        let (key, finding, size) = self.trailing.take_first()?;
+        let Total { key, finding, ruleset, size } = self.trailing.take_first()?;
         let Some(said) = self.said.get(&key) else {
             self.statistics.lost += 1;
             return None;
@@ -147,7 +153,7 @@ impl Raiser {
         let suppressed = std::mem::take(&mut said.suppressed).saturating_sub(1);
         let (uid, revision) = (said.uid, said.revision);
         let group = group(&finding);
-        Some(self.alert(finding, group, uid, revision, suppressed))
+        Some(alert(finding, ruleset, group, uid, revision, suppressed))
     }
 
     /// The alert that `finding` is worth, if any.
@@ -182,7 +188,7 @@ impl Raiser {
                     statistics.suppressed += 1;
                     if has_grown(size, said.size) {
                         let wait = said.pace.wait(finding.time.since(said.at));
-                        self.trailing.hold(key, finding, size, wait);
+                        self.trailing.hold(Total { key, finding, ruleset: self.ruleset.clone(), size }, wait);
                     }
                     return None;
                 }
@@ -192,24 +198,24 @@ impl Raiser {
                 (said.uid, said.revision)
             }
         };
-        Some(self.alert(finding, group, uid, revision, suppressed))
+        Some(alert(finding, self.ruleset.clone(), group, uid, revision, suppressed))
     }
+}
 
-    fn alert(&self, finding: Finding, group: Group, uid: Uid, revision: u32, suppressed: u64) -> Alert {
-        Alert {
-            uid,
-            revision,
-            sentence: sentence::sentence(&finding),
-            ruleset: self.ruleset.clone(),
-            time: finding.time,
-            begun: finding.evidence.first().map_or(finding.time, |first| first.event.time),
-            decisive: finding.decisive,
-            evidence: finding.evidence,
-            group,
-            suppressed,
-            rule: finding.rule,
-            incident: None,
-        }
+fn alert(finding: Finding, ruleset: Arc<str>, group: Group, uid: Uid, revision: u32, suppressed: u64) -> Alert {
+    Alert {
+        uid,
+        revision,
+        sentence: sentence::sentence(&finding),
+        ruleset,
+        time: finding.time,
+        begun: finding.evidence.first().map_or(finding.time, |first| first.event.time),
+        decisive: finding.decisive,
+        evidence: finding.evidence,
+        group,
+        suppressed,
+        rule: finding.rule,
+        incident: None,
     }
 }
 

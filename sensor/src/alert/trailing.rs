@@ -3,6 +3,7 @@
 use crate::detection::Finding;
 use crate::event::BootTime;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is known of an alert by: a digest of its rule and group.
@@ -56,9 +57,21 @@ pub struct Trailing {
 
 #[derive(Debug)]
 struct Pending {
-    finding: Finding,
-    size: u128,
+    total: Total,
     due: BootTime,
+}
+
+/// What an alert has grown to.
+#[derive(Debug)]
+pub struct Total {
+    /// Which alert.
+    pub key: Key,
+    /// What shows it.
+    pub finding: Finding,
+    /// The version of the rule set that found it.
+    pub ruleset: Arc<str>,
+    /// How much.
+    pub size: u128,
 }
 
 impl Trailing {
@@ -72,22 +85,23 @@ impl Trailing {
         self.pending.len()
     }
 
-    /// Holds a finding back, for `wait` if it is the first of its alert; the largest is kept, of the same size the latest.
-    pub fn hold(&mut self, key: Key, finding: Finding, size: u128, wait: Duration) {
+    /// Holds a total back, for `wait` if it is the first of its alert; the largest is kept, of the same size the latest.
+    pub fn hold(&mut self, total: Total, wait: Duration) {
+        let key = total.key;
         if let Some(pending) = self.pending.get_mut(&key) {
-            if size >= pending.size {
-                (pending.finding, pending.size) = (finding, size);
+            if total.size >= pending.total.size {
+                pending.total = total;
             }
             return;
         }
-        let due = finding.time.plus(wait);
+        let due = total.finding.time.plus(wait);
         self.due.insert((due, key));
-        self.pending.insert(key, Pending { finding, size, due });
+        self.pending.insert(key, Pending { total, due });
     }
 
     /// The alert was said with `size`: what is not more than that need not be.
     pub fn said(&mut self, key: &Key, size: u128) {
-        if self.pending.get(key).is_some_and(|pending| !has_grown(pending.size, size)) {
+        if self.pending.get(key).is_some_and(|pending| !has_grown(pending.total.size, size)) {
             self.remove(key);
         }
     }
@@ -104,9 +118,9 @@ impl Trailing {
         self.due.first().is_some_and(|(due, _)| *due <= now) || self.pending.len() > self.limit
     }
 
-    /// Takes what was due first, with its size, whether or not it is due yet.
-    pub fn take_first(&mut self) -> Option<(Key, Finding, u128)> {
+    /// Takes what was due first, whether or not it is due yet.
+    pub fn take_first(&mut self) -> Option<Total> {
         let (_, key) = self.due.pop_first()?;
-        self.pending.remove(&key).map(|pending| (key, pending.finding, pending.size))
+        self.pending.remove(&key).map(|pending| pending.total)
     }
 }

@@ -9,6 +9,7 @@ mod policy;
 mod rules;
 mod run;
 mod sensor;
+mod status;
 
 use crate::delivery::OutputError;
 use clap::{ColorChoice, Parser, Subcommand};
@@ -22,13 +23,14 @@ Start here:
   weir events             look at everything that Weir sees
   weir rules list         what Weir looks for
   weir policy check       is what you declare for your workloads right?
+  weir status             how the running sensor is
 
 Exit status:
   0  all is well
   1  it could not go on, or what was asked about is not well (doctor: something is missing; rules check,
-     policy check: something in them is wrong)
+     policy check: something in them is wrong; status: the sensor is not whole)
   2  the command line is wrong
-  3  rules check: all is right, but some rules are left out (--allow-unsupported)
+  3  rules check: all is right, but some rules are left out (--allow-unsupported); status: the sensor is not running
 
 Weir needs root, or the capabilities that `weir doctor` names.";
 
@@ -52,6 +54,7 @@ struct Arguments {
 enum Command {
     Run(run::Run),
     Events(events::Events),
+    Status(status::StatusCommand),
     Doctor(doctor::Doctor),
     Rules(rules::Rules),
     Policy(policy::Policy),
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
     match arguments.command {
         Command::Run(run) => run.execute(),
         Command::Events(events) => events.execute(),
+        Command::Status(status) => status.execute(),
         Command::Doctor(doctor) => doctor.execute(),
         Command::Rules(rules) => rules.execute(),
         Command::Policy(policy) => policy.execute(),

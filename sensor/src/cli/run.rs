@@ -16,6 +16,7 @@ Examples:
   weir run --rules /etc/weir/rules        with your own rules beside the built-in ones
   weir run --cgroup kubepods              containers of Kubernetes only
 
+Rules and classes are read again when their files change, and on SIGHUP; wrong ones are refused whole.
 It ends on SIGTERM or ^C, takes every program out of the kernel, and exits with 0.")]
 pub struct Run {
     /// Sigma rules beside the built-in ones: a file or a directory; a rule with the id of a built-in one replaces it
@@ -30,6 +31,10 @@ pub struct Run {
     #[arg(long, value_name = "DIR", env = "WEIR_STATE_DIR", default_value = "/var/lib/weir")]
     state_dir: PathBuf,
 
+    /// The socket that `weir status` asks [default: weir.sock in the state directory]
+    #[arg(long, value_name = "PATH", env = "WEIR_CONTROL")]
+    control: Option<PathBuf>,
+
     #[command(flatten)]
     sensor: Sensor,
 }
@@ -38,7 +43,8 @@ impl Run {
     pub fn execute(self) -> ExitCode {
         let format = self.sensor.format();
         let rule_options = Options { allow_unsupported: self.allow_unsupported, ..Options::default() };
-        let settings = Settings { rule_options, state: Some(self.state_dir), ..self.sensor.settings(self.rules) };
+        let (state, control) = (Some(self.state_dir), self.control);
+        let settings = Settings { rule_options, state, control, ..self.sensor.settings(self.rules) };
         match agent::run(settings, Show::Alerts, format) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => super::fail(&error),

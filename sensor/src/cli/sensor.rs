@@ -91,6 +91,7 @@ impl Sensor {
             hooks: self.hooks.iter().fold(Hooks::default(), Hooks::with),
             kernel_log: self.kernel_log,
             state: None,
+            control: None,
             notify: self.notify_fd,
         }
     }

@@ -189,7 +189,7 @@ fn kind_style(body: &Body) -> Style {
         Body::Recognized(_) => AnsiColor::Cyan,
         Body::Lost(_) | Body::Tamper(_) => AnsiColor::Red,
         Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::WorkloadIdentified(_) => return DIM,
-        Body::ProcessFound(_) | Body::LedgerRestored(_) | Body::Tick(_) => return DIM,
+        Body::ProcessFound(_) | Body::LedgerRestored(_) | Body::Reloaded(_) | Body::Tick(_) => return DIM,
     };
     colour.on_default()
 }
@@ -381,6 +381,10 @@ impl fmt::Display for What<'_> {
                     ContentFinding::Unread(reason) => write!(f, "not read, {reason}")?,
                 }
                 recognized.file.classes.iter().try_for_each(|class| write!(f, ", {}", class.name()))
+            }
+            Body::Reloaded(loaded) => {
+                let version = loaded.ruleset.get(..12).unwrap_or(&loaded.ruleset);
+                write!(f, "{} rules and {} filters are in effect (version {version})", loaded.rules, loaded.filters)
             }
             Body::Tick(tick) => f.write_str(if tick.last { "the sensor ends" } else { "time passed" }),
             Body::Lost(lost) => write!(f, "{} {} events lost: {}", lost.count, lost.kind, lost.cause),

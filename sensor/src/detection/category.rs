@@ -130,6 +130,7 @@ impl Category {
             | Body::ProcessFound(_)
             | Body::Recognized(_)
             | Body::LedgerRestored(_)
+            | Body::Reloaded(_)
             | Body::Tick(_)
             | Body::Lost(_) => &[],
         }

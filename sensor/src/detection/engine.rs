@@ -4,12 +4,13 @@ use super::category::Category;
 use super::correlation::{Correlation, Counters, Limits};
 use super::fields::{Arrived, Fields};
 use super::finding::{Evidence, Finding};
+use super::identity::Identity;
 use super::rule::Rule;
 use super::set::{Detection, RuleSet};
 use crate::event::{Body, Change, Event};
 use rsigma_eval::{CompiledRule, EvaluationResult, evaluate_rule};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Holds a rule set against the event stream.
@@ -20,6 +21,8 @@ pub struct Engine {
     arrivals: Option<rsigma_eval::Engine>,
     detections: Vec<Listed>,
     correlations: Vec<Correlation>,
+    /// What each of them comes to.
+    identities: Vec<Identity>,
     filters: Vec<Taking>,
     /// Events so far: the order of arrival.
     sequence: u64,
@@ -35,6 +38,7 @@ struct Listed {
 
 /// A filter, and how many matches it took.
 struct Taking {
+    id: Box<str>,
     title: Arc<str>,
     compiled: CompiledRule,
     /// By rule, its index in [`Engine::detections`].
@@ -95,6 +99,7 @@ impl Engine {
         };
         let correlation = |(rule, spec): &(Arc<Rule>, _)| Correlation::new(rule.clone(), Clone::clone(spec), limits);
         let taking = |filter: &super::filter::Filter| Taking {
+            id: filter.id.clone(),
             title: filter.title.clone(),
             compiled: filter.compiled.clone(),
             taken: BTreeMap::new(),
@@ -104,8 +109,34 @@ impl Engine {
             arrivals: matcher(&|detection| detection.arrivals),
             detections: set.detections.iter().map(listed).collect(),
             correlations: set.correlations.iter().map(correlation).collect(),
+            identities: set.correlation_identities(),
             filters: set.filters.iter().map(taking).collect(),
             sequence: 0,
+        }
+    }
+
+    /// Goes on from where `before` was, which had other rules: correlations that come to the same under the same id keep what
+    /// they have seen, all others begin empty; what filters took goes on being counted.
+    pub fn go_on_from(&mut self, before: Engine) {
+        self.sequence = before.sequence;
+        let mut seen: HashMap<_, _> = before
+            .correlations
+            .into_iter()
+            .zip(before.identities)
+            .map(|(correlation, identity)| ((correlation.rule().id.clone(), identity), correlation))
+            .collect();
+        for (correlation, identity) in self.correlations.iter_mut().zip(&self.identities) {
+            if let Some(same) = seen.remove(&(correlation.rule().id.clone(), *identity)) {
+                correlation.go_on_from(same);
+            }
+        }
+        let new: HashMap<_, _> =
+            self.detections.iter().enumerate().map(|(index, new)| (&*new.rule.id, index)).collect();
+        let place = |old: usize| new.get(&*before.detections.get(old)?.rule.id).copied();
+        for filter in &mut self.filters {
+            let same = before.filters.iter().find(|other| other.id == filter.id);
+            let taken = same.into_iter().flat_map(|same| &same.taken);
+            filter.taken = taken.filter_map(|(old, count)| Some((place(*old)?, *count))).collect();
         }
     }
 

@@ -6,6 +6,7 @@
 use super::builder::{Builder, is_correlation};
 use super::document::Document;
 use super::fault::Fault;
+use super::identity::Identity;
 use super::vet;
 use rsigma_eval::CompiledRule;
 use rsigma_parser::{CorrelationRule, FilterRule, FilterRuleTarget, LogSource, SigmaRule};
@@ -14,10 +15,14 @@ use std::sync::Arc;
 /// A filter that was found right.
 #[derive(Clone, Debug)]
 pub struct Filter {
+    /// The UUID, as written.
+    pub id: Box<str>,
     /// A few words.
     pub title: Arc<str>,
     /// Its condition: a match stands if it holds.
     pub compiled: CompiledRule,
+    /// What it comes to.
+    pub identity: Identity,
 }
 
 impl Builder {

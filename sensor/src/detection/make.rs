@@ -6,6 +6,7 @@ use super::document::{self, Document};
 use super::example::Examples;
 use super::fault::Fault;
 use super::filter::Filter;
+use super::identity::{self, Identity};
 use super::options::Note;
 use super::rule::{Logic, Rule};
 use super::set;
@@ -58,7 +59,7 @@ impl Builder {
         }
         let ready = self.ready(document, &rule.detection, category)?;
         let wanted = watch::cover(&ready, category?);
-        let compiled = self.compile(document, ready, &rule.logsource, index)?;
+        let (compiled, identity) = self.compile(document, ready, &rule.logsource, index)?;
         self.watch(document, &rule.title, wanted);
         for name in vet::condition::unused(&rule.detection) {
             let text = format!("the condition of `{}` does not use `{name}`; add it, or take it out", rule.title);
@@ -71,6 +72,7 @@ impl Builder {
             arrivals: category == Some(Category::FileEvent)
                 && rule.detection.named.values().any(taxonomy::asks_what_came),
             compiled,
+            identity,
             steps: Vec::new(),
             filters: Vec::new(),
         })
@@ -92,21 +94,24 @@ impl Builder {
         (self.problems.len() == before).then_some(ready)
     }
 
-    /// Compiles what matches, and only that: what the rule says otherwise would be copied with every match.
+    /// Compiles what matches, and only that: what the rule says otherwise would be copied with every match. With what it comes to.
     fn compile(
         &mut self,
         document: &Document<'_>,
         detections: Detections,
         logsource: &LogSource,
         index: usize,
-    ) -> Option<CompiledRule> {
+    ) -> Option<(CompiledRule, Identity)> {
         let mut bare = bare_rule(detections, logsource.clone(), index);
         for detection in bare.detection.named.values_mut() {
             let expanded = std::mem::replace(detection, Detection::Keywords(Vec::new()));
             *detection = wildcards::rewrite(expanded);
         }
         match compile_rule(&bare) {
-            Ok(compiled) => Some(compiled),
+            Ok(compiled) => {
+                let category = vet::category(logsource).ok();
+                Some((compiled, identity::of_detection(category, &bare.detection)))
+            }
             Err(error) => {
                 self.problem(document.key("detection"), Fault::Detection(document::one_line(&error.to_string())));
                 None
@@ -182,8 +187,9 @@ impl Builder {
             return None;
         }
         let ready = self.ready(document, &filter.detection, category)?;
-        let compiled = self.compile(document, ready, &LogSource::default(), 0)?;
-        Some(Filter { title: filter.title.as_str().into(), compiled })
+        let (compiled, identity) = self.compile(document, ready, &LogSource::default(), 0)?;
+        let id = filter.id.as_deref().unwrap_or_default().into();
+        Some(Filter { id, title: filter.title.as_str().into(), compiled, identity })
     }
 
     fn check_examples(&mut self, examples: &Examples, category: Option<Category>) {

@@ -21,6 +21,7 @@ mod fault;
 mod fields;
 mod filter;
 mod finding;
+mod identity;
 mod lists;
 mod make;
 mod options;

@@ -5,6 +5,7 @@ use super::correlation::Spec;
 use super::example::Examples;
 use super::fault::{Problem, RulesError};
 use super::filter::Filter;
+use super::identity::Identity;
 use super::lists::Lists;
 use super::options::{LeftOut, Note, Options};
 use super::rule::Rule;
@@ -39,6 +40,8 @@ pub(super) struct Detection {
     pub arrivals: bool,
     /// Its id is its index in [`RuleSet::detections`].
     pub compiled: CompiledRule,
+    /// What it comes to.
+    pub identity: Identity,
     /// The correlations that it is part of, and which of their rules it is.
     pub steps: Vec<(usize, usize)>,
     /// The filters that apply to it.
@@ -95,6 +98,11 @@ impl RuleSet {
     /// How many filters there are.
     pub fn filter_count(&self) -> usize {
         self.filters.len()
+    }
+
+    /// How many rules there are, correlations included.
+    pub fn rule_count(&self) -> usize {
+        self.examples.len()
     }
 
     /// The lists.

@@ -8,6 +8,7 @@
 
 use super::fault::most_like;
 use crate::event::Field;
+use std::fmt::{self, Write as _};
 
 /// A template that was found right.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -110,6 +111,45 @@ impl Template {
         }
         close(&mut plain, &mut parts);
         Ok(Template(parts.into()))
+    }
+}
+
+/// As it is written in a rule.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|part| write!(f, "{part}"))
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Part::Text(text) => text.chars().try_for_each(|character| match character {
+                '{' | '}' | '[' | ']' => write!(f, "{character}{character}"),
+                other => f.write_char(other),
+            }),
+            Part::Value(Placeholder { rule_name, source, form }) => {
+                let name = match source {
+                    Source::Field(field) => field.name(),
+                    Source::Workload => "workload",
+                    Source::Peer => "peer",
+                };
+                let form = match form {
+                    Form::Plain => "",
+                    Form::Bytes => "|bytes",
+                    Form::Percent => "|percent",
+                };
+                match rule_name {
+                    Some(rule) => write!(f, "{{{rule}.{name}{form}}}"),
+                    None => write!(f, "{{{name}{form}}}"),
+                }
+            }
+            Part::Optional(parts) => {
+                f.write_str("[")?;
+                parts.iter().try_for_each(|part| write!(f, "{part}"))?;
+                f.write_str("]")
+            }
+        }
     }
 }
 

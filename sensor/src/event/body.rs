@@ -63,6 +63,8 @@ pub enum Body {
     ProcessFound(ProcessFound),
     /// The agent looked into a file.
     Recognized(Recognized),
+    /// Other rules and classes are in effect.
+    Reloaded(Box<Reloaded>),
     /// Time has passed, and something was due.
     Tick(Tick),
     /// Events were lost.
@@ -102,6 +104,7 @@ impl Body {
             Body::Tamper(_) => "tamper",
             Body::ProcessFound(_) => "process_found",
             Body::Recognized(_) => "recognized",
+            Body::Reloaded(_) => "reloaded",
             Body::Tick(_) => "tick",
             Body::Lost(_) => "lost",
         }
@@ -280,6 +283,21 @@ pub struct ProcessFound {
     pub gid: u32,
     /// Its cgroup v2, or the v1 one that identifies workloads here, with its path.
     pub cgroup: Option<Cgroup>,
+}
+
+/// Other rules, lists or classes are in effect, for this event and all after it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// The rule set's version: SHA-256, hexadecimal.
+    pub ruleset: Box<str>,
+    /// Detections and correlations in it.
+    pub rules: u32,
+    /// Filters in it.
+    pub filters: u32,
+    /// The version of the policy, if there is one: SHA-256 of its file, hexadecimal.
+    pub policy: Option<Box<str>>,
+    /// The version of the classes: SHA-256 of their file and of what rules ask for, hexadecimal.
+    pub classes: Box<str>,
 }
 
 /// Time has passed, and something was due that nothing else came to call up: the clock of the line, from the agent.

@@ -61,7 +61,7 @@ macro_rules! fields {
 }
 
 fields! {
-    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, egress, socket, process_access, bpf, module, mount, namespace, transfer, dns, hello, listen, cgroup, workload_identified, process_found, ledger_restored, recognized, tamper, lost.",
+    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, egress, socket, process_access, bpf, module, mount, namespace, transfer, dns, hello, listen, cgroup, workload_identified, process_found, ledger_restored, recognized, reloaded, tamper, tick, lost.",
         |e| Some(e.body.kind_name().into());
     HookName, "weir.hook", Weir, "The kernel hook that saw it.",
         |e| Some(e.hook?.name().into());
@@ -438,6 +438,17 @@ fields! {
         |e| match &e.body { Body::Tamper(t) => text(&t.object), _ => None };
     TamperWhat, "weir.tamper.what", Weir, "What is wrong with it.",
         |e| match &e.body { Body::Tamper(t) => text(&t.what), _ => None };
+
+    SecurityRuleVersion, "security_rule.version", Development, "Reloaded: the version of the rule set that is in effect from then on, SHA-256; every alert names the one that found it.",
+        |e| match &e.body { Body::Reloaded(r) => text(&r.ruleset), _ => None };
+    RulesCount, "weir.rules.count", Weir, "Reloaded: detections and correlations in that set.",
+        |e| match &e.body { Body::Reloaded(r) => Some(r.rules.into()), _ => None };
+    FiltersCount, "weir.filters.count", Weir, "Reloaded: filters in it.",
+        |e| match &e.body { Body::Reloaded(r) => Some(r.filters.into()), _ => None };
+    PolicyVersion, "weir.policy.version", Weir, "Reloaded: the version of the policy that is in effect from then on, SHA-256 of its file; absent if there is none.",
+        |e| match &e.body { Body::Reloaded(r) => text(&r.policy.as_deref()?), _ => None };
+    ClassesVersion, "weir.classes.version", Weir, "Reloaded: the version of the classes that are in effect from then on, SHA-256 of their file.",
+        |e| match &e.body { Body::Reloaded(r) => text(&r.classes), _ => None };
 
     LostCount, "weir.lost.count", Weir, "Events that were lost.",
         |e| match &e.body { Body::Lost(l) => Some(l.count.into()), _ => None };

@@ -26,7 +26,9 @@ mod workload;
 mod tests;
 
 pub use attributes::Attributes;
-pub use body::{Body, Cgroup, Connect, Endpoints, Exec, Exit, Flow, Fork, Listen, Lost, ProcessFound, Tick, Transport};
+pub use body::{
+    Body, Cgroup, Connect, Endpoints, Exec, Exit, Flow, Fork, Listen, Lost, ProcessFound, Reloaded, Tick, Transport,
+};
 pub use class::{Class, Classes};
 pub use egress::{DestinationSums, Egress, EgressGrown, Exfil};
 pub use field::{Field, Stability};

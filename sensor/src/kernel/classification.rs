@@ -199,6 +199,25 @@ impl Tables {
         Ok(())
     }
 
+    /// Forgets all looks: every file may be sent for one again. Some ten milliseconds where the table is full.
+    ///
+    /// # Errors
+    /// [`TableError::Refused`]
+    pub fn forget_looks(&mut self) -> Result<(), TableError> {
+        let refused = |source| TableError::Refused { name: "LOOKED_AT", source };
+        // First all of them: what is taken out while it is walked makes the walk begin again. Others come in meanwhile, which are
+        // new ones; never more than the table holds.
+        let limit = classify::LOOKED_AT as usize;
+        let keys = self.looked_at.keys().take(limit).collect::<Result<Vec<_>, _>>().map_err(refused)?;
+        for key in keys {
+            match self.looked_at.remove(&key) {
+                Err(source) if !is_absent(&source) => return Err(refused(source)),
+                _ => (),
+            }
+        }
+        Ok(())
+    }
+
     /// The maps that somebody else has changed, and what is wrong with each.
     pub fn changed(&self) -> Vec<(&'static str, String)> {
         let mut changed = Vec::new();

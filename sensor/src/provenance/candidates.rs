@@ -120,6 +120,13 @@ impl Candidates {
         }
     }
 
+    /// Other classes are in effect: what was found by those before holds no longer, and files of `look_size` bytes or more are
+    /// looked into anew. Opens that are kept go on waiting for their answer.
+    pub fn begin_anew(&mut self, look_size: Option<u64>) {
+        self.look_size = look_size;
+        self.known.clear();
+    }
+
     /// Says of the file of an event what is known of its content. Before its classes are settled.
     pub fn trace(&mut self, event: &mut Event) {
         if let Body::Open(Open { created: true, file: File { id: Some(id), .. }, .. }) = &event.body {

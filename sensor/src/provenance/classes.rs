@@ -11,6 +11,7 @@ use crate::event::{Class, Classes, File, FileChange};
 use crate::kernel::Classification;
 use globset::{GlobSet, GlobSetBuilder};
 use sensor_common::classify::{DIRECTORY_DEPTH, NameKey, SuffixKey};
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
@@ -31,6 +32,7 @@ const LOOK_SIZE: u64 = 64 << 10;
 /// The classes, ready for use. Made from `rules/classes.yml` or a file like it.
 #[derive(Debug)]
 pub struct ClassTable {
+    version: Box<str>,
     matchers: Vec<(Class, Matcher)>,
     contents: ContentClasses,
     suffixes: BTreeMap<[u64; 2], Classes>,
@@ -85,6 +87,7 @@ impl ClassTable {
     pub fn parse(text: &str, file: &str) -> Result<ClassTable, ClassesError> {
         let definitions = Definitions::parse(text, file)?;
         let mut table = ClassTable {
+            version: Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect(),
             matchers: Vec::new(),
             contents: ContentClasses::default(),
             suffixes: BTreeMap::new(),
@@ -136,7 +139,16 @@ impl ClassTable {
         }
         let all = "classes.yml, with what the loaded rules ask for,";
         check_room(all, self.suffixes.len(), self.names.len(), self.directories.len())?;
+        if *watched != Watched::default() {
+            let text = format!("{} {watched:?}", self.version);
+            self.version = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        }
         Ok(self)
+    }
+
+    /// SHA-256 of the file and of what rules ask for, hexadecimal.
+    pub fn version(&self) -> &str {
+        &self.version
     }
 
     /// What the kernel's tables are filled with.

@@ -115,6 +115,11 @@ impl Tracer {
         Some(workload)
     }
 
+    /// From now on files are judged by these. What was held before is held on.
+    pub fn set_classes(&mut self, classes: ClassTable) {
+        self.classes = classes;
+    }
+
     /// The classes that files are judged by.
     pub fn classes(&self) -> &ClassTable {
         &self.classes

@@ -28,8 +28,9 @@ const SENSOR: [&str; 9] = [
 fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
     vec![
         (&[], vec!["--version"]),
-        (&["run"], [&SENSOR[..], &["--rules", "--allow-unsupported", "--state-dir"]].concat()),
+        (&["run"], [&SENSOR[..], &["--rules", "--allow-unsupported", "--state-dir", "--control"]].concat()),
         (&["events"], [&SENSOR[..], &["--kind", "--pid", "--container", "--count"]].concat()),
+        (&["status"], vec!["--control", "--state-dir", "--format"]),
         (&["doctor"], vec!["--format"]),
         (&["rules"], vec![]),
         (&["policy"], vec![]),

@@ -7,5 +7,7 @@ mod doctor;
 mod help;
 mod lifecycle;
 mod policy;
+mod reload;
 mod rules;
+mod status;
 mod weir;

@@ -45,6 +45,7 @@ const STEPS: &[Step] = &[
     Step { name: "fmt", about: "the format of all Rust sources", needs_root: false, run: fmt },
     Step { name: "clippy", about: "the lints of agent, contract, tests and xtask", needs_root: false, run: clippy },
     Step { name: "ebpf-clippy", about: "the lints of the kernel side", needs_root: false, run: ebpf_clippy },
+    Step { name: "docs", about: "the reference docs are what the code gives", needs_root: false, run: docs },
     Step {
         name: "ebpf-verify",
         about: "the committed eBPF object is what its sources give",
@@ -165,6 +166,11 @@ fn clippy(_: &mut Session) -> Result<Tally> {
     if !succeeds(cargo.args(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))? {
         bail!("clippy has something to say, see above");
     }
+    Ok(Tally::default())
+}
+
+fn docs(_: &mut Session) -> Result<Tally> {
+    crate::docs::check()?;
     Ok(Tally::default())
 }
 

@@ -15,7 +15,7 @@ fn runs<T>(future: impl Future<Output = T>) -> T {
 
 fn save(file: &mut LedgerFile, saved: SavedLedger) {
     runs(async {
-        file.save(saved).await;
+        file.save(saved, BootTime(1)).await;
         file.end_write().await;
     });
 }

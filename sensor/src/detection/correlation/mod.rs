@@ -76,6 +76,11 @@ impl Correlation {
         Counters { evicted: self.table.evicted(), groups, events, ..self.counters }
     }
 
+    /// Goes on from what another one has seen that asks for the same.
+    pub fn go_on_from(&mut self, other: Correlation) {
+        (self.table, self.counters, self.now) = (other.table, other.counters, other.now);
+    }
+
     /// Takes in an event that matched the correlation's rules `steps`, in ascending order. `sequence` rises by the event.
     /// Gives as many findings as groups came to hold; more than one only if aliases put the event into several.
     pub fn observe(&mut self, steps: &[usize], sequence: u64, event: &Arc<Event>, findings: &mut Vec<Finding>) {

@@ -5,9 +5,7 @@ mod build;
 mod egress;
 mod system;
 
-pub use build::carries;
-#[cfg(test)]
-pub(super) use build::full;
+pub use build::{carries, full};
 
 use super::document::Document;
 use super::fault::{Place, Problem};

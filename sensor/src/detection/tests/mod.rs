@@ -2,6 +2,7 @@
 
 mod faults;
 mod matching;
+mod reload;
 mod shipped;
 mod sigma;
 mod traps;

@@ -2,4 +2,5 @@
 
 mod policy;
 mod recognition;
+mod reload;
 mod sums;

@@ -12,16 +12,16 @@ const MIB: u64 = 1 << 20;
 const MODEL: &str = "/models/llama.safetensors";
 
 /// A container that has read 16 GB of weights on the day 0.
-struct Scene {
-    line: Line,
+pub(super) struct Scene {
+    pub(super) line: Line,
     _rules: tempfile::TempDir,
 }
 
-const CGROUP: CgroupKey = CgroupKey { hierarchy: 0, id: 4242 };
+pub(super) const CGROUP: CgroupKey = CgroupKey { hierarchy: 0, id: 4242 };
 
 impl Scene {
     /// With these entries of declared destinations.
-    fn new(declared: &str) -> Scene {
+    pub(super) fn new(declared: &str) -> Scene {
         let rules = tempfile::tempdir().unwrap();
         std::fs::create_dir(rules.path().join("lists")).unwrap();
         std::fs::write(rules.path().join("lists/declared_destinations.txt"), declared).unwrap();
@@ -47,7 +47,7 @@ impl Scene {
         scene
     }
 
-    fn happens(&mut self, seconds: u64, body: Body) -> Vec<Alert> {
+    pub(super) fn happens(&mut self, seconds: u64, body: Body) -> Vec<Alert> {
         // What only the kernel's counters tell has no process.
         let process = (!matches!(body, Body::Egress(_))).then_some(ProcessKey { pid: 7, start_ticks: 1 });
         let actor = Actor { process, cgroup: CGROUP, ..Actor::default() };
@@ -57,7 +57,7 @@ impl Scene {
     }
 
     /// The names and levels of the alerts when so much more has left.
-    fn sent(&mut self, seconds: u64, peer: &str, grown: u64) -> Vec<(String, &'static str)> {
+    pub(super) fn sent(&mut self, seconds: u64, peer: &str, grown: u64) -> Vec<(String, &'static str)> {
         let peer = Some(peer.parse().unwrap());
         let body = EgressGrown { peer, transport: Transport::Udp, initiated: true, bytes: grown, grown };
         let alerts = self.happens(seconds, Body::Egress(body));

@@ -4,12 +4,12 @@ use super::{Confidence, FormatSet, Found, Sample, sniff};
 use crate::event::{Class, Classes};
 
 /// The part of `classes.yml` that is about content. Small: whoever reads files on another thread takes a copy along.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContentClasses {
     rows: Vec<Row>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
     class: Class,
     formats: FormatSet,

@@ -63,6 +63,10 @@ impl Answers {
         Answers { resolvers, views: Bounded::new(workloads, Duration::ZERO), counts: Counts::default() }
     }
 
+    pub(super) fn set_resolvers(&mut self, resolvers: Resolvers) {
+        self.resolvers = resolvers;
+    }
+
     pub(super) fn counts(&self) -> Counts {
         Counts { workloads_evicted: self.views.evictions(), ..self.counts }
     }

@@ -108,6 +108,11 @@ impl Names {
         }
     }
 
+    /// From now on these resolvers are believed; what others were believed stays until it ends.
+    pub fn set_resolvers(&mut self, resolvers: Resolvers) {
+        self.answers.set_resolvers(resolvers);
+    }
+
     /// Learns what the event tells, and sets the server's name on connects and flows, what was asked for on queries, and the name
     /// in a ClientHello that is complete. Expects the workload to be known.
     pub fn trace(&mut self, event: &mut Event) {

@@ -1,0 +1,205 @@
+//! Filling the document in.
+
+use super::{
+    Correlation, Counts, Events, Filter, Ledger, Loss, Missing, Refusal, Rules, Status, Table, Usage, Watched,
+};
+use crate::agent::reload::InEffect;
+use crate::agent::{Agent, system};
+use crate::event::{BootTime, Kind, WallClock};
+use crate::kernel::{Coverage, Totals};
+use rustix::time::{ClockId, clock_gettime};
+use sensor_common::count::Outcome;
+use std::time::Duration;
+
+/// What was lost, or done to the sensor's own programs, counts as a problem for so long.
+const RECENT: Duration = Duration::from_secs(600);
+/// Most problems of refused rules that are told.
+const PROBLEMS: usize = 20;
+
+/// What is kept for the next status.
+pub struct Collected {
+    coverage: Vec<Coverage>,
+    since: BootTime,
+    /// When the last status was written, and the totals then.
+    before: (BootTime, Totals),
+    /// When something was last lost.
+    pub lost: Option<BootTime>,
+    /// When somebody last was found to have tampered with the programs or tables.
+    pub tampered: Option<BootTime>,
+}
+
+impl Collected {
+    /// At the start, with these hooks.
+    pub fn new(coverage: Vec<Coverage>, now: BootTime) -> Collected {
+        Collected { coverage, since: now, before: (now, Totals::default()), lost: None, tampered: None }
+    }
+}
+
+impl Agent {
+    /// How the sensor is now. Rates are counted from here on.
+    pub(in crate::agent) fn status(&mut self) -> Status {
+        let (now, clock) = (system::now(), system::wall_clock());
+        let time = |at: BootTime| clock.rfc3339(at).to_string();
+        // A second old at most; reading them anew may fail.
+        let totals = self.before;
+        let (last, before) = std::mem::replace(&mut self.collected.before, (now, totals));
+        let rate_seconds = now.since(last).as_secs_f64();
+        let provenance = self.line.provenance();
+        let detection = self.line.detection();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
+            since: time(self.collected.since),
+            time: time(now),
+            seconds: now.since(self.collected.since).as_secs(),
+            problems: self.problems(now),
+            process: usage(),
+            hooks: self.collected.coverage.iter().map(watched).collect(),
+            rate_seconds,
+            events: Kind::ALL.into_iter().map(|kind| events(kind, &totals, &before, rate_seconds)).collect(),
+            lost: losses(&totals),
+            tables: self.line.tables().into_iter().map(table).collect(),
+            rules: rules(&self.in_effect, clock),
+            filters: detection
+                .filters
+                .iter()
+                .map(|(title, taken)| Filter { title: title.to_string(), taken: *taken })
+                .collect(),
+            correlations: detection
+                .correlations
+                .iter()
+                .map(|(rule, counters)| Correlation {
+                    name: rule.name.to_string(),
+                    groups: counters.groups as u64,
+                    events: counters.events as u64,
+                    without_key: counters.without_key,
+                    without_value: counters.without_value,
+                    evicted: counters.evicted,
+                })
+                .collect(),
+            alerts: named(self.line.alerts()),
+            looks: named(self.recognition.statistics(self.line.candidates())),
+            carriers: named(self.carriers.statistics()),
+            ledger: Ledger {
+                kept: self.ledger.is_kept(),
+                saved: self.ledger.saved().map(time),
+                accounts: provenance.egress.accounts as u64,
+                unattributed: provenance.egress.unattributed,
+                unattributed_bytes: provenance.egress.unattributed_bytes,
+            },
+        }
+    }
+
+    /// What makes the sensor less than it should be.
+    fn problems(&self, now: BootTime) -> Vec<String> {
+        let mut problems = Vec::new();
+        for coverage in self.collected.coverage.iter().filter(|coverage| !coverage.is_whole()) {
+            for gap in &coverage.gaps {
+                let (concern, program, reason, mend) = (coverage.concern.name(), gap.program, &gap.reason, gap.mend);
+                problems.push(format!("{concern} is not watched whole, {program} does not run: {reason}; {mend}"));
+            }
+        }
+        let recent = |at: &Option<BootTime>| at.is_some_and(|at| now.since(at) < RECENT);
+        if recent(&self.collected.lost) {
+            problems.push("events were lost within the last ten minutes: see what and why below".to_owned());
+        }
+        if recent(&self.collected.tampered) {
+            let what = "somebody has changed the sensor's own programs or tables within the last ten minutes";
+            problems.push(format!("{what}: see the alert, and restart the sensor"));
+        }
+        if let Some((_, refused)) = &self.in_effect.refused {
+            let first = refused.problems.first().map(String::as_str).unwrap_or_default();
+            problems.push(format!("rules were not taken, and those before them go on: {first}"));
+        }
+        if self.ledger.is_wanted() && !self.ledger.is_kept() {
+            problems.push("what has left is not kept over restarts: give a directory with --state-dir".to_owned());
+        }
+        if self.malformed > 0 {
+            let malformed = self.malformed;
+            problems.push(format!("{malformed} records of the kernel side could not be read: agent and object differ"));
+        }
+        problems
+    }
+}
+
+fn named(counts: Vec<(&'static str, u64)>) -> Counts {
+    counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
+}
+
+fn watched(coverage: &Coverage) -> Watched {
+    let missing = |gap: &crate::kernel::Gap| Missing {
+        program: gap.program.to_owned(),
+        reason: gap.reason.clone(),
+        mend: gap.mend.to_owned(),
+    };
+    Watched {
+        concern: coverage.concern.name().to_owned(),
+        family: coverage.family.map(|family| family.name().to_owned()),
+        hooks: coverage.hooks.iter().map(|hook| (*hook).to_owned()).collect(),
+        passed_over: coverage.passed_over.clone(),
+        missing: coverage.gaps.iter().map(missing).collect(),
+    }
+}
+
+fn events(kind: Kind, now: &Totals, before: &Totals, seconds: f64) -> Events {
+    let rate = |outcome| {
+        let more = now.get(kind, outcome).saturating_sub(before.get(kind, outcome));
+        if seconds > 0.0 { more as f64 / seconds } else { 0.0 }
+    };
+    Events {
+        kind: kind.name().to_owned(),
+        seen_per_second: rate(Outcome::Seen),
+        sent_per_second: rate(Outcome::Sent),
+        seen: now.get(kind, Outcome::Seen),
+        sent: now.get(kind, Outcome::Sent),
+        lost: now.lost(kind),
+    }
+}
+
+fn losses(totals: &Totals) -> Vec<Loss> {
+    let all = totals.lost_since(&Totals::default(), BootTime(0));
+    all.into_iter().map(|lost| Loss { kind: lost.kind.into(), cause: lost.cause.into(), count: lost.count }).collect()
+}
+
+fn table(occupancy: crate::line::Occupancy) -> Table {
+    Table {
+        name: occupancy.name.to_owned(),
+        entries: occupancy.entries as u64,
+        limit: occupancy.limit as u64,
+        evicted: occupancy.evicted,
+    }
+}
+
+fn rules(in_effect: &InEffect, clock: WallClock) -> Rules {
+    let refused = in_effect.refused.as_ref().map(|(at, refused)| Refusal {
+        time: clock.rfc3339(*at).to_string(),
+        problems: refused.problems.iter().take(PROBLEMS).cloned().collect(),
+        count: refused.problems.len() as u64,
+    });
+    Rules {
+        version: in_effect.what.ruleset.to_string(),
+        classes: in_effect.what.classes.to_string(),
+        rules: in_effect.what.rules,
+        filters: in_effect.what.filters,
+        since: clock.rfc3339(in_effect.since).to_string(),
+        reloads: in_effect.reloads,
+        refused,
+    }
+}
+
+/// What this process takes.
+fn usage() -> Usage {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let bytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        // "VmRSS:     1234 kB", which are KiB (fs/proc/task_mmu.c).
+        Some(line.trim_start_matches(':').trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
+    };
+    let cpu = clock_gettime(ClockId::ProcessCPUTime);
+    Usage {
+        memory_bytes: bytes("VmRSS"),
+        memory_peak_bytes: bytes("VmHWM"),
+        cpu_seconds: cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9,
+    }
+}

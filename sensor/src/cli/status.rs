@@ -1,0 +1,180 @@
+//! `weir status`
+
+use crate::agent::status::{self, Counts, Status, StatusError, Watched};
+use crate::alert::quantity;
+use crate::delivery::Format;
+use anstyle::{AnsiColor, Style};
+use clap::Args;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Nobody could be asked.
+const NOT_RUNNING: u8 = 3;
+
+/// Say how the running sensor is: hooks, rates, losses, tables, rules
+#[derive(Args)]
+#[command(after_help = "\
+Rates are since the last status that anybody asked for, totals since the sensor started.
+
+Exit status:
+  0  the sensor runs, and all is well
+  1  it runs, but something is not as it should be (a hook is missing, events were lost, rules were not taken): it says what
+  2  the command line is wrong
+  3  it is not running, or cannot be asked")]
+pub struct StatusCommand {
+    /// The socket of the sensor [default: weir.sock in the state directory]
+    #[arg(long, value_name = "PATH", env = "WEIR_CONTROL")]
+    control: Option<PathBuf>,
+
+    /// The state directory of the sensor
+    #[arg(long, value_name = "DIR", env = "WEIR_STATE_DIR", default_value = "/var/lib/weir")]
+    state_dir: PathBuf,
+
+    /// How to write
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+impl StatusCommand {
+    pub fn execute(self) -> ExitCode {
+        let path = self.control.unwrap_or_else(|| status::path_in(&self.state_dir));
+        let status = match status::ask(&path) {
+            Ok(status) => status,
+            Err(error @ (StatusError::NotRunning(_) | StatusError::NotPermitted(_) | StatusError::NoAnswer { .. })) => {
+                super::complain(&super::sentence(&error));
+                return ExitCode::from(NOT_RUNNING);
+            }
+        };
+        let exit = if status.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        super::print(exit, |out| match self.format {
+            Format::Text => text(&status, out),
+            Format::Json => {
+                serde_json::to_writer(&mut *out, &status)?;
+                writeln!(out)
+            }
+        })
+    }
+}
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const HEAD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+fn text(status: &Status, out: &mut dyn Write) -> io::Result<()> {
+    let Status { version, pid, kernel, since, process, ledger, .. } = status;
+    writeln!(out, "{HEAD}weir {version}{HEAD:#}, process {pid}, on Linux {kernel}, since {since}")?;
+    let memory = process.memory_bytes.map_or_else(|| "unknown".to_owned(), quantity);
+    let share = if status.seconds > 0 { 100.0 * process.cpu_seconds / status.seconds as f64 } else { 0.0 };
+    writeln!(out, "memory {memory}, CPU {:.1} s ({share:.1} % of one)", process.cpu_seconds)?;
+    match status.problems.as_slice() {
+        [] => writeln!(out, "{GOOD}all is well{GOOD:#}")?,
+        problems => problems.iter().try_for_each(|problem| writeln!(out, "{BAD}problem{BAD:#}  {problem}"))?,
+    }
+
+    heading(out, "hooks")?;
+    status.hooks.iter().try_for_each(|watched| hooks(watched, out))?;
+
+    heading(out, "events")?;
+    writeln!(out, "  {DIM}{:<16}{:>12}{:>12}{:>14}{:>14}{:>8}{DIM:#}", "", "seen/s", "sent/s", "seen", "sent", "lost")?;
+    for events in status.events.iter().filter(|events| events.seen + events.sent + events.lost > 0) {
+        let style = if events.lost > 0 { BAD } else { Style::new() };
+        let (kind, seen, sent, lost) = (&events.kind, events.seen, events.sent, events.lost);
+        let (seen_rate, sent_rate) = (events.seen_per_second, events.sent_per_second);
+        writeln!(out, "  {kind:<16}{seen_rate:>12.1}{sent_rate:>12.1}{seen:>14}{sent:>14}{style}{lost:>8}{style:#}")?;
+    }
+    for lost in &status.lost {
+        writeln!(out, "  {BAD}lost{BAD:#}  {} of {}: {}", lost.count, lost.kind, lost.cause)?;
+    }
+
+    heading(out, "tables")?;
+    writeln!(out, "  {DIM}{:<20}{:>10}{:>10}{:>10}{DIM:#}", "", "entries", "limit", "evicted")?;
+    for table in &status.tables {
+        writeln!(out, "  {:<20}{:>10}{:>10}{:>10}", table.name, table.entries, table.limit, table.evicted)?;
+    }
+
+    heading(out, "rules")?;
+    rules(status, out)?;
+
+    heading(out, "ledger")?;
+    let saved = match (&ledger.saved, ledger.kept) {
+        (_, false) => "not kept over restarts",
+        (None, true) => "kept, nothing to save yet",
+        (Some(saved), true) => &format!("saved {saved}"),
+    };
+    writeln!(out, "  {} accounts, {saved}", ledger.accounts)?;
+    if ledger.unattributed > 0 {
+        let bytes = quantity(ledger.unattributed_bytes);
+        writeln!(out, "  {} reports of no known workload: {bytes} are not accounted for", ledger.unattributed)?;
+    }
+    for (name, counted) in [("alerts", &status.alerts), ("looks", &status.looks), ("carriers", &status.carriers)] {
+        counts(name, counted, out)?;
+    }
+    Ok(())
+}
+
+fn heading(out: &mut dyn Write, name: &str) -> io::Result<()> {
+    writeln!(out, "\n{HEAD}{name}{HEAD:#}")
+}
+
+fn hooks(watched: &Watched, out: &mut dyn Write) -> io::Result<()> {
+    let (style, state) = match (watched.missing.is_empty(), watched.hooks.is_empty()) {
+        (false, _) => (BAD, "gaps"),
+        (true, false) => (GOOD, "live"),
+        // Nothing of that kind can happen on this kernel.
+        (true, true) => (DIM, "none"),
+    };
+    let family = watched.family.as_deref().unwrap_or_default();
+    writeln!(
+        out,
+        "  {style}{state}{style:#}  {:<15} {family:<11} {DIM}{}{DIM:#}",
+        watched.concern,
+        watched.hooks.join(" ")
+    )?;
+    for missing in &watched.missing {
+        writeln!(out, "        {BAD}{}{BAD:#}: {}; {}", missing.program, missing.reason, missing.mend)?;
+    }
+    Ok(())
+}
+
+fn rules(status: &Status, out: &mut dyn Write) -> io::Result<()> {
+    let rules = &status.rules;
+    let short = |version: &str| version.get(..12).unwrap_or(version).to_owned();
+    writeln!(
+        out,
+        "  {} rules and {} filters, version {}, classes {}, since {} ({} reloads)",
+        rules.rules,
+        rules.filters,
+        short(&rules.version),
+        short(&rules.classes),
+        rules.since,
+        rules.reloads
+    )?;
+    if let Some(refused) = &rules.refused {
+        writeln!(out, "  {BAD}not taken{BAD:#} {}: {} problems", refused.time, refused.count)?;
+        refused.problems.iter().try_for_each(|problem| writeln!(out, "    {problem}"))?;
+    }
+    for filter in &status.filters {
+        writeln!(out, "  filter  {:>10} taken by {}", filter.taken, filter.title)?;
+    }
+    for correlation in status.correlations.iter().filter(|c| c.groups > 0 || c.evicted + c.without_key > 0) {
+        let (name, groups, events) = (&correlation.name, correlation.groups, correlation.events);
+        write!(out, "  correlation {name}: {groups} groups, {events} events")?;
+        if correlation.without_key > 0 {
+            write!(out, ", {} matches without a value to group by", correlation.without_key)?;
+        }
+        if correlation.evicted > 0 {
+            write!(out, ", {BAD}{} groups forgotten for want of room{BAD:#}", correlation.evicted)?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn counts(name: &str, counts: &Counts, out: &mut dyn Write) -> io::Result<()> {
+    heading(out, name)?;
+    let counted: Vec<_> =
+        counts.iter().filter(|(_, count)| **count > 0).map(|(name, count)| format!("{name} {count}")).collect();
+    writeln!(out, "  {}", if counted.is_empty() { "nothing yet".to_owned() } else { counted.join(", ") })
+}

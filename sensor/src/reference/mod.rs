@@ -1,0 +1,20 @@
+//! The reference docs, docs/fields.md and docs/rules.md, made from the code, so that they cannot say anything else. `cargo xtask docs`
+//! writes them, `cargo xtask docs --check` compares. Here lives what they say; nothing here runs in the sensor.
+
+mod fields;
+mod rules;
+pub mod samples;
+
+#[cfg(test)]
+mod tests;
+
+pub use fields::fields;
+pub use rules::rules;
+
+/// What both begin with.
+const GENERATED: &str = "<!-- Made by `cargo xtask docs`: change the code or the rule, not this file. -->\n";
+
+/// Text for a cell of a table, or a line of its own.
+fn plain(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|").replace('<', "&lt;")
+}
