@@ -1,7 +1,7 @@
 //! `weir rules`
 
 use crate::delivery::Format;
-use crate::detection::{self, Logic, Rule, RuleSet};
+use crate::detection::{self, Logic, Rule, RuleSet, example};
 use anstyle::Style;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Check and list the rules
+/// Check, test and list the rules
 #[derive(Args)]
 pub struct Rules {
     #[command(subcommand)]
@@ -23,6 +23,19 @@ enum Command {
     Check {
         /// Rule files or directories, beside the built-in rules
         paths: Vec<PathBuf>,
+    },
+    /// Run the events that each rule must match, and those that it must not
+    #[command(
+        after_help = "Every rule has such events under `weir: tests: match` and `no_match`; one without both fails.\n\n\
+        Exit status: 0 every rule did what it must, 1 one did not, or the rules are not right."
+    )]
+    Test {
+        /// Rule files or directories, beside the built-in rules
+        paths: Vec<PathBuf>,
+
+        /// How to write
+        #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+        format: Format,
     },
     /// List the rules that are in effect
     List {
@@ -40,6 +53,7 @@ impl Rules {
     pub fn execute(self) -> ExitCode {
         match self.command {
             Command::Check { paths } => check(&paths),
+            Command::Test { paths, format } => test(&paths, format),
             Command::List { rules, format } => match RuleSet::load(&rules) {
                 Ok(set) => super::print(ExitCode::SUCCESS, |out| list(&set, format, out)),
                 Err(error) => super::fail(&error),
@@ -57,6 +71,43 @@ fn check(paths: &[PathBuf]) -> ExitCode {
     let (rules, filters) = (set.rules().count(), set.filter_count());
     super::print(ExitCode::SUCCESS, |out| {
         writeln!(out, "{rules} rules and {filters} filters are right (version {})", short(set.digest()))
+    })
+}
+
+/// One line a failure, and one that sums up.
+fn test(paths: &[PathBuf], format: Format) -> ExitCode {
+    let set = match RuleSet::load(paths) {
+        Ok(set) => set,
+        Err(error) => return super::fail(&error),
+    };
+    let example::Report { rules, examples, failures } = example::run(&set);
+    let status = if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    super::print(status, |out| {
+        for failure in &failures {
+            match format {
+                Format::Json => writeln!(out, "{}", failed(failure))?,
+                Format::Text => writeln!(out, "{failure}")?,
+            }
+        }
+        match (format, failures.len()) {
+            (Format::Json, failed) => {
+                writeln!(out, "{}", json!({ "rules": rules, "examples": examples, "failures": failed }))
+            }
+            (Format::Text, 0) => writeln!(out, "{rules} rules did what they must on {examples} examples"),
+            (Format::Text, failed) => writeln!(out, "{failed} failures in {rules} rules with {examples} examples"),
+        }
+    })
+}
+
+fn failed(failure: &example::Failure) -> serde_json::Value {
+    json!({
+        "file": &*failure.place.file,
+        "line": failure.place.line,
+        "rule": &*failure.rule.name,
+        "id": failure.rule.id,
+        "list": failure.list,
+        "example": failure.example,
+        "reason": failure.reason,
     })
 }
 

@@ -64,15 +64,16 @@ pub struct Event {
     pub process: Option<Arc<Process>>,
     /// What the process is part of.
     pub workload: Option<Arc<Workload>>,
-    /// What the workload had opened of classified content before this event; on connects and flows.
+    /// What the workload had opened of classified content before this event; on what can send, on execs, on content given away and on
+    /// accesses to other processes.
     pub held: Option<Held>,
-    /// How the sender came to what it holds; on connects and flows of who holds weights.
+    /// How who did it came to what they hold; where `held` is.
     pub trail: Option<Box<Trail>>,
     /// What the destination goes by; on connects and flows.
     pub server: Option<Server>,
     /// What the workload has sent so far, and to where this goes; on connects, flows and growths of the kernel's counters.
     pub egress: Option<Box<Egress>>,
-    /// Whether the workload itself made the file, as far as it is known; on opens for writing.
+    /// Whether the workload itself made the file, as far as it is known; on opens for writing and changes of files.
     pub brought: Option<bool>,
 }
 

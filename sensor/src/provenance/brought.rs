@@ -4,7 +4,7 @@
 //! an earlier container of the same pod, counts as somebody else's.
 
 use crate::bounded::{Bounded, Evictions};
-use crate::event::{Access, Body, Event, FileId};
+use crate::event::{Access, Body, Event, File, FileChange, FileId};
 use std::time::Duration;
 
 /// Files whose maker is kept. About 150 bytes each; of one that had to go, nobody is said to have made it.
@@ -23,10 +23,15 @@ impl Brought {
         Brought { makers: Bounded::new(FILES, Duration::ZERO) }
     }
 
-    /// Learns from opens that make files who made them, and sets `brought` on every open for writing. Expects the workload to be
+    /// Learns from opens that make files who made them, and sets `brought` on every open for writing, and on every
+    /// change of a file. Expects the workload to be
     /// known.
     pub fn trace(&mut self, event: &mut Event) {
-        let (Body::Open(open), Some(workload)) = (&event.body, &event.workload) else { return };
+        let Some(workload) = &event.workload else { return };
+        if let Body::FileChange(FileChange { file: File { id: Some(id), .. }, .. }) = &event.body {
+            event.brought = Some(self.makers.get(id).is_some_and(|maker| *maker == workload.id));
+        }
+        let Body::Open(open) = &event.body else { return };
         let Some(id) = open.file.id else { return };
         if open.created {
             self.makers.insert(id, workload.id.clone());

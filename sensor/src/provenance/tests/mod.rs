@@ -4,4 +4,5 @@ mod brought;
 mod candidates;
 mod classes;
 mod declared;
+mod deeds;
 mod holdings;
