@@ -162,7 +162,7 @@ fields! {
         |e| match &e.body { Body::Open(o) => Some(o.access.name().into()), _ => None };
     FileCreated, "weir.file.created", Weir, "Whether the open made the file: if not, it was there before.",
         |e| match &e.body { Body::Open(o) => Some(Value::Flag(o.created)), _ => None };
-    FileBrought, "weir.file.brought", Weir, "Opened for writing, or changed: whether the workload itself made the file, as far as the sensor saw; what was made before it started is somebody else's.",
+    FileBrought, "weir.file.brought", Weir, "Opened for writing, cut or deleted: whether the workload itself made the file, as far as the sensor saw; what was made before it started is somebody else's.",
         |e| Some(Value::Flag(e.brought?));
     FileOwnProcess, "weir.file.own_process", Weir, "Of a process's file in a proc file system (/proc/PID/environ): whether it is that of the process that opened it.",
         |e| own_process(e).map(Value::Flag);

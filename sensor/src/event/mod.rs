@@ -73,7 +73,7 @@ pub struct Event {
     pub server: Option<Server>,
     /// What the workload has sent so far, and to where this goes; on connects, flows and growths of the kernel's counters.
     pub egress: Option<Box<Egress>>,
-    /// Whether the workload itself made the file, as far as it is known; on opens for writing and changes of files.
+    /// Whether the workload itself made the file, as far as it is known; on opens for writing, and on what cuts or deletes a file.
     pub brought: Option<bool>,
 }
 

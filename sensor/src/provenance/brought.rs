@@ -4,7 +4,7 @@
 //! an earlier container of the same pod, counts as somebody else's.
 
 use crate::bounded::{Bounded, Evictions};
-use crate::event::{Access, Body, Event, File, FileChange, FileId};
+use crate::event::{Access, Body, Change, Event, File, FileChange, FileId};
 use std::time::Duration;
 
 /// Files whose maker is kept. About 150 bytes each; of one that had to go, nobody is said to have made it.
@@ -23,12 +23,17 @@ impl Brought {
         Brought { makers: Bounded::new(FILES, Duration::ZERO) }
     }
 
-    /// Learns from opens that make files who made them, and sets `brought` on every open for writing, and on every
-    /// change of a file. Expects the workload to be
+    /// Learns from opens that make files who made them, and sets `brought` on every open for writing, and on what
+    /// cuts or deletes a file. Expects the workload to be
     /// known.
     pub fn trace(&mut self, event: &mut Event) {
         let Some(workload) = &event.workload else { return };
-        if let Body::FileChange(FileChange { file: File { id: Some(id), .. }, .. }) = &event.body {
+        if let Body::FileChange(FileChange {
+            change: Change::Truncate | Change::Unlink,
+            file: File { id: Some(id), .. },
+            ..
+        }) = &event.body
+        {
             event.brought = Some(self.makers.get(id).is_some_and(|maker| *maker == workload.id));
         }
         let Body::Open(open) = &event.body else { return };

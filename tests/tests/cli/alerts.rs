@@ -6,5 +6,6 @@
 mod deeds;
 mod incidents;
 mod lookalikes;
+mod pack;
 mod restarts;
 mod stage;

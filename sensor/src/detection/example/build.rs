@@ -46,7 +46,8 @@ pub fn full(category: Category) -> Event {
         *file = File { id: Some(FileId::default()), path: "/1/x.x".into(), classes, ..File::default() };
     }
     super::system::fill(&mut event.body);
-    if matches!(event.body, Body::Open(_) | Body::FileChange(_)) {
+    let cuts = [Category::FileDelete, Category::FileChange].contains(&category);
+    if cuts || matches!(event.body, Body::Open(_)) {
         event.brought = Some(true);
     }
     if super::egress::holds(&event.body) {
