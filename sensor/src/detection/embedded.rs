@@ -8,7 +8,7 @@ macro_rules! shipped {
     };
 }
 
-const RULES: [(Role, &str, &str); 35] = shipped!(
+const RULES: [(Role, &str, &str); 40] = shipped!(
     Role::Rules,
     "artefacts_changed.yml",
     "artefacts_removed.yml",
@@ -28,6 +28,7 @@ const RULES: [(Role, &str, &str); 35] = shipped!(
     "exec_from_temporary.yml",
     "floods.yml",
     "interpreter_children.yml",
+    "listening.yml",
     "memory_access.yml",
     "mining.yml",
     "model_server_shell.yml",
@@ -36,9 +37,13 @@ const RULES: [(Role, &str, &str); 35] = shipped!(
     "package_installed.yml",
     "persistence.yml",
     "reverse_shell.yml",
+    "roles.yml",
     "sensor_reached.yml",
     "sensor_stop_asked.yml",
     "sensor_tampering.yml",
+    "setuid_started.yml",
+    "shell_over_socket.yml",
+    "shells_entered.yml",
     "staging.yml",
     "traces_removed.yml",
     "tunnels.yml",
