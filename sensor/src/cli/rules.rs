@@ -1,7 +1,7 @@
 //! `weir rules`
 
 use crate::delivery::Format;
-use crate::detection::{self, Logic, Options, Rule, RuleSet};
+use crate::detection::{self, Logic, Options, Rule, RuleSet, example};
 use crate::provenance::ClassTable;
 use anstyle::Style;
 use clap::{Args, Subcommand};
@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Check and list the rules
+/// Check, test and list the rules
 #[derive(Args)]
 pub struct Rules {
     #[command(subcommand)]
@@ -36,6 +36,19 @@ mean what they mean there. What Weir has no events or fields for is refused, or 
         #[arg(long)]
         allow_unsupported: bool,
     },
+    /// Run the events that each rule must match, and those that it must not
+    #[command(
+        after_help = "Every rule has such events under `weir: tests: match` and `no_match`; one without both fails.\n\n\
+        Exit status: 0 every rule did what it must, 1 one did not, or the rules are not right."
+    )]
+    Test {
+        /// Rule files or directories, beside the built-in rules
+        paths: Vec<PathBuf>,
+
+        /// How to write
+        #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
     /// List the rules that are in effect
     List {
         /// Rule files or directories, beside the built-in rules
@@ -56,6 +69,7 @@ impl Rules {
     pub fn execute(self) -> ExitCode {
         match self.command {
             Command::Check { paths, allow_unsupported } => check(&paths, &options(allow_unsupported)),
+            Command::Test { paths, format } => test(&paths, format),
             Command::List { rules, allow_unsupported, format } => {
                 match RuleSet::load_with(&rules, &options(allow_unsupported)) {
                     Ok(set) => super::print(ExitCode::SUCCESS, |out| list(&set, format, out)),
@@ -103,6 +117,43 @@ fn check(paths: &[PathBuf], options: &Options) -> ExitCode {
             writeln!(out, "{left_out} are left out, since they ask for what Weir does not see")?;
         }
         Ok(())
+    })
+}
+
+/// One line a failure, and one that sums up.
+fn test(paths: &[PathBuf], format: Format) -> ExitCode {
+    let set = match RuleSet::load(paths) {
+        Ok(set) => set,
+        Err(error) => return super::fail(&error),
+    };
+    let example::Report { rules, examples, failures } = example::run(&set);
+    let status = if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    super::print(status, |out| {
+        for failure in &failures {
+            match format {
+                Format::Json => writeln!(out, "{}", failed(failure))?,
+                Format::Text => writeln!(out, "{failure}")?,
+            }
+        }
+        match (format, failures.len()) {
+            (Format::Json, failed) => {
+                writeln!(out, "{}", json!({ "rules": rules, "examples": examples, "failures": failed }))
+            }
+            (Format::Text, 0) => writeln!(out, "{rules} rules did what they must on {examples} examples"),
+            (Format::Text, failed) => writeln!(out, "{failed} failures in {rules} rules with {examples} examples"),
+        }
+    })
+}
+
+fn failed(failure: &example::Failure) -> serde_json::Value {
+    json!({
+        "file": &*failure.place.file,
+        "line": failure.place.line,
+        "rule": &*failure.rule.name,
+        "id": failure.rule.id,
+        "list": failure.list,
+        "example": failure.example,
+        "reason": failure.reason,
     })
 }
 

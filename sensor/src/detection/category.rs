@@ -1,6 +1,6 @@
 //! Log sources: which events a rule is held against.
 
-use crate::event::{Access, Body, Change, DnsDirection, Event};
+use crate::event::{Access, Body, Change, Direction, DnsDirection, Event};
 
 /// A Sigma log source category of `product: linux`, as Weir fills it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +23,8 @@ pub enum Category {
     FileDelete,
     /// Sigma's `file_change`: a classified file was cut, or got one more name.
     FileChange,
+    /// Our own: a process gave content that it can have to a file, a pipe or a socket.
+    Transfer,
     /// Sigma's `process_access`: a process got at another one's memory or descriptors.
     ProcessAccess,
     /// Sigma's `driver_load`: a kernel module was loaded.
@@ -45,7 +47,7 @@ pub enum Category {
 
 impl Category {
     /// Every category; `Category::ALL[c as usize] == c`.
-    pub const ALL: [Category; 18] = [
+    pub const ALL: [Category; 19] = [
         Category::ProcessCreation,
         Category::FileAccess,
         Category::FileEvent,
@@ -55,6 +57,7 @@ impl Category {
         Category::FileRename,
         Category::FileDelete,
         Category::FileChange,
+        Category::Transfer,
         Category::ProcessAccess,
         Category::DriverLoad,
         Category::SocketCreation,
@@ -78,6 +81,7 @@ impl Category {
             Category::FileRename => "file_rename",
             Category::FileDelete => "file_delete",
             Category::FileChange => "file_change",
+            Category::Transfer => "transfer",
             Category::ProcessAccess => "process_access",
             Category::DriverLoad => "driver_load",
             Category::SocketCreation => "socket_creation",
@@ -122,6 +126,7 @@ impl Category {
             Body::Listen(_) => &[Category::NetworkListen],
             Body::Dns(dns) if dns.direction == DnsDirection::Query => &[Category::DnsQuery],
             Body::Tamper(_) => &[Category::SensorTampering],
+            Body::Transfer(transfer) if transfer.direction != Direction::In => &[Category::Transfer],
             Body::Dns(_) | Body::Hello(_) | Body::Transfer(_) => &[],
             Body::Fork(_)
             | Body::Exit(_)

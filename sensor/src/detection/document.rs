@@ -182,6 +182,38 @@ impl Document<'_> {
         }
     }
 
+    /// Where the item number `index`, from 0, of the list under these keys begins, one key within the other; where the innermost of
+    /// them is that is found, if the list is not written an item a line.
+    pub fn item(&self, keys: &[&str], index: usize) -> Place {
+        let lines: Vec<(usize, usize, &str)> = (1..)
+            .zip(self.text.lines())
+            .map(|(number, line)| (number, line.len() - line.trim_start().len(), line.trim_start()))
+            .filter(|(_, _, written)| !written.is_empty() && !written.starts_with('#'))
+            .collect();
+        let (mut found, mut rest) = (self.start(), lines.as_slice());
+        let mut outer = None;
+        for key in keys {
+            let is_key = |written: &str| written.strip_prefix(key).is_some_and(|after| after.starts_with(':'));
+            let within = |indent: usize| outer.is_none_or(|outer| indent > outer);
+            let Some(at) = rest.iter().position(|(_, indent, written)| within(*indent) && is_key(written)) else {
+                return found;
+            };
+            let Some((number, indent, _)) = rest.get(at) else { return found };
+            found = self.place(*number, indent + 1);
+            outer = Some(*indent);
+            rest = rest.get(at + 1..).unwrap_or_default();
+        }
+        let own = rest.first().map_or(0, |(_, indent, _)| *indent);
+        let mut items = rest
+            .iter()
+            .take_while(|(_, indent, _)| *indent >= own)
+            .filter(|(_, indent, written)| *indent == own && written.starts_with('-'));
+        match items.nth(index) {
+            Some((number, indent, _)) => self.place(*number, indent + 1),
+            None => found,
+        }
+    }
+
     /// Where `needle` is first written; the document's start if it is not.
     pub fn text(&self, needle: &str) -> Place {
         let found = self.text.lines().enumerate().find_map(|(index, line)| {

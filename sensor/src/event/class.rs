@@ -14,14 +14,38 @@ pub enum Class {
     StartupCode = 1 << 3,
     /// Devices by which bytes leave, or storage is read, past every socket: nobody counts them (RDMA verbs, GPUDirect Storage).
     UncountedPath = 1 << 4,
+    /// What says afterwards what was done: logs of the system, histories of shells.
+    Log = 1 << 5,
+    /// Files by which the kernel is told what to run on the host, whoever writes them (`core_pattern`, `release_agent`).
+    HostControl = 1 << 6,
+    /// Files by which something is started again, or somebody let in again (cron, units, `.bashrc`, `authorized_keys`).
+    Persistence = 1 << 7,
+    /// What an installer of packages writes for each package that it installs (`RECORD`).
+    PackageRecord = 1 << 8,
+    /// Devices by which GPUs are used.
+    Gpu = 1 << 9,
+    /// Environments of processes in a proc file system, where secrets are passed.
+    ProcessEnvironment = 1 << 10,
     /// Whatever else a loaded rule asks for by name or place. Not in `classes.yml`: it comes from the rules' conditions. Nobody holds it.
     Watched = 1 << 20,
 }
 
 impl Class {
     /// Every class.
-    pub const ALL: [Class; 6] =
-        [Class::Weights, Class::Dataset, Class::Secret, Class::StartupCode, Class::UncountedPath, Class::Watched];
+    pub const ALL: [Class; 12] = [
+        Class::Weights,
+        Class::Dataset,
+        Class::Secret,
+        Class::StartupCode,
+        Class::UncountedPath,
+        Class::Log,
+        Class::HostControl,
+        Class::Persistence,
+        Class::PackageRecord,
+        Class::Gpu,
+        Class::ProcessEnvironment,
+        Class::Watched,
+    ];
 
     /// The name in rules, `classes.yml` and output.
     pub const fn name(self) -> &'static str {
@@ -31,6 +55,12 @@ impl Class {
             Class::Secret => "secret",
             Class::StartupCode => "startup_code",
             Class::UncountedPath => "uncounted_path",
+            Class::Log => "log",
+            Class::HostControl => "host_control",
+            Class::Persistence => "persistence",
+            Class::PackageRecord => "package_record",
+            Class::Gpu => "gpu",
+            Class::ProcessEnvironment => "process_environment",
             Class::Watched => "watched",
         }
     }

@@ -4,7 +4,7 @@
 //! only place where a field is named; a field that an event does not have is `None`, never empty or zero.
 
 use super::process::file_name;
-use super::{Body, ContentFinding, Event, File, MountHow as MountKind, Process, Value};
+use super::{Body, Class, ContentFinding, Event, File, MountHow as MountKind, Process, Value};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -189,8 +189,10 @@ fields! {
         |e| match &e.body { Body::Open(o) => Some(o.access.name().into()), _ => None };
     FileCreated, "weir.file.created", Weir, "Whether the open made the file: if not, it was there before.",
         |e| match &e.body { Body::Open(o) => Some(Value::Flag(o.created)), _ => None };
-    FileBrought, "weir.file.brought", Weir, "Opened for writing: whether the workload itself made the file, as far as the sensor saw; what was made before it started is somebody else's. Renamed over another file: the same of that one.",
+    FileBrought, "weir.file.brought", Weir, "Opened for writing, cut or deleted: whether the workload itself made the file, as far as the sensor saw; what was made before it started is somebody else's. Renamed over another file: the same of that one.",
         |e| Some(Value::Flag(e.brought?));
+    FileOwnProcess, "weir.file.own_process", Weir, "Of a process's file in a proc file system (/proc/PID/environ): whether it is that of the process that opened it.",
+        |e| own_process(e).map(Value::Flag);
     FileNewPath, "weir.file.new_path", Weir, "Rename and link: the name that it got.",
         |e| match &e.body { Body::FileChange(c) => text(&c.new_path), _ => None };
     FileReplaced, "weir.file.replaced", Weir, "Rename: the new name was another file's, which lost it: true, or absent. Where only the words of the rename are known, only of names under which the sensor saw a classified file opened.",
@@ -206,7 +208,7 @@ fields! {
             Body::Transfer(t) if t.io_uring => Some(Value::Flag(true)),
             _ => None,
         };
-    FileClass, "weir.file.class", Weir, "The classes that the file is in: weights, dataset, secret, startup_code and the like.",
+    FileClass, "weir.file.class", Weir, "The classes that the file is in: weights, dataset, secret, startup_code, log, host_control and the like (rules/classes.yml).",
         |e| Some(file(e)?.classes).filter(|classes| !classes.is_empty())
             .map(|classes| Value::List(classes.iter().map(|class| Cow::Borrowed(class.name())).collect()));
 
@@ -568,6 +570,23 @@ fn identity(event: &Event) -> Option<&super::Identity> {
 
 fn destination(event: &Event) -> Option<&super::DestinationSums> {
     Some(&event.egress.as_ref()?.destination)
+}
+
+/// Whether a file that was opened in `/proc/PID` is of the process that opened it. The id is as the proc file system has it, which
+/// can be that of another pid namespace: either of the process's own ids will do.
+fn own_process(event: &Event) -> Option<bool> {
+    let Body::Open(open) = &event.body else { return None };
+    if !open.file.classes.contains(Class::ProcessEnvironment) {
+        return None;
+    }
+    let mut above = open.file.path.rsplit('/').skip(1);
+    let mut pid = above.next()?;
+    if above.next() == Some("task") {
+        pid = above.next()?;
+    }
+    let pid: u32 = pid.parse().ok()?;
+    let vpid = process(event).map(|process| process.vpid);
+    Some(pid == event.actor.process?.pid || pid == event.actor.vpid || Some(pid) == vpid)
 }
 
 /// By file system: TMPFS_MAGIC, RAMFS_MAGIC, HUGETLBFS_MAGIC (include/uapi/linux/magic.h).

@@ -74,15 +74,17 @@ pub struct Event {
     pub declares: Declares,
     /// What the policy, or what the container did in its first minutes, makes of the process.
     pub declared: DeclaredAs,
-    /// What the workload had opened of classified content before this event; on connects and flows.
+    /// What the workload had opened of classified content before this event; on what can send, on execs, on content given away and on
+    /// accesses to other processes.
     pub held: Option<Held>,
-    /// How the sender came to what it holds; on connects and flows of who holds weights.
+    /// How who did it came to what they hold; where `held` is.
     pub trail: Option<Box<Trail>>,
     /// What the destination goes by; on connects and flows.
     pub server: Option<Server>,
     /// What the workload has sent so far, and to where this goes; on connects, flows and growths of the kernel's counters.
     pub egress: Option<Box<Egress>>,
-    /// Whether the workload itself made the file, as far as it is known; on opens for writing. On renames: the file that is replaced.
+    /// Whether the workload itself made the file, as far as it is known; on opens for writing, and on what cuts or deletes a file. On
+    /// renames: the file that is replaced.
     pub brought: Option<bool>,
     /// Whether the process, or an ancestor of it in its container, came into the container from outside; `None` where that is not known.
     pub entered: Option<bool>,

@@ -81,3 +81,38 @@ fn different_bytes_become_different_text() {
         }
     }
 }
+
+#[test]
+fn a_file_in_proc_is_ones_own_by_either_of_ones_ids() {
+    let classes = Classes::default().with(Class::ProcessEnvironment);
+    let own = |path: &str, classes| {
+        let file = File { path: path.into(), classes, ..File::default() };
+        let actor = Actor { process: Some(ProcessKey { pid: 5071, start_ticks: 1 }), vpid: 71, ..Actor::default() };
+        let open = Open {
+            file,
+            access: Access::Read,
+            flags: 0,
+            io_uring: false,
+            candidate: false,
+            carrier: false,
+            created: false,
+        };
+        let event = Event::new(BootTime(0), None, actor, Body::Open(open));
+        match Field::FileOwnProcess.get(&event) {
+            Some(Value::Flag(flag)) => Some(flag),
+            _ => None,
+        }
+    };
+    for (path, expected) in [
+        ("/proc/71/environ", Some(true)),
+        ("/host/proc/5071/environ", Some(true)),
+        ("/proc/71/task/72/environ", Some(true)),
+        ("/proc/1/environ", Some(false)),
+        ("/proc/1/task/71/environ", Some(false)),
+        ("/environ", None),
+        ("environ", None),
+    ] {
+        assert_eq!(own(path, classes), expected, "{path}");
+    }
+    assert_eq!(own("/proc/1/environ", Classes::default()), None, "nothing that is known to be of a process");
+}

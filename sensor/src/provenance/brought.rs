@@ -24,7 +24,8 @@ impl Brought {
         Brought { makers: Bounded::new(FILES, Duration::ZERO) }
     }
 
-    /// Learns who made which file, and sets `brought` on every open for writing and on renames that replace a file that is known. Expects
+    /// Learns who made which file, and sets `brought` on every open for writing, on what cuts or deletes a file, and on renames
+    /// that replace one that is known. Expects
     /// the workload to be known. `before`: the classes that the file of a change was in before.
     pub fn trace(&mut self, event: &mut Event, before: Classes) {
         let Some(workload) = &event.workload else { return };
@@ -46,6 +47,11 @@ impl Brought {
                 }
                 if let Some(replaced) = replaced.and_then(|replaced| replaced.id) {
                     event.brought = Some(self.made(id, replaced));
+                }
+            }
+            Body::FileChange(FileChange { change: Change::Truncate | Change::Unlink, file, .. }) => {
+                if let Some(file) = file.id {
+                    event.brought = Some(self.made(id, file));
                 }
             }
             _ => {}

@@ -89,6 +89,12 @@ pub(super) struct Definitions {
     secret: Definition,
     startup_code: Definition,
     uncounted_path: Definition,
+    log: Definition,
+    host_control: Definition,
+    persistence: Definition,
+    package_record: Definition,
+    gpu: Definition,
+    process_environment: Definition,
     /// Not written there: what the loaded rules ask for ([`Watched`](super::Watched)).
     #[serde(skip)]
     watched: Definition,
@@ -173,6 +179,12 @@ impl Definitions {
             Class::Secret => &self.secret,
             Class::StartupCode => &self.startup_code,
             Class::UncountedPath => &self.uncounted_path,
+            Class::Log => &self.log,
+            Class::HostControl => &self.host_control,
+            Class::Persistence => &self.persistence,
+            Class::PackageRecord => &self.package_record,
+            Class::Gpu => &self.gpu,
+            Class::ProcessEnvironment => &self.process_environment,
             Class::Watched => &self.watched,
         }
     }
@@ -184,6 +196,12 @@ impl Definitions {
             Class::Secret => &mut self.secret,
             Class::StartupCode => &mut self.startup_code,
             Class::UncountedPath => &mut self.uncounted_path,
+            Class::Log => &mut self.log,
+            Class::HostControl => &mut self.host_control,
+            Class::Persistence => &mut self.persistence,
+            Class::PackageRecord => &mut self.package_record,
+            Class::Gpu => &mut self.gpu,
+            Class::ProcessEnvironment => &mut self.process_environment,
             Class::Watched => &mut self.watched,
         }
     }

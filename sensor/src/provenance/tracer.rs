@@ -7,7 +7,7 @@ use super::graph::{self, Graph, Mark};
 use super::holdings::{self, Holding, Holdings};
 use super::replaced::Replaced;
 use crate::bounded::Evictions;
-use crate::event::{Body, Class, Classes, DnsDirection, Event, Held, HeldBy, Open, SavedLedger, Trail};
+use crate::event::{Body, Class, Classes, Direction, DnsDirection, Event, Held, HeldBy, Open, SavedLedger, Trail};
 use crate::policy;
 
 /// Limits of all tables.
@@ -80,6 +80,10 @@ impl Tracer {
         {
             self.ledger.hold(event, &holding);
         }
+        if is_deed(event) {
+            event.held = self.held_by_doer(event);
+            return;
+        }
         let sends = matches!(event.body, Body::Connect(_) | Body::Flow(_) | Body::Egress(_));
         if !sends && !is_uncounted(event) && !asks(event) {
             return;
@@ -120,6 +124,22 @@ impl Tracer {
         self.classes = classes;
     }
 
+    /// What somebody holds who does something else than to send; else what their workload does. It charges nobody.
+    fn held_by_doer(&mut self, event: &mut Event) -> Option<Held> {
+        let told = |holding: &Holding| Held { sources: holding.sources, bytes: holding.bytes };
+        if let Some((held, trail)) = self.graph.held(event) {
+            // A program that a server starts has what the server has. Which file that is says nothing of the program, and would join
+            // all that a server ever starts to one incident.
+            let known = !matches!(event.body, Body::Exec(_));
+            event.trail =
+                Some(Box::new(if known { trail } else { Trail { by: trail.by, bound: true, ..Trail::default() } }));
+            return Some(told(&Holding::of(&held)));
+        }
+        let workload = self.holdings.held(event).or_else(|| self.ledger.remembered(event))?;
+        event.trail = Some(Box::new(Trail { by: HeldBy::Workload, bound: true, ..Trail::default() }));
+        Some(told(&workload))
+    }
+
     /// The classes that files are judged by.
     pub fn classes(&self) -> &ClassTable {
         &self.classes
@@ -144,6 +164,16 @@ impl Tracer {
             makers_evicted: self.brought.evictions(),
             names_evicted: self.replaced.evictions(),
         }
+    }
+}
+
+/// Whether it is something that means more when a holder does it: a program started, content given away, another process's memory
+/// got at (who does that holds from then on what the other one does).
+fn is_deed(event: &Event) -> bool {
+    match &event.body {
+        Body::Exec(_) | Body::ProcessAccess(_) => true,
+        Body::Transfer(transfer) => transfer.direction != Direction::In,
+        _ => false,
     }
 }
 

@@ -6,6 +6,7 @@
 mod deeds;
 mod incidents;
 mod lookalikes;
+mod pack;
 mod restarts;
 mod sigma;
 mod stage;

@@ -190,3 +190,57 @@ fn a_list_of_ones_own_replaces_the_shipped_one() -> Outcome {
     run(&["rules", "check", &path])?.refuses(1, &["declared_destinations.txt:3", "`203.0.113.9 500GB`", "500GB/day"]);
     Ok(())
 }
+
+/// A rule on programs, with examples of these fields; `None`: without.
+fn rule_with(examples: Option<(&str, &str)>) -> String {
+    let tests = examples.map_or_else(String::new, |(matching, not)| {
+        format!("  tests:\n    match:\n      - process.executable.name: {matching}\n    no_match:\n      - process.executable.name: {not}\n")
+    });
+    format!(
+        "title: Own\nid: 5f1d0c58-7a0e-4c0e-9d6f-0b6f6a1f2a01\nname: own\nlogsource:\n  product: linux\n  category: process_creation\n\
+         detection:\n  name:\n    process.executable.name: x\n  condition: name\nlevel: low\nweir:\n  suppress: 1h\n{tests}"
+    )
+}
+
+#[test]
+fn examples_of_the_shipped_ones_come_out() -> Outcome {
+    let tested = run(&["rules", "test"])?;
+    tested.is_quiet();
+    assert!(tested.out.contains("rules did what they must on"), "{}", tested.out);
+    Ok(())
+}
+
+#[test]
+fn an_example_that_comes_out_wrong_is_told_with_its_line() -> Outcome {
+    let directory = Directory::new()?;
+    let path = directory.path().to_string_lossy().into_owned();
+    let file = directory.path().join("own.yml");
+
+    fs::write(&file, rule_with(Some(("x", "y"))))?;
+    run(&["rules", "test", &path])?.is_quiet();
+
+    fs::write(&file, rule_with(Some(("y", "y"))))?;
+    let wrong = run(&["rules", "test", &path])?;
+    assert_eq!(wrong.status, Some(1));
+    let line = rule_with(Some(("y", "y"))).lines().position(|line| line.contains("- process")).unwrap_or(0) + 1;
+    let told = format!(
+        "own.yml:{line}:7: `Own`: example 1 under `tests: match` does not match, and must; correct it or the rule"
+    );
+    assert!(wrong.out.contains(&told), "{told} is not in {}", wrong.out);
+
+    let wrong = run(&["rules", "test", "--format", "json", &path])?;
+    let lines = wrong.out.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    let [failure, sum] = lines.as_slice() else { return Err(wrong.out.into()) };
+    assert_eq!((&failure["rule"], &failure["line"], &failure["list"]), (&"own".into(), &line.into(), &"match".into()));
+    assert_eq!(sum["failures"], 1);
+    assert_eq!(wrong.status, Some(1));
+
+    fs::write(&file, rule_with(None))?;
+    let bare = run(&["rules", "test", &path])?;
+    assert_eq!(bare.status, Some(1));
+    for list in ["match", "no_match"] {
+        let told = format!("own.yml:1: `Own`: it has no example under `tests: {list}`; add one");
+        assert!(bare.out.contains(&told), "{told} is not in {}", bare.out);
+    }
+    Ok(())
+}

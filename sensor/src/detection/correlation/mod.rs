@@ -21,7 +21,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use spec::{Kind, Spec};
+pub use spec::{Kind, Spec, THRESHOLD_MAX};
 pub use table::Limits;
 
 use super::{Evidence, Finding, Rule};

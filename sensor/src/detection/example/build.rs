@@ -3,8 +3,8 @@
 use super::Category;
 use crate::event::{
     Access, Ancestor, Body, BootTime, Class, Classes, Connect, DeclaredAs, Declares, Dns, DnsChannel, DnsDirection,
-    DnsMessage, Egress, Endpoints, Event, Exec, Field, File, FileId, Flow, FlowReason, Held, HeldBy, Identity, Label,
-    NamedBy, Open, Party, Process, ProcessKey, Role, Server, Source, Stream, Trail, Transport, Workload, WorkloadKind,
+    DnsMessage, Egress, Endpoints, Event, Exec, Field, File, FileId, Flow, FlowReason, Held, Identity, Label, NamedBy,
+    Open, Process, ProcessKey, Role, Server, Stream, Transport, Workload, WorkloadKind,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
@@ -50,10 +50,12 @@ pub fn full(category: Category) -> Event {
     (event.role, event.declared) = (Some(Role::Serving), DeclaredAs { loader: true, writer: true });
     event.declares = Declares { loaders: true, writers: true, destinations: true };
     if let Some(file) = file_mut(&mut event.body) {
-        *file = File { id: Some(FileId::default()), path: "/x.x".into(), classes: Classes(1), ..File::default() };
+        // One that is in every class: as that of a process in a proc file system it has a number above it.
+        let classes = Class::ALL.into_iter().fold(Classes(0), Classes::with);
+        *file = File { id: Some(FileId::default()), path: "/1/x.x".into(), classes, ..File::default() };
     }
     super::system::fill(&mut event.body);
-    if matches!(category, Category::FileAccess | Category::FileEvent | Category::FileRename) {
+    if matches!(event.body, Body::Open(_) | Body::FileChange(_)) {
         event.brought = Some(true);
     }
     event.entered = Some(true);
@@ -61,19 +63,13 @@ pub fn full(category: Category) -> Event {
         event.held = Some(Held { sources: 1, bytes: 1 });
         event.trail = Some(Box::default());
     }
-    let party = Party { key: ProcessKey::default(), executable: "/x".into() };
+    if matches!(event.body, Body::Transfer(_) | Body::ProcessAccess(_)) {
+        event.trail = Some(super::trail::full());
+    }
     if let Some(endpoints) = endpoints_mut(&mut event.body) {
         (endpoints.local_address, endpoints.local_port) = (Some(Ipv4Addr::LOCALHOST.into()), Some(1));
         event.egress = Some(super::egress::full());
-        let source =
-            Source { number: 1, id: Some(FileId::default()), path: "/x".into(), size: 1, reader: party.clone() };
-        let carriers = ["x".into()].into();
-        event.trail = Some(Box::new(Trail {
-            source: Some(source.into()),
-            sender: Some(party.into()),
-            carriers,
-            ..Trail::default()
-        }));
+        event.trail = Some(super::trail::full());
         if !matches!(event.body, Body::Dns(_)) {
             let name = Some(Arc::from("x"));
             event.server = Some(Server { name: name.clone(), by: NamedBy::Dns, tls: name, disagrees: true });
@@ -142,6 +138,7 @@ fn file_mut(body: &mut Body) -> Option<&mut File> {
         Body::Open(open) => Some(&mut open.file),
         Body::Exec(exec) => Some(&mut exec.file),
         Body::FileChange(change) => Some(&mut change.file),
+        Body::Transfer(transfer) => Some(&mut transfer.file),
         _ => None,
     }
 }
@@ -184,9 +181,7 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
             has_server = true;
         } else if *field == Field::FileBrought {
             event.brought = value.as_bool();
-        } else if *field == Field::HeldBy {
-            let by = HeldBy::ALL.into_iter().find(|by| by.name() == text(value)).unwrap_or_default();
-            event.trail = Some(Box::new(Trail { by, ..Trail::default() }));
+        } else if super::trail::set(*field, value, &mut event.trail) {
         } else if super::egress::set(*field, value, &mut egress) {
             has_egress = true;
         } else {
@@ -231,6 +226,7 @@ fn process_field(field: Field, value: &Value, process: &mut Process, event: &mut
     };
     match field {
         Field::ProcessPid => process.key.pid = u32::try_from(number(value)).unwrap_or(u32::MAX),
+        Field::ProcessVpid => process.vpid = u32::try_from(number(value)).unwrap_or(u32::MAX),
         Field::ProcessExecutablePath => process.executable = text(value).into(),
         Field::ProcessExecutableName if process.executable.is_empty() => process.executable = text(value).into(),
         Field::ProcessCommandLine if process.args.is_empty() => process.args = [text(value).into()].into(),

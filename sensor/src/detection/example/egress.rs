@@ -6,7 +6,18 @@ use yaml_serde::Value;
 
 /// Whether events like it can say what the workload holds.
 pub(super) fn holds(body: &Body) -> bool {
-    matches!(body, Body::Flow(_) | Body::Connect(_) | Body::Egress(_) | Body::Socket(_) | Body::Open(_) | Body::Dns(_))
+    matches!(
+        body,
+        Body::Flow(_)
+            | Body::Connect(_)
+            | Body::Egress(_)
+            | Body::Socket(_)
+            | Body::Open(_)
+            | Body::Dns(_)
+            | Body::Exec(_)
+            | Body::Transfer(_)
+            | Body::ProcessAccess(_)
+    )
 }
 
 /// Sums of which every field can be had.

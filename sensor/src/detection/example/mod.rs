@@ -4,6 +4,7 @@
 mod build;
 mod egress;
 mod system;
+mod trail;
 
 pub use build::{carries, full};
 
@@ -12,6 +13,7 @@ use super::fault::{Place, Problem};
 use super::{Category, Engine, Logic, Rule, RuleSet, vet};
 use crate::event::{BootTime, Event, Field};
 use build::event;
+use std::fmt;
 use std::sync::Arc;
 use yaml_serde::Value;
 
@@ -37,6 +39,8 @@ pub struct Example {
 struct Written {
     /// Seconds after the first one (`at`).
     at: u64,
+    /// How often it happens (`repeat`), at least once.
+    repeat: usize,
     kind: Option<Box<str>>,
     fields: Vec<(Field, Value)>,
 }
@@ -47,19 +51,21 @@ impl Examples {
         document.check_mapping(tests, "tests", &["match", "no_match"], problems);
         let mut list = |key: &str| -> Vec<Example> {
             let items = tests.and_then(|tests| tests.get(key)).and_then(Value::as_sequence);
-            items.into_iter().flatten().map(|item| read(item, document, problems)).collect()
+            let item = |(index, item)| read(item, document.item(&["weir", "tests", key], index), document, problems);
+            items.into_iter().flatten().enumerate().map(item).collect()
         };
         Examples { matching: list("match"), not_matching: list("no_match") }
     }
 }
 
-fn read(item: &Value, document: &Document<'_>, problems: &mut Vec<Problem>) -> Example {
+fn read(item: &Value, place: Place, document: &Document<'_>, problems: &mut Vec<Problem>) -> Example {
     let one = std::slice::from_ref(item);
     let events = item.as_sequence().map_or(one, Vec::as_slice).iter().map(|event| {
-        let mut written = Written { at: 0, kind: None, fields: Vec::new() };
+        let mut written = Written { at: 0, repeat: 1, kind: None, fields: Vec::new() };
         for (key, value) in event.as_mapping().into_iter().flatten() {
             match key.as_str().unwrap_or_default() {
                 "at" => written.at = value.as_u64().unwrap_or(0),
+                "repeat" => written.repeat = repeats(value),
                 "weir.event.kind" => written.kind = value.as_str().map(Box::from),
                 name => match vet::field(name) {
                     Ok(field) => written.fields.push((field, value.clone())),
@@ -69,7 +75,13 @@ fn read(item: &Value, document: &Document<'_>, problems: &mut Vec<Problem>) -> E
         }
         written
     });
-    Example { place: document.key("tests"), events: events.collect() }
+    Example { place, events: events.collect() }
+}
+
+/// How often an event is repeated: as often as a threshold of a correlation can ask for, and once more.
+fn repeats(value: &Value) -> usize {
+    let most = super::correlation::THRESHOLD_MAX + 1;
+    usize::try_from(value.as_u64().unwrap_or(1).clamp(1, most)).unwrap_or(1)
 }
 
 impl Example {
@@ -84,6 +96,7 @@ impl Example {
                 Some("rename") => Some(Category::FileRename),
                 Some("unlink") => Some(Category::FileDelete),
                 Some("link" | "truncate") => Some(Category::FileChange),
+                Some("transfer") => Some(Category::Transfer),
                 Some("process_access") => Some(Category::ProcessAccess),
                 Some("socket") => Some(Category::SocketCreation),
                 Some("module") => Some(Category::DriverLoad),
@@ -95,7 +108,7 @@ impl Example {
                 Some(other) => {
                     return Err(format!(
                         "`weir.event.kind: {other}` is none that rules are held against: exec, open, rename, link, unlink, \
-                         truncate, connect, flow, socket, process_access, bpf, module, mount, namespace, dns or tamper"
+                         truncate, connect, flow, transfer, socket, process_access, bpf, module, mount, namespace, dns or tamper"
                     ));
                 }
                 None => category,
@@ -104,37 +117,72 @@ impl Example {
             let nanos = written.at.saturating_mul(1_000_000_000).saturating_add(index as u64);
             event(category, BootTime(nanos), &written.fields)
         };
-        self.events.iter().enumerate().map(event).collect()
+        let written = self.events.iter().flat_map(|written| std::iter::repeat_n(written, written.repeat));
+        written.enumerate().map(event).collect()
     }
 }
 
-/// Runs the examples of every rule of `set`, each against the whole set with nothing seen before. What did not come out as it
-/// should is told in a sentence, with its place; so is a rule that has no example of either kind.
-pub fn run(set: &RuleSet) -> Vec<(Place, String)> {
-    let mut failures = Vec::new();
+/// An example that did not come out as it should, or a rule that has none.
+#[derive(Debug)]
+pub struct Failure {
+    /// Where it is written.
+    pub place: Place,
+    /// Whose it is.
+    pub rule: Arc<Rule>,
+    /// `match` or `no_match`.
+    pub list: &'static str,
+    /// Which one in that list, from 1; `None`: there is none.
+    pub example: Option<usize>,
+    /// What is wrong and what to do about it, a clause.
+    pub reason: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: `{}`: {}", self.place, self.rule.title, self.reason)
+    }
+}
+
+/// What running the examples came to.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Rules whose examples were run.
+    pub rules: usize,
+    /// Examples that were run.
+    pub examples: usize,
+    /// What did not come out as it should.
+    pub failures: Vec<Failure>,
+}
+
+/// Runs the examples of every rule of `set`, each against the whole set with nothing seen before. A rule that has no example of
+/// either kind is a failure too.
+pub fn run(set: &RuleSet) -> Report {
+    let mut report = Report::default();
     for (rule, examples) in set.examples() {
-        let title = &rule.title;
-        for (kind, list, expected) in [("match", &examples.matching, true), ("no_match", &examples.not_matching, false)]
-        {
+        report.rules += 1;
+        let lists = [("match", &examples.matching, true), ("no_match", &examples.not_matching, false)];
+        for (name, list, expected) in lists {
+            let mut fail = |place: &Place, example, reason| {
+                let (place, rule) = (place.clone(), Arc::clone(rule));
+                report.failures.push(Failure { place, rule, list: name, example, reason });
+            };
             if list.is_empty() {
-                failures.push((rule.place.clone(), format!("`{title}` has no example under `tests: {kind}`; add one")));
+                fail(&rule.place, None, format!("it has no example under `tests: {name}`; add one"));
             }
-            for (index, example) in list.iter().enumerate() {
-                let number = index + 1;
-                match outcome(set, rule, example) {
-                    Ok(matched) if matched == expected => {}
-                    Ok(_) => failures.push((
-                        example.place.clone(),
-                        format!(
-                            "example {number} of `{title}` under `{kind}` did not come out so; correct it or the rule"
-                        ),
-                    )),
-                    Err(reason) => failures.push((example.place.clone(), reason)),
-                }
+            for (number, example) in (1..).zip(list) {
+                let reason = match outcome(set, rule, example) {
+                    Ok(matched) if matched == expected => continue,
+                    Ok(true) => "matches, and must not".to_owned(),
+                    Ok(false) => "does not match, and must".to_owned(),
+                    Err(reason) => format!("cannot be made: {reason}"),
+                };
+                let reason = format!("example {number} under `tests: {name}` {reason}; correct it or the rule");
+                fail(&example.place, Some(number), reason);
             }
+            report.examples += list.len();
         }
     }
-    failures
+    report
 }
 
 fn outcome(set: &RuleSet, rule: &Rule, example: &Example) -> Result<bool, String> {

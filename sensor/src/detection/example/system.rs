@@ -3,8 +3,9 @@
 use super::Category;
 use super::build::{list, number, text};
 use crate::event::{
-    AccessHow, Body, Bpf, BpfObject, Change, Field, File, FileChange, FileId, Listen, Module, Mount, MountHow,
-    Namespace, NamespaceHow, Process, ProcessAccess, ProcessKey, Replaced, SocketMade, Tamper,
+    AccessHow, Body, Bpf, BpfObject, Carrier, Change, Classes, Direction, Field, File, FileChange, FileId, Listen,
+    Module, Mount, MountHow, Namespace, NamespaceHow, Process, ProcessAccess, ProcessKey, Replaced, SocketMade, Tamper,
+    Transfer,
 };
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -26,6 +27,18 @@ pub(super) fn blank(category: Category) -> Body {
         Category::FileRename => change(Change::Rename),
         Category::FileDelete => change(Change::Unlink),
         Category::FileChange => change(Change::Truncate),
+        Category::Transfer => Body::Transfer(Transfer {
+            file: File::default(),
+            carrier: Carrier::File,
+            direction: Direction::Out,
+            bytes: 0,
+            until: 0,
+            socket_cookie: None,
+            mapped: false,
+            bound: false,
+            io_uring: false,
+            classes: Classes::default(),
+        }),
         Category::ProcessAccess => Body::ProcessAccess(ProcessAccess {
             how: AccessHow::Unknown,
             target: None,
@@ -67,6 +80,7 @@ pub(super) fn fill(body: &mut Body) {
                 change.replaced = Some(Replaced { id: Some(FileId { device: 1, inode: 1 }) });
             }
         }
+        Body::Transfer(transfer) => (transfer.socket_cookie, transfer.io_uring) = (Some(1), true),
         Body::ProcessAccess(access) => {
             access.target = Some(ProcessKey { pid: 1, start_ticks: 1 });
             access.target_process = Some(Arc::new(Process { executable: "/x".into(), ..Process::default() }));
@@ -103,6 +117,15 @@ pub(super) fn set(field: Field, value: &Value, body: &mut Body) {
             Field::IoUring => change.io_uring = value.as_bool() == Some(true),
             // Links and truncations are one category.
             Field::EventKind if text(value) == "link" => change.change = Change::Link,
+            _ => {}
+        },
+        Body::Transfer(transfer) => match field {
+            Field::TransferCarrier => {
+                let found = Carrier::ALL.into_iter().find(|carrier| carrier.name() == text(value));
+                transfer.carrier = found.unwrap_or(transfer.carrier);
+            }
+            Field::TransferDirection if text(value) == Direction::Both.name() => transfer.direction = Direction::Both,
+            Field::TransferBytes => transfer.bytes = number(value),
             _ => {}
         },
         Body::ProcessAccess(access) => match field {

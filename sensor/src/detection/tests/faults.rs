@@ -64,7 +64,7 @@ fn fields() {
     );
     assert_eq!(
         detection("  a:\n    weir.file.class: wieghts\n  condition: a"),
-        "r.yml:10:22: `weir.file.class` is never `wieghts` (did you mean `weights`?); it is one of: weights, dataset, secret, startup_code, uncounted_path, watched"
+        "r.yml:10:22: `weir.file.class` is never `wieghts` (did you mean `weights`?); it is one of: weights, dataset, secret, startup_code, uncounted_path, log, host_control, persistence, package_record, gpu, process_environment, watched"
     );
 }
 

@@ -12,8 +12,7 @@ fn rules_directory() -> PathBuf {
 #[test]
 fn shipped_rules_are_right_and_each_has_examples_that_come_out() {
     let set = RuleSet::embedded().unwrap_or_else(|invalid| panic!("{invalid}"));
-    let failures = example::run(&set);
-    let failures: Vec<_> = failures.iter().map(|(place, failure)| format!("{place}: {failure}")).collect();
+    let failures: Vec<_> = example::run(&set).failures.iter().map(ToString::to_string).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     for rule in set.rules() {
         assert!(!rule.description.is_empty() && !rule.attack.is_empty() && !rule.atlas.is_empty(), "{}", rule.title);
@@ -21,17 +20,32 @@ fn shipped_rules_are_right_and_each_has_examples_that_come_out() {
         assert!(!rule.innocent_causes.is_empty(), "{}", rule.title);
         assert!(!rule.raises || !rule.first_steps.is_empty(), "{}", rule.title);
     }
-    assert_eq!(set.rules().filter(|rule| rule.raises).count(), 24);
+    assert_eq!(set.rules().filter(|rule| rule.raises).count(), 89);
 }
 
 #[test]
 fn examples_that_come_out_wrong_are_told() {
     let text = super::rule(1, "process_creation", "  a:\n    process.executable.name: x\n  condition: a")
         + "weir:\n  tests:\n    match:\n      - process.executable.name: y\n    no_match:\n      - process.executable.name: x\n";
-    let failures = example::run(&set(&[("a.yml", &text)]).unwrap());
-    assert_eq!(failures.len(), 2, "{failures:?}");
+    let report = example::run(&set(&[("a.yml", &text)]).unwrap());
+    let told: Vec<_> = report.failures.iter().map(ToString::to_string).collect();
+    // At the line of the event that it is about.
+    let line = |written: &str| text.lines().position(|line| line.contains(written)).map_or(0, |line| line + 1);
+    let (first, second) = (line("- process.executable.name: y"), line("- process.executable.name: x"));
+    assert_eq!(
+        told,
+        [
+            format!(
+                "a.yml:{first}:7: `Rule 1`: example 1 under `tests: match` does not match, and must; correct it or the rule"
+            ),
+            format!(
+                "a.yml:{second}:7: `Rule 1`: example 1 under `tests: no_match` matches, and must not; correct it or the rule"
+            ),
+        ]
+    );
+    assert_eq!((report.rules, report.examples), (1, 2));
     let bare = super::rule(1, "process_creation", "  a:\n    process.executable.name: x\n  condition: a");
-    assert_eq!(example::run(&set(&[("a.yml", &bare)]).unwrap()).len(), 2);
+    assert_eq!(example::run(&set(&[("a.yml", &bare)]).unwrap()).failures.len(), 2);
 }
 
 #[test]

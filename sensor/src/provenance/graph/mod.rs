@@ -103,14 +103,14 @@ impl Graph {
         }
     }
 
-    /// What the sender of a connect or a flow holds of weights, and the proof of it. `None`: nothing, as far as is known.
+    /// What the sender of a connect or a flow, or who did what else is asked about, holds of weights, and the proof of it. `None`: nothing, as far as is known.
     pub fn held(&mut self, event: &Event) -> Option<(Arc<Holding>, Trail)> {
         let (cookie, label) = match &event.body {
             Body::Connect(connect) => (connect.socket_cookie, connect.label),
             Body::Flow(flow) => (flow.socket_cookie, flow.label),
             Body::Dns(dns) => (dns.socket_cookie, Label::default()),
-            // It was only just made: who made it is who it is about.
-            Body::Socket(_) => (0, Label::default()),
+            // Of a socket that was only just made, and of what is no socket, it is about who did it.
+            Body::Socket(_) | Body::Exec(_) | Body::Transfer(_) | Body::ProcessAccess(_) => (0, Label::default()),
             _ => return None,
         };
         // Who sends is not always who made the socket.

@@ -154,6 +154,32 @@ fn content_decides_whatever_the_name_and_the_size_only_where_it_is_likely() {
 }
 
 #[test]
+fn what_guards_and_controls_a_system_is_told_by_its_place() {
+    let table = embedded();
+    let cases: [(&str, &[&str]); 16] = [
+        ("/proc/sys/kernel/core_pattern", &["host_control"]),
+        ("/host/proc/sys/kernel/core_pattern", &["host_control"]),
+        ("/tmp/cg/x/release_agent", &["host_control"]),
+        ("/etc/cron.d/x", &["persistence"]),
+        ("/var/spool/cron/crontabs/root", &["persistence"]),
+        ("/etc/systemd/system/x.service", &["persistence"]),
+        ("/etc/ld.so.preload", &["persistence"]),
+        ("/sys/devices/system/cpu/online", &[]),
+        ("/root/.bash_history", &["log"]),
+        ("/var/log/wtmp", &["log"]),
+        ("/data/messages", &[]),
+        ("/venv/lib/python3.11/site-packages/x-1.0.dist-info/RECORD", &["package_record"]),
+        ("/data/record", &[]),
+        ("/dev/nvidiactl", &["gpu"]),
+        ("/proc/71/environ", &["process_environment"]),
+        ("/proc/71/task/72/environ", &["process_environment"]),
+    ];
+    for (path, expected) in cases {
+        assert_eq!(names(table.settle(&file(path, 0))), expected, "{path}");
+    }
+}
+
+#[test]
 fn the_head_of_the_shipped_file_names_every_format() {
     let head = include_str!("../../../../rules/classes.yml").split("\nweights:").next().unwrap_or_default();
     let list = head.split("The formats of `content`:").nth(1).expect("has a list");
@@ -168,8 +194,11 @@ fn the_kernels_tables_hold_the_shipped_keys_and_directories_are_few() {
     assert!(keys.suffixes.len() <= SUFFIXES as usize && keys.names.len() <= NAMES as usize);
     // Every directory key can cost a look-up for each level above an opened file.
     let directories: BTreeSet<_> = keys.directories.iter().map(|(key, _)| key.words).collect();
-    let expected = ["blobs", "checkpoints", "secrets", ".ssh", ".aws", "gcloud", "variables", "infiniband"];
-    let expected: BTreeSet<_> = expected.iter().filter_map(|name| NameKey::new(name)).map(|key| key.words).collect();
+    let provenance = ["blobs", "checkpoints", "secrets", ".ssh", ".aws", "gcloud", "variables", "infiniband"];
+    // Of lengths that the others have: names of other lengths are not looked up.
+    let persistence = ["cron", "cron.d", "cron.daily", "cron.hourly", "profile.d"];
+    let expected: BTreeSet<_> =
+        provenance.iter().chain(&persistence).filter_map(|name| NameKey::new(name)).map(|key| key.words).collect();
     assert_eq!(directories, expected);
 }
 

@@ -3,5 +3,6 @@
 mod brought;
 mod candidates;
 mod classes;
+mod deeds;
 mod holdings;
 mod replaced;
