@@ -8,7 +8,7 @@ use crate::detection::example::full;
 use crate::event::{
     Actor, Body, Carrier, Cgroup, CgroupKey, Change, Classes, ContentFinding, Direction, DnsDirection, EgressGrown,
     Event, Exit, File, FileId, Fork, Hello, Lost, ProcessFound, ProcessKey, Recognized, Reloaded, Tick, Transfer,
-    Transport,
+    Transport, WorkloadIdentified,
 };
 use std::collections::BTreeSet;
 
@@ -136,6 +136,7 @@ fn own() -> Vec<Body> {
             classes: "x".into(),
             ..Reloaded::default()
         })),
+        Body::WorkloadIdentified(WorkloadIdentified { container_id: "x".into(), identity: Default::default() }),
         Body::Tick(Tick::default()),
         Body::Lost(Lost { since: Default::default(), kind: "open", cause: "ring_full", count: 1 }),
     ]
