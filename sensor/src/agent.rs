@@ -4,11 +4,11 @@
 //! programs, pushes what they send through the [`Line`], and shows what comes out. Time and I/O end here.
 
 mod carriers;
-mod ledger_file;
 mod open_files;
 mod recognition;
 mod select;
 pub mod sniffer;
+mod state_file;
 pub mod sweep;
 mod system;
 
@@ -16,15 +16,16 @@ pub use select::{KINDS, Selection};
 
 use crate::alert::Notice;
 use crate::delivery::{Console, Format, OutputError};
+use crate::detection::correlation::order;
 use crate::detection::{RuleSet, RulesError};
-use crate::event::{Body, BootTime, Event, LedgerRestored, Recognized, SavedLedger, Tick};
+use crate::event::{Body, BootTime, CorrelationsRestored, Event, LedgerRestored, Recognized, Tick};
 use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
 use crate::provenance::graph::Mark;
 use crate::provenance::{ClassTable, ClassesError};
 use carriers::Carriers;
-use ledger_file::LedgerFile;
 use recognition::Recognition;
+use state_file::{StateDirectory, StateFile};
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::RawFd;
@@ -55,7 +56,7 @@ pub struct Settings {
     pub hooks: Hooks,
     /// From which level on the kernel programs' own diagnostics are logged; `None`: off.
     pub kernel_log: Option<String>,
-    /// Where what has left is kept over restarts; `None`: nowhere.
+    /// Where what has left and what was seen is kept over restarts; `None`: nowhere.
     pub state: Option<PathBuf>,
     /// A descriptor to say on that everything is attached.
     pub notify: Option<RawFd>,
@@ -89,7 +90,7 @@ pub enum AgentError {
 
 /// How often counters are read, so that what was lost is said; and idle flows ended.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
-/// How often the egress ledger is saved, if it has changed: so much is lost by a SIGKILL at most.
+/// How often the egress ledger and the state of the correlations are saved, if they have changed: so much is lost by a SIGKILL at most.
 const SAVING: Duration = Duration::from_secs(10);
 
 /// How long the end waits for files that are being looked into.
@@ -117,10 +118,9 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     let loaded = system.load(&settings, &classification)?;
     drop(classification);
     let recognition = Recognition::new(classes.contents());
-    let (ledger, saved) = match &settings.state {
-        Some(directory) => LedgerFile::open(directory),
-        None => (LedgerFile::nowhere(), SavedLedger::default()),
-    };
+    let state = settings.state.as_deref().map_or_else(StateDirectory::nowhere, StateDirectory::open);
+    let (ledger, saved) = StateFile::open(&state, state_file::LEDGER);
+    let (correlations, saved_correlations) = StateFile::open(&state, state_file::CORRELATIONS);
     let mut agent = Agent {
         output: Output { console: Console::new(anstream::stdout(), format, system::wall_clock()), show, shown: 0 },
         line: Line::new(rules, classes, Limits::default()),
@@ -130,6 +130,7 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         flows: loaded.flows,
         egress: loaded.egress,
         ledger,
+        correlations,
         guard: Some(Guard::new(&loaded.programs)),
         tables: loaded.tables,
         carriers: Carriers::new(&loaded.labels, settings.carrier_idle).map_err(kernel::LoadError::from)?,
@@ -144,6 +145,9 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     let clock = system::wall_clock();
     let restored = LedgerRestored { boot_unix_nanos: clock.boot_unix_nanos, counters: true, saved };
     agent.push(Event::new(system::now(), None, Default::default(), Body::LedgerRestored(Box::new(restored))))?;
+    let (boot, boot_unix_nanos) = (system::boot(), clock.boot_unix_nanos);
+    let restored = CorrelationsRestored { boot, boot_unix_nanos, saved: saved_correlations };
+    agent.push(Event::new(system::now(), None, Default::default(), Body::CorrelationsRestored(Box::new(restored))))?;
     // Attached first, then looked around: nothing can happen between the two unseen.
     let found = system.found();
     let open: Vec<Event> = found.iter().flat_map(|event| open_files::of(event, agent.line.classes())).collect();
@@ -173,7 +177,12 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
                 agent.drain(&mut ring, &system)?;
                 agent.keep_house()?;
             }
-            _ = saving.tick(), if agent.ledger.is_ready() => agent.save().await,
+            // Where nothing else comes, matches go on in order all the same.
+            () = tokio::time::sleep(order::BOUND), if agent.line.next_match_due().is_some() => {
+                agent.drain(&mut ring, &system)?;
+                agent.tick_if_due(system::now())?;
+            }
+            _ = saving.tick(), if agent.ledger.is_ready() && agent.correlations.is_ready() => agent.save().await,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -189,7 +198,8 @@ struct Agent {
     counters: Counters,
     flows: Flows,
     egress: EgressCounters,
-    ledger: LedgerFile,
+    ledger: StateFile,
+    correlations: StateFile,
     /// Until the agent itself takes the programs off.
     guard: Option<Guard>,
     tables: Tables,
@@ -304,13 +314,20 @@ impl Agent {
             self.push(event)?;
         }
         // Otherwise what waits to be said is called up by the next event only, which may take long.
-        if self.line.is_due(now) {
-            self.push_tick(now, false)?;
-        }
+        self.tick_if_due(now)?;
         self.carriers.keep_house(now, &mut self.labels);
         self.output.console.flush()?;
         // Otherwise known at the next alert only, which may take a month.
         if system::reader_has_gone() { Err(OutputError::Closed) } else { Ok(()) }
+    }
+
+    /// Lets what waits be said, if it is time.
+    fn tick_if_due(&mut self, now: BootTime) -> Result<(), OutputError> {
+        if self.line.is_due(now) {
+            self.push_tick(now, false)?;
+            self.output.console.flush()?;
+        }
+        Ok(())
     }
 
     fn push_tick(&mut self, now: BootTime, last: bool) -> Result<(), OutputError> {
@@ -328,10 +345,13 @@ impl Agent {
         Ok(())
     }
 
-    /// Keeps the ledger, if it has changed.
+    /// Keeps the ledger and what the correlations have seen, if they have changed.
     async fn save(&mut self) {
         if let Some(saved) = self.line.save_ledger() {
-            self.ledger.save(saved).await;
+            self.ledger.save(move || saved).await;
+        }
+        if let Some(snapshot) = self.line.save_correlations() {
+            self.correlations.save(move || snapshot.saved()).await;
         }
     }
 
@@ -349,6 +369,7 @@ impl Agent {
         if self.ledger.is_kept() {
             self.save().await;
             self.ledger.end_write().await;
+            self.correlations.end_write().await;
         }
         result?;
         if self.statistics {

@@ -124,6 +124,8 @@ impl Category {
             | Body::ProcessFound(_)
             | Body::Recognized(_)
             | Body::LedgerRestored(_)
+            | Body::CorrelationsRestored(_)
+            | Body::Remembered(_)
             | Body::Tick(_)
             | Body::Lost(_) => &[],
         }
