@@ -112,19 +112,26 @@ impl Engine {
         hits
     }
 
-    /// Holds the rules against `event`, which arrives after all those before it. What rules find in it comes first, in the order of
-    /// the rule set; then what correlations find in the matches that were due by its time.
+    /// Holds the rules against `event`, which arrives after all those before it. First comes what correlations find in the matches
+    /// that were due by its time; then what rules find in it, in the order of the rule set.
     pub fn evaluate(&mut self, event: &Arc<Event>) -> Vec<Finding> {
         self.sequence += 1;
         if let Body::CorrelationsRestored(restored) = &event.body {
             self.restore(restored, event.time);
         }
-        let mut findings = self.detect(event);
+        let mut findings = Vec::new();
         self.order.advance(event.time);
-        while let Some(matched) = self.order.take() {
-            self.correlate(&matched, &mut findings);
-        }
+        self.correlate_due(&mut findings);
+        self.detect(event, &mut findings);
+        // Its own match, if nothing waits here, and what there is no room for.
+        self.correlate_due(&mut findings);
         findings
+    }
+
+    fn correlate_due(&mut self, findings: &mut Vec<Finding>) {
+        while let Some(matched) = self.order.take() {
+            self.correlate(&matched, findings);
+        }
     }
 
     /// What correlations find in the matches that still wait: nothing comes any more that could have happened before them.
@@ -147,12 +154,11 @@ impl Engine {
     }
 
     /// What rules find in the event; its match goes to the correlations.
-    fn detect(&mut self, event: &Arc<Event>) -> Vec<Finding> {
+    fn detect(&mut self, event: &Arc<Event>, findings: &mut Vec<Finding>) {
         let hits = self.hits(event);
         if hits.is_empty() {
-            return Vec::new();
+            return;
         }
-        let mut findings = Vec::new();
         let mut steps: Vec<(usize, usize)> = Vec::new();
         for hit in hits {
             let Some(listed) = self.detections.get(hit) else { continue };
@@ -176,7 +182,6 @@ impl Engine {
             steps.sort_unstable();
             self.order.push(Match { sequence: self.sequence, event: event.clone(), steps });
         }
-        findings
     }
 
     fn correlate(&mut self, matched: &Match, findings: &mut Vec<Finding>) {
