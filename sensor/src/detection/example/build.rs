@@ -24,6 +24,7 @@ pub fn full(category: Category) -> Event {
     (event.actor.cgroup.id, event.actor.mount_namespace, event.actor.pid_namespace) = (1, 1, 1);
     let ancestor = Ancestor { executable: "/x".into(), command_line: "x".into(), ..Ancestor::default() };
     event.process = Some(Arc::new(Process {
+        root: ProcessKey { pid: 1, start_ticks: 1 },
         executable: "/x".into(),
         args: ["x".into()].into(),
         working_directory: "/".into(),
@@ -155,7 +156,7 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
     let (mut has_process, mut has_workload, mut has_held, mut has_egress) = (false, false, false, false);
     for (field, value) in fields {
         let name = field.name();
-        if name.starts_with("process.") || name.starts_with("weir.process.") {
+        if name.starts_with("process.") || name.starts_with("weir.process.") || *field == Field::LineageId {
             has_process = true;
             process_field(*field, value, &mut process, &mut event);
         } else if workload_field(*field, value, &mut workload) {
@@ -212,6 +213,12 @@ fn process_field(field: Field, value: &Value, process: &mut Process, event: &mut
         process.lineage = lineage.into();
     };
     match field {
+        Field::LineageId => {
+            let number = |text: &str| text.parse::<u64>().unwrap_or(0);
+            let text = text(value);
+            let (pid, start) = text.split_once('-').unwrap_or((&text, "1"));
+            process.root = ProcessKey { pid: u32::try_from(number(pid)).unwrap_or(0), start_ticks: number(start) };
+        }
         Field::ProcessPid => process.key.pid = u32::try_from(number(value)).unwrap_or(u32::MAX),
         Field::ProcessExecutablePath => process.executable = text(value).into(),
         Field::ProcessExecutableName if process.executable.is_empty() => process.executable = text(value).into(),
