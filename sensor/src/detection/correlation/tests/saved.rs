@@ -80,9 +80,12 @@ fn over_a_reboot_times_go_by_wall_time() {
 #[test]
 fn a_clock_that_was_set_back_over_a_reboot_makes_nothing_lie_in_the_future() {
     let mut first = begun(ORDERED, 0, restored("one", EPOCH, SavedCorrelations::default()));
+    correlated(&mut first, &event(2_000 * SECOND, Some("older"), "a", 7));
     correlated(&mut first, &event(5_000 * SECOND, Some("w"), "a", 7));
     let state = saved(&mut first);
     let mut second = begun(ORDERED, SECOND, restored("two", 0, state));
+    // They are as far apart as they were.
+    assert!(correlated(&mut second, &event(602 * SECOND, Some("older"), "b", 7)).is_empty());
     // It counts as just seen: an hour from now it is gone.
     assert_eq!(correlated(&mut second, &event(3_600 * SECOND, Some("w"), "b", 7)).len(), 1);
     assert!(correlated(&mut second, &event(3_602 * SECOND, Some("w"), "b", 7)).is_empty());
@@ -147,6 +150,9 @@ fn state_that_makes_no_sense_is_left_out() {
     assert_eq!(spoil(&|group| group.rows.iter_mut().for_each(|row| row.seen.time = u64::MAX)), 1);
 }
 
+/// Of a finding: whether it goes on, its measure, and of each event of its evidence the rule, the time and the program.
+type Said = (bool, Option<u128>, Vec<(String, u64, Option<String>)>);
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
     /// A restart between any two events changes no finding, nor what its evidence says.
@@ -180,7 +186,7 @@ proptest! {
             }
             now += step * SECOND / 4;
             let event = event(now, Some(&format!("w{group}")), name, value);
-            let said = |engine: &mut Engine| -> Vec<(bool, Option<u128>, Vec<(String, u64, Option<String>)>)> {
+            let said = |engine: &mut Engine| -> Vec<Said> {
                 let text = |event: &Event| match Field::ProcessExecutableName.get(event) {
                     Some(Value::Text(text)) => Some(text.to_string()),
                     _ => None,
