@@ -4,13 +4,13 @@
 //! programs, pushes what they send through the [`Line`], and shows what comes out. Time and I/O end here.
 
 mod carriers;
-mod ledger_file;
 mod open_files;
 mod recognition;
 mod reload;
 mod select;
 pub mod sniffer;
 pub mod status;
+mod state_file;
 pub mod sweep;
 mod system;
 
@@ -18,17 +18,18 @@ pub use select::{KINDS, Selection};
 
 use crate::alert::Notice;
 use crate::delivery::{Console, Format, OutputError};
+use crate::detection::correlation::order;
 use crate::detection::{Options, RuleSet, RulesError};
-use crate::event::{Body, BootTime, Event, LedgerRestored, Recognized, SavedLedger, Tick};
+use crate::event::{Body, BootTime, CorrelationsRestored, Event, LedgerRestored, Recognized, Tick};
 use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
 use crate::policy::{Policy, PolicyError};
 use crate::provenance::graph::Mark;
 use crate::provenance::{ClassTable, ClassesError};
 use carriers::Carriers;
-use ledger_file::LedgerFile;
 use recognition::Recognition;
 use reload::{InEffect, Reloader, Sources};
+use state_file::{StateDirectory, StateFile};
 use status::{Collected, Control};
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -64,7 +65,7 @@ pub struct Settings {
     pub hooks: Hooks,
     /// From which level on the kernel programs' own diagnostics are logged; `None`: off.
     pub kernel_log: Option<String>,
-    /// Where what has left is kept over restarts; `None`: nowhere.
+    /// Where what has left and what was seen is kept over restarts; `None`: nowhere.
     pub state: Option<PathBuf>,
     /// The socket that `weir status` asks; `None`: in `state`, if there is one.
     pub control: Option<PathBuf>,
@@ -102,7 +103,7 @@ pub enum AgentError {
 
 /// How often counters are read, so that what was lost is said; and idle flows ended.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
-/// How often the egress ledger is saved, if it has changed: so much is lost by a SIGKILL at most.
+/// How often the egress ledger and the state of the correlations are saved, if they have changed: so much is lost by a SIGKILL at most.
 const SAVING: Duration = Duration::from_secs(10);
 
 /// So many turns empty the ring, however full it was, if not too much comes in the meantime.
@@ -145,10 +146,9 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     let in_effect = InEffect::new(&rules, &policy, &classes, system::now());
     let mut line = Line::new(rules.clone(), classes, Limits::default());
     line.set_policy(policy, &rules);
-    let (ledger, saved) = match &settings.state {
-        Some(directory) => LedgerFile::open(directory),
-        None => (LedgerFile::nowhere(), SavedLedger::default()),
-    };
+    let state = settings.state.as_deref().map_or_else(StateDirectory::nowhere, StateDirectory::open);
+    let (ledger, saved) = StateFile::open(&state, state_file::LEDGER);
+    let (correlations, saved_correlations) = StateFile::open(&state, state_file::CORRELATIONS);
     let mut agent = Agent {
         output: Output { console: Console::new(anstream::stdout(), format, system::wall_clock()), show, shown: 0 },
         in_effect,
@@ -162,6 +162,7 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         control: control(&settings, ledger.is_kept()),
         collected: Collected::new(loaded.coverage, system::now()),
         ledger,
+        correlations,
         guard: Some(Guard::new(&loaded.programs)),
         tables: loaded.tables,
         carriers: Carriers::new(&loaded.labels, settings.carrier_idle).map_err(kernel::LoadError::from)?,
@@ -176,6 +177,9 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     let clock = system::wall_clock();
     let restored = LedgerRestored { boot_unix_nanos: clock.boot_unix_nanos, counters: true, saved };
     agent.push(Event::new(system::now(), None, Default::default(), Body::LedgerRestored(Box::new(restored))))?;
+    let (boot, boot_unix_nanos) = (system::boot(), clock.boot_unix_nanos);
+    let restored = CorrelationsRestored { boot, boot_unix_nanos, saved: saved_correlations };
+    agent.push(Event::new(system::now(), None, Default::default(), Body::CorrelationsRestored(Box::new(restored))))?;
     // Attached first, then looked around: nothing can happen between the two unseen.
     let found = system.found();
     let open: Vec<Event> = found.iter().flat_map(|event| open_files::of(event, agent.line.classes())).collect();
@@ -209,7 +213,12 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
                 agent.count(&mut ring, &system)?;
                 agent.keep_house()?;
             }
-            _ = saving.tick(), if agent.ledger.is_ready() => agent.save().await,
+            // Where nothing else comes, matches go on in order all the same.
+            () = tokio::time::sleep(order::BOUND), if agent.line.next_match_due().is_some() => {
+                agent.drain(&mut ring, &system)?;
+                agent.tick_if_due(system::now())?;
+            }
+            _ = saving.tick(), if agent.ledger.is_ready() && agent.correlations.is_ready() => agent.save().await,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -234,9 +243,10 @@ struct Agent {
     counters: Counters,
     flows: Flows,
     egress: EgressCounters,
-    ledger: LedgerFile,
     control: Control,
     collected: Collected,
+    ledger: StateFile,
+    correlations: StateFile,
     /// Until the agent itself takes the programs off.
     guard: Option<Guard>,
     tables: Tables,
@@ -368,13 +378,20 @@ impl Agent {
         self.found.extend(self.recognition.keep_house(Instant::now(), &mut self.tables));
         self.push_found()?;
         // Otherwise what waits to be said is called up by the next event only, which may take long.
-        if self.line.is_due(now) {
-            self.push_tick(now, false)?;
-        }
+        self.tick_if_due(now)?;
         self.carriers.keep_house(now, &mut self.labels);
         self.output.console.flush()?;
         // Otherwise known at the next alert only, which may take a month.
         if system::reader_has_gone() { Err(OutputError::Closed) } else { Ok(()) }
+    }
+
+    /// Lets what waits be said, if it is time.
+    fn tick_if_due(&mut self, now: BootTime) -> Result<(), OutputError> {
+        if self.line.is_due(now) {
+            self.push_tick(now, false)?;
+            self.output.console.flush()?;
+        }
+        Ok(())
     }
 
     fn push_tick(&mut self, now: BootTime, last: bool) -> Result<(), OutputError> {
@@ -392,10 +409,13 @@ impl Agent {
         Ok(())
     }
 
-    /// Keeps the ledger, if it has changed.
+    /// Keeps the ledger and what the correlations have seen, if they have changed.
     async fn save(&mut self) {
         if let Some(saved) = self.line.save_ledger() {
-            self.ledger.save(saved, system::now()).await;
+            self.ledger.save(system::now(), move || saved).await;
+        }
+        if let Some(snapshot) = self.line.save_correlations() {
+            self.correlations.save(system::now(), move || snapshot.saved()).await;
         }
     }
 
@@ -414,6 +434,7 @@ impl Agent {
         if self.ledger.is_kept() {
             self.save().await;
             self.ledger.end_write().await;
+            self.correlations.end_write().await;
         }
         result?;
         if self.statistics {

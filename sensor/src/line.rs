@@ -13,6 +13,7 @@ pub use reload::Reload;
 
 use crate::alert::{Alert, Incidents, Notice, Raiser, incident};
 use crate::bounded::Evictions;
+use crate::detection::correlation::saved::Snapshot;
 use crate::detection::{self, Engine, RuleSet};
 use crate::event::{Ancestor, Body, BootTime, Event, File, Open, SavedLedger, Tick, Workload};
 use crate::policy::{self, Policy};
@@ -103,7 +104,11 @@ impl Line {
     /// What has waited until now to be said; all that waits if nothing comes any more.
     fn due(&mut self, event: &Event) -> Vec<Notice> {
         let alerts = match event.body {
-            Body::Tick(Tick { last: true }) => self.raiser.rest(event.time),
+            Body::Tick(Tick { last: true }) => {
+                let findings = self.engine.rest();
+                let raised: Vec<_> = findings.into_iter().filter_map(|finding| self.raiser.raise(finding)).collect();
+                raised.into_iter().chain(self.raiser.rest(event.time)).collect()
+            }
             _ => self.raiser.due(event.time),
         };
         self.join(alerts)
@@ -142,7 +147,12 @@ impl Line {
     /// Whether something waits that is to be said at `now`. Any event of that time calls it up; where none comes, a
     /// [`Body::Tick`] is to be pushed.
     pub fn is_due(&self, now: BootTime) -> bool {
-        self.raiser.is_due(now)
+        self.raiser.is_due(now) || self.engine.is_due(now)
+    }
+
+    /// When matches that wait to be in order are due, if there are any: as [`Line::is_due`].
+    pub fn next_match_due(&self) -> Option<BootTime> {
+        self.engine.next_due()
     }
 
     /// What the rules did, and had to do without.
@@ -195,6 +205,12 @@ impl Line {
     /// [`crate::event::LedgerRestored`].
     pub fn save_ledger(&mut self) -> Option<SavedLedger> {
         self.tracer.save()
+    }
+
+    /// What the correlations have seen, to be kept over restarts, if it has changed since this was last asked. It comes back as
+    /// [`crate::event::CorrelationsRestored`].
+    pub fn save_correlations(&mut self) -> Option<Snapshot> {
+        self.engine.save()
     }
 
     /// Processes that events named and that nobody has told of: worth looking up in `/proc`.

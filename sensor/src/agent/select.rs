@@ -3,7 +3,7 @@
 use crate::event::{Body, Event};
 
 /// The kinds by which events can be chosen ([`crate::event::Body::kind_name`]).
-pub const KINDS: [&str; 30] = [
+pub const KINDS: [&str; 31] = [
     "exec",
     "fork",
     "exit",
@@ -29,6 +29,7 @@ pub const KINDS: [&str; 30] = [
     "workload_identified",
     "process_found",
     "ledger_restored",
+    "correlations_restored",
     "tamper",
     "recognized",
     "reloaded",
@@ -60,7 +61,8 @@ impl Selection {
         if !says_something(event) && !is_wanted("recognized") {
             return false;
         }
-        if self.kinds.is_empty() && ["process_found", "egress", "ledger_restored", "tick"].contains(&kind) {
+        let context = ["process_found", "egress", "ledger_restored", "correlations_restored", "tick"];
+        if self.kinds.is_empty() && context.contains(&kind) {
             // What was there before is context, not something that happens; what counters say, flows have said; and time passes.
             return false;
         }

@@ -137,6 +137,11 @@ fn scope(path: &Path, root: &Path) -> Result<Scope, SystemError> {
     Ok(Scope { id: data.ino(), level })
 }
 
+/// Which boot of the kernel this is: a random id (drivers/char/random.c, `proc_do_uuid`; since 2.3). Empty if it cannot be read.
+pub fn boot() -> Box<str> {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into()
+}
+
 /// `CLOCK_BOOTTIME`.
 pub fn now() -> BootTime {
     let time = clock_gettime(ClockId::Boottime);

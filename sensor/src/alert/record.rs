@@ -90,7 +90,7 @@ impl Serialize for Proof<'_> {
         let Record { alert, clock } = self.0;
         let mut sequence = serializer.serialize_seq(Some(alert.evidence.len()))?;
         for evidence in &alert.evidence {
-            let time = clock.rfc3339(evidence.event.time).to_string();
+            let time = evidence.event.rfc3339(clock).to_string();
             let attributes = Attributes(&evidence.event);
             sequence.serialize_element(&Piece { rule: &evidence.rule_name, time, attributes })?;
         }

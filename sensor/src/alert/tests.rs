@@ -3,11 +3,12 @@ mod trailing;
 use super::escape::escape;
 use super::sentence::{percent, quantity};
 use super::*;
-use crate::detection::{Engine, Finding, RuleSet};
+use crate::detection::{Engine, Finding, RuleSet, correlation};
 use crate::event::{
     Access, Actor, Body, Class, Classes, Egress, Endpoints, Exfil, File, FileId, Flow, FlowReason, Held, Label, Open,
     Process, ProcessKey, Transport, WallClock, WorkloadKind,
 };
+use std::time::Duration;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -82,7 +83,9 @@ impl Line {
     fn new(limits: Limits) -> Line {
         let set = RuleSet::embedded().unwrap();
         let raiser = Raiser::with_limits(&set, limits);
-        Line { engine: Engine::new(set), raiser }
+        // What is told here comes in order; that it need not is the engine's own test.
+        let prompt = correlation::Limits { reorder: Duration::ZERO, ..Default::default() };
+        Line { engine: Engine::with_limits(&set, prompt), raiser }
     }
 
     fn push(&mut self, event: &Arc<Event>) -> Vec<Alert> {

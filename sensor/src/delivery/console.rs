@@ -189,7 +189,8 @@ fn kind_style(body: &Body) -> Style {
         Body::Recognized(_) => AnsiColor::Cyan,
         Body::Lost(_) | Body::Tamper(_) => AnsiColor::Red,
         Body::Fork(_) | Body::Exit(_) | Body::Cgroup(_) | Body::WorkloadIdentified(_) => return DIM,
-        Body::ProcessFound(_) | Body::LedgerRestored(_) | Body::Reloaded(_) | Body::Tick(_) => return DIM,
+        Body::ProcessFound(_) | Body::LedgerRestored(_) | Body::CorrelationsRestored(_) => return DIM,
+        Body::Reloaded(_) | Body::Remembered(_) | Body::Tick(_) => return DIM,
     };
     colour.on_default()
 }
@@ -280,6 +281,10 @@ impl fmt::Display for What<'_> {
             Body::LedgerRestored(restored) => {
                 write!(f, "the egress ledger goes on with {} accounts", restored.saved.accounts.len())
             }
+            Body::CorrelationsRestored(restored) => {
+                write!(f, "{} correlations go on with what they had seen", restored.saved.correlations.len())
+            }
+            Body::Remembered(_) => write!(f, "is remembered from before the sensor started"),
             Body::FileChange(change) => match (change.change, change.new_size) {
                 (Change::Rename, _) => {
                     write!(f, "renamed {} to {}", path(&change.file), escape(&change.new_path, PATH_SHOWN))

@@ -136,6 +136,8 @@ impl Category {
             | Body::Recognized(_)
             | Body::LedgerRestored(_)
             | Body::Reloaded(_)
+            | Body::CorrelationsRestored(_)
+            | Body::Remembered(_)
             | Body::Tick(_)
             | Body::Lost(_) => &[],
         }

@@ -43,8 +43,8 @@ const COMMON: [&str; 19] = [
 const RULE: [&str; 3] = ["logsource", "detection", "weir"];
 const CORRELATION: [&str; 3] = ["correlation", "generate", "weir"];
 const FILTER: [&str; 2] = ["logsource", "filter"];
-const IN_CORRELATION: [&str; 8] =
-    ["type", "rules", "group-by", "timespan", "timeframe", "condition", "aliases", "generate"];
+const IN_CORRELATION: [&str; 10] =
+    ["type", "rules", "group-by", "timespan", "timeframe", "condition", "aliases", "generate", "window", "gap"];
 const IN_CORRELATION_CONDITION: [&str; 8] = ["gt", "gte", "lt", "lte", "eq", "neq", "field", "percentile"];
 const IN_LOGSOURCE: [&str; 4] = ["category", "product", "service", "definition"];
 const MODIFIERS: [&str; 34] = [

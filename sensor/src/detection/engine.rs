@@ -1,13 +1,15 @@
 //! The engine: events in, findings out. A pure function of the rule set and the events so far.
 
 use super::category::Category;
+use super::correlation::order::{self, Match, Order};
+use super::correlation::saved::{Clock, Snapshot};
 use super::correlation::{Correlation, Counters, Limits};
 use super::fields::{Arrived, Fields};
 use super::finding::{Evidence, Finding};
 use super::identity::Identity;
 use super::rule::Rule;
 use super::set::{Detection, RuleSet};
-use crate::event::{Body, Change, Event};
+use crate::event::{Body, BootTime, Change, CorrelationsRestored, Event};
 use rsigma_eval::{CompiledRule, EvaluationResult, evaluate_rule};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -26,6 +28,11 @@ pub struct Engine {
     filters: Vec<Taking>,
     /// Events so far: the order of arrival.
     sequence: u64,
+    /// Matches that wait for earlier ones, on their way to the correlations.
+    order: Order,
+    clock: Clock,
+    /// Something has changed since the state was last saved.
+    changed: bool,
 }
 
 /// What is needed of a detection rule once it has matched.
@@ -54,6 +61,8 @@ pub struct Statistics {
     pub filtered: Vec<Filtered>,
     /// Each correlation with its counters.
     pub correlations: Vec<(Arc<Rule>, Counters)>,
+    /// What waits on its way to the correlations, and what did not come in order.
+    pub order: order::Counters,
 }
 
 /// What a filter took of a rule's matches.
@@ -112,6 +121,9 @@ impl Engine {
             identities: set.correlation_identities(),
             filters: set.filters.iter().map(taking).collect(),
             sequence: 0,
+            order: Order::new(limits.reorder),
+            clock: Clock::default(),
+            changed: false,
         }
     }
 
@@ -119,6 +131,14 @@ impl Engine {
     /// they have seen, all others begin empty; what filters took goes on being counted.
     pub fn go_on_from(&mut self, before: Engine) {
         self.sequence = before.sequence;
+        (self.clock, self.changed) = (before.clock, true);
+        // What waits to be in order goes on to those that are the same.
+        let of = |correlation: &Correlation, identity: &Identity| (correlation.rule().id.clone(), *identity);
+        let new: HashMap<_, _> =
+            self.correlations.iter().zip(&self.identities).map(|(c, i)| of(c, i)).zip(0..).collect();
+        let places: Vec<Option<usize>> =
+            before.correlations.iter().zip(&before.identities).map(|(c, i)| new.get(&of(c, i)).copied()).collect();
+        self.order = before.order.renumbered(|old| places.get(old).copied().flatten());
         let mut seen: HashMap<_, _> = before
             .correlations
             .into_iter()
@@ -160,15 +180,53 @@ impl Engine {
         hits
     }
 
-    /// Holds the rules against `event`, which comes after all those before it. Findings come in the order of the rule set,
-    /// detections first.
+    /// Holds the rules against `event`, which arrives after all those before it. First comes what correlations find in the matches
+    /// that were due by its time; then what rules find in it, in the order of the rule set.
     pub fn evaluate(&mut self, event: &Arc<Event>) -> Vec<Finding> {
         self.sequence += 1;
-        let hits = self.hits(event);
-        if hits.is_empty() {
-            return Vec::new();
+        if let Body::CorrelationsRestored(restored) = &event.body {
+            self.restore(restored, event.time);
         }
         let mut findings = Vec::new();
+        self.order.advance(event.time);
+        self.correlate_due(&mut findings);
+        self.detect(event, &mut findings);
+        // Its own match, if nothing waits here, and what there is no room for.
+        self.correlate_due(&mut findings);
+        findings
+    }
+
+    fn correlate_due(&mut self, findings: &mut Vec<Finding>) {
+        while let Some(matched) = self.order.take() {
+            self.correlate(&matched, findings);
+        }
+    }
+
+    /// What correlations find in the matches that still wait: nothing comes any more that could have happened before them.
+    pub fn rest(&mut self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        while let Some(matched) = self.order.take_first() {
+            self.correlate(&matched, &mut findings);
+        }
+        findings
+    }
+
+    /// Whether a match waits that is due at `now`: an event of that time, whatever it is, lets it go on.
+    pub fn is_due(&self, now: BootTime) -> bool {
+        self.order.is_due(now)
+    }
+
+    /// When the next match is due, if one waits.
+    pub fn next_due(&self) -> Option<BootTime> {
+        self.order.next_due()
+    }
+
+    /// What rules find in the event; its match goes to the correlations.
+    fn detect(&mut self, event: &Arc<Event>, findings: &mut Vec<Finding>) {
+        let hits = self.hits(event);
+        if hits.is_empty() {
+            return;
+        }
         let mut steps: Vec<(usize, usize)> = Vec::new();
         for hit in hits {
             let Some(listed) = self.detections.get(hit) else { continue };
@@ -188,15 +246,42 @@ impl Engine {
                 });
             }
         }
-        steps.sort_unstable();
-        for same in steps.chunk_by(|a, b| a.0 == b.0) {
+        if !steps.is_empty() {
+            steps.sort_unstable();
+            self.order.push(Match { sequence: self.sequence, event: event.clone(), steps });
+        }
+    }
+
+    fn correlate(&mut self, matched: &Match, findings: &mut Vec<Finding>) {
+        self.changed = true;
+        let time = self.clock.time(matched.event.time);
+        for same in matched.steps.chunk_by(|a, b| a.0 == b.0) {
             let Some(correlation) = same.first().and_then(|(index, _)| self.correlations.get_mut(*index)) else {
                 continue;
             };
             let steps: Vec<usize> = same.iter().map(|(_, step)| *step).collect();
-            correlation.observe(&steps, self.sequence, event, &mut findings);
+            correlation.observe(&steps, time, matched.sequence, &matched.event, findings);
         }
-        findings
+    }
+
+    /// What the correlations keep, if it has changed since this was last asked: it comes back as
+    /// [`crate::event::CorrelationsRestored`]. Bounded by [`super::correlation::saved::SIZE_MAX`].
+    pub fn save(&mut self) -> Option<Snapshot> {
+        if !std::mem::take(&mut self.changed) {
+            return None;
+        }
+        let share = Snapshot::share(self.correlations.len());
+        let correlations = self.correlations.iter().filter_map(|correlation| correlation.save(share)).collect();
+        Some(Snapshot::new(&self.clock, self.sequence, correlations))
+    }
+
+    /// Goes on with what was saved of the correlations whose logic is the same.
+    fn restore(&mut self, restored: &CorrelationsRestored, now: BootTime) {
+        self.clock = Clock::of(restored, now);
+        self.sequence = self.sequence.max(restored.saved.sequence.saturating_add(1));
+        for correlation in &mut self.correlations {
+            correlation.restore(&restored.saved, &self.clock, now);
+        }
     }
 
     /// What was done so far.
@@ -205,6 +290,7 @@ impl Engine {
             filters: self.filters.iter().map(|filter| (filter.title.clone(), filter.taken.values().sum())).collect(),
             filtered: self.filters.iter().flat_map(|filter| self.filtered(filter)).collect(),
             correlations: self.correlations.iter().map(|c| (c.rule().clone(), c.counters())).collect(),
+            order: self.order.counters(),
         }
     }
 

@@ -1,10 +1,12 @@
 //! The kinds of event, each with what is particular to it.
 
+use super::correlations::CorrelationsRestored;
 use super::egress::EgressGrown;
 use super::file::{Change, File, FileChange, Open};
 use super::ledger::LedgerRestored;
 use super::names::{Dns, Hello};
 use super::recognized::Recognized;
+use super::remembered::Remembered;
 use super::system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
 use super::transfer::{Label, Transfer};
 use super::workload::WorkloadIdentified;
@@ -31,6 +33,10 @@ pub enum Body {
     Egress(EgressGrown),
     /// What the egress ledger had come to before the agent started.
     LedgerRestored(Box<LedgerRestored>),
+    /// What the correlations had seen before the agent started.
+    CorrelationsRestored(Box<CorrelationsRestored>),
+    /// What is remembered of an event from before the agent started: only ever evidence, never on the line.
+    Remembered(Box<Remembered>),
     /// A cgroup was made, or found when the sensor started.
     Cgroup(Cgroup),
     /// A runtime has said what a container is.
@@ -83,6 +89,8 @@ impl Body {
             Body::Flow(_) => Kind::Flow.name(),
             Body::Egress(_) => "egress",
             Body::LedgerRestored(_) => "ledger_restored",
+            Body::CorrelationsRestored(_) => "correlations_restored",
+            Body::Remembered(_) => "remembered",
             Body::Cgroup(_) => Kind::Cgroup.name(),
             Body::WorkloadIdentified(_) => "workload_identified",
             Body::FileChange(change) => match change.change {

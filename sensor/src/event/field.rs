@@ -49,6 +49,9 @@ macro_rules! fields {
 
             /// Its value in `event`; `None` where the event does not have it.
             pub fn get(self, event: &Event) -> Option<Value<'_>> {
+                if let Body::Remembered(remembered) = &event.body {
+                    return remembered.get(self);
+                }
                 match self {
                     $(Field::$variant => {
                         let get: for<'e> fn(&'e Event) -> Option<Value<'e>> = $get;
@@ -61,7 +64,7 @@ macro_rules! fields {
 }
 
 fields! {
-    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, egress, socket, process_access, bpf, module, mount, namespace, transfer, dns, hello, listen, cgroup, workload_identified, process_found, ledger_restored, recognized, reloaded, tamper, tick, lost.",
+    EventKind, "weir.event.kind", Weir, "What happened: exec, fork, exit, open, rename, link, unlink, truncate, connect, flow, egress, socket, process_access, bpf, module, mount, namespace, transfer, dns, hello, listen, cgroup, workload_identified, process_found, ledger_restored, correlations_restored, recognized, reloaded, tamper, tick, lost.",
         |e| Some(e.body.kind_name().into());
     HookName, "weir.hook", Weir, "The kernel hook that saw it.",
         |e| Some(e.hook?.name().into());
@@ -98,6 +101,8 @@ fields! {
     ProcessAncestors, "weir.process.ancestors", Weir, "The programs of parent, grandparent and so on: last components, nearest first.",
         |e| Some(&process(e)?.lineage).filter(|l| !l.is_empty())
             .map(|l| Value::List(l.iter().map(|a| Cow::Borrowed(file_name(&a.executable))).collect()));
+    LineageId, "weir.lineage.id", Weir, "The process from which all descend that belong together: the first ancestor, or the process itself, that was in this cgroup: of a container its first process, or what somebody started in it from outside. PID-STARTTICKS.",
+        |e| Some(process(e)?.root).filter(|root| root.pid != 0).map(|root| root.to_string().into());
     ProcessUserId, "process.user.id", Development, "Effective user id when it acted, initial user namespace.",
         |e| e.actor.process.map(|_| e.actor.uid.into());
     ProcessGroupId, "weir.process.group.id", Weir, "Effective group id when it acted, initial user namespace.",

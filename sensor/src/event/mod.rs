@@ -6,6 +6,7 @@
 mod attributes;
 mod body;
 mod class;
+mod correlations;
 mod egress;
 mod field;
 mod file;
@@ -14,6 +15,7 @@ mod ledger;
 mod policy;
 mod process;
 mod recognized;
+mod remembered;
 mod system;
 pub mod text;
 mod time;
@@ -30,6 +32,9 @@ pub use body::{
     Body, Cgroup, Connect, Endpoints, Exec, Exit, Flow, Fork, Listen, Lost, ProcessFound, Reloaded, Tick, Transport,
 };
 pub use class::{Class, Classes};
+pub use correlations::{
+    CorrelationsRestored, SavedCorrelation, SavedCorrelations, SavedEvent, SavedGroup, SavedRow, SavedSeen,
+};
 pub use egress::{DestinationSums, Egress, EgressGrown, Exfil};
 pub use field::{Field, Stability};
 pub use file::{Access, Change, File, FileChange, FileId, Open, Replaced};
@@ -38,8 +43,9 @@ pub use names::{Dns, DnsChannel, DnsDirection, DnsMessage, Hello, NamedBy, Serve
 pub use policy::{DeclaredAs, Declares, Role};
 pub use process::{Ancestor, Process, ProcessKey};
 pub use recognized::{ContentFinding, Recognized};
+pub use remembered::{Remembered, escaped_len};
 pub use system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
-pub use time::{BootTime, WallClock};
+pub use time::{BootTime, Rfc3339, WallClock};
 pub use trail::{HeldBy, Party, Source, Trail};
 pub use transfer::{Label, Transfer};
 pub use value::Value;
@@ -109,6 +115,19 @@ impl Event {
             egress: None,
             brought: None,
             entered: None,
+        }
+    }
+
+    /// When it happened, as wall time in RFC 3339.
+    pub fn rfc3339(&self, clock: WallClock) -> Rfc3339 {
+        self.before_boot().map_or_else(|| clock.rfc3339(self.time), Rfc3339::new)
+    }
+
+    /// When it happened, nanoseconds since the Unix epoch, if that was before this boot.
+    pub fn before_boot(&self) -> Option<u64> {
+        match &self.body {
+            Body::Remembered(remembered) => remembered.unix_nanos,
+            _ => None,
         }
     }
 }

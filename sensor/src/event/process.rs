@@ -58,6 +58,8 @@ pub struct Process {
     pub gid: u32,
     /// Who started whom, the parent first, at most [`Process::LINEAGE_MAX`] long.
     pub lineage: Arc<[Ancestor]>,
+    /// The first of its line in its cgroup ([`super::Field::LineageId`]): itself, if it came into the cgroup from another.
+    pub root: ProcessKey,
     /// Its cgroup when it last forked, ran a program or was found; its parent's until then.
     pub cgroup: CgroupKey,
     /// No event or `/proc` entry told of it: what is here was guessed from a later event.

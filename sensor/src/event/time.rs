@@ -47,6 +47,13 @@ impl WallClock {
 #[derive(Clone, Copy, Debug)]
 pub struct Rfc3339(u64);
 
+impl Rfc3339 {
+    /// Of nanoseconds since the Unix epoch.
+    pub fn new(unix_nanos: u64) -> Rfc3339 {
+        Rfc3339(unix_nanos)
+    }
+}
+
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0 / 1_000_000_000;

@@ -170,6 +170,8 @@ impl Table {
             uid: parent_process.uid,
             gid: parent_process.gid,
             lineage: self.children_of(parent),
+            // As it is now that its cgroup has been noted.
+            root: self.get(&parent).map_or(fork.child, |parent| parent.root),
             cgroup: actor.cgroup,
             incomplete: parent_process.incomplete,
         };
@@ -182,14 +184,21 @@ impl Table {
         if let Some(entry) = self.processes.get(&key)
             && entry.process.cgroup != cgroup
         {
-            Arc::make_mut(&mut entry.process).cgroup = cgroup;
+            let process = Arc::make_mut(&mut entry.process);
+            process.root = moved_root(process, cgroup).unwrap_or(process.root);
+            process.cgroup = cgroup;
             entry.children = None;
         }
     }
 
     fn exec(&mut self, key: ProcessKey, exec: &Exec, actor: &Actor, time: BootTime) -> Arc<Process> {
-        let before = self.processes.get(&key).map(|entry| (Arc::clone(&entry.process.lineage), entry.process.vpid));
-        let (born, vpid) = before.unwrap_or_default();
+        let before = self.processes.get(&key).map(|entry| Arc::clone(&entry.process));
+        let (born, vpid) =
+            before.as_ref().map(|process| (Arc::clone(&process.lineage), process.vpid)).unwrap_or_default();
+        let root = match &before {
+            Some(process) => moved_root(process, actor.cgroup).unwrap_or(process.root),
+            None => self.root_of(key, exec.parent, actor.cgroup),
+        };
         let lineage = match exec.parent {
             Some(parent) if born.is_empty() => self.children_of(parent),
             _ => born,
@@ -203,6 +212,7 @@ impl Table {
             uid: actor.uid,
             gid: actor.gid,
             lineage,
+            root,
             cgroup: actor.cgroup,
             incomplete: false,
         };
@@ -231,6 +241,7 @@ impl Table {
             cgroup: found.cgroup.as_ref().map(|cgroup| cgroup.key).unwrap_or_default(),
             ..Process::default()
         };
+        process.root = self.root_of(found.key, parent, process.cgroup);
         if let Some(args) = self.kept_args(&process.args) {
             process.args = args;
         }
@@ -303,7 +314,7 @@ impl Table {
     /// Takes in a process that an event names and nobody knows.
     fn unknown_process(&mut self, key: ProcessKey, told: Process) {
         self.counts.unknown += 1;
-        self.put(Process { key, incomplete: true, ..told }, BootTime::default());
+        self.put(Process { key, root: key, incomplete: true, ..told }, BootTime::default());
     }
 
     /// Asks for a look-up, once, if the process is incomplete.
@@ -342,6 +353,9 @@ impl Table {
         let told = ancestor(process);
         let blank = |known: &Ancestor| known.key == told.key && known.executable.is_empty();
         for entry in self.processes.values_mut() {
+            if entry.process.root == process.key && process.root != process.key {
+                Arc::make_mut(&mut entry.process).root = process.root;
+            }
             if let Some(place) = entry.process.lineage.iter().position(blank) {
                 let mut lineage: Vec<Ancestor> = entry.process.lineage.to_vec();
                 lineage.truncate(place);
@@ -358,6 +372,12 @@ impl Table {
                 entry.children = None;
             }
         }
+    }
+
+    /// The first of the line of a process that is told of only now: its parent's, if that is in the same cgroup.
+    fn root_of(&self, key: ProcessKey, parent: Option<ProcessKey>, cgroup: CgroupKey) -> ProcessKey {
+        let parent = parent.and_then(|parent| self.get(&parent));
+        parent.filter(|parent| parent.cgroup == cgroup && cgroup.id != 0).map_or(key, |parent| parent.root)
     }
 
     /// The part of `args` that is kept; `None` if that is all of them.
@@ -378,6 +398,11 @@ impl Table {
         }
         Some(kept.into())
     }
+}
+
+/// The process itself, if it goes into another cgroup: it is the first of its line there.
+fn moved_root(process: &Process, cgroup: CgroupKey) -> Option<ProcessKey> {
+    (process.cgroup.id != 0 && cgroup.id != 0 && process.cgroup != cgroup).then_some(process.key)
 }
 
 /// The process as its children remember it.

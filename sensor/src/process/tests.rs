@@ -4,7 +4,8 @@ use super::proc::{Reader, Stat, Status, cgroup_path, parents_first};
 use super::table::{ARGS_BYTES, ARGS_COUNT, BYTES_EACH, UNKNOWN_MAX};
 use super::*;
 use crate::event::{
-    Access, Actor, Body, BootTime, CgroupKey, Event, Exec, Exit, File, Fork, Open, Process, ProcessFound, ProcessKey,
+    Access, Actor, Body, BootTime, Cgroup, CgroupKey, Event, Exec, Exit, File, Fork, Open, Process, ProcessFound,
+    ProcessKey,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -112,6 +113,41 @@ fn a_lineage_tells_where_it_left_one_cgroup_for_another() {
     assert_eq!((first.cgroup, first.parent().map(|parent| parent.cgroup)), (cgroup(3), Some(cgroup(1))));
     let second = happens(4, second, 2, open());
     assert_eq!((second.cgroup, second.parent().map(|parent| parent.cgroup)), (cgroup(2), Some(cgroup(2))));
+}
+
+#[test]
+fn a_line_begins_where_a_process_came_into_its_cgroup() {
+    let mut table = Table::new(100);
+    let (runtime, entry, worker, visitor, child) = (key(10, 5), key(11, 9), key(12, 10), key(13, 11), key(14, 12));
+    let cgroup = |id| CgroupKey { hierarchy: 0, id };
+    let mut root = |time, process, id, body| {
+        let mut event = Event::new(BootTime(time), None, Actor { cgroup: cgroup(id), ..actor(process) }, body);
+        table.identify(&mut event);
+        event.process.expect("known").root
+    };
+    assert_eq!(root(1, runtime, 1, exec("/usr/bin/runc", None, &["runc"])), runtime);
+    root(2, runtime, 1, fork(entry));
+    assert_eq!(root(3, entry, 1, open()), runtime, "as long as it is where the runtime is");
+    assert_eq!(root(4, entry, 7, exec("/bin/server", Some(runtime), &[])), entry);
+    root(5, entry, 7, fork(worker));
+    assert_eq!(root(6, worker, 7, exec("/bin/worker", Some(entry), &[])), entry);
+    // Somebody starts a shell in the container from outside.
+    root(7, runtime, 1, fork(visitor));
+    assert_eq!(root(8, visitor, 7, exec("/bin/sh", Some(runtime), &[])), visitor);
+    root(9, visitor, 7, fork(child));
+    assert_eq!(root(10, child, 7, open()), visitor);
+    // One that was found in `/proc`, and one of which no fork was seen.
+    let place = Some(Cgroup { key: cgroup(7), path: "/c".into() });
+    let found =
+        |key, parent| ProcessFound { key, parent_pid: Some(parent), cgroup: place.clone(), ..Default::default() };
+    assert_eq!(root(11, key(15, 13), 7, Body::ProcessFound(found(key(15, 13), 14))), visitor);
+    assert_eq!(root(12, key(16, 14), 7, exec("/bin/x", Some(worker), &[])), entry);
+    // What is below an unknown one belongs to whatever that turns out to belong to.
+    let (unknown, below) = (key(20, 20), key(21, 21));
+    root(13, unknown, 7, fork(below));
+    assert_eq!(root(14, below, 7, open()), unknown);
+    root(15, unknown, 7, Body::ProcessFound(found(unknown, 12)));
+    assert_eq!(root(16, below, 7, open()), entry);
 }
 
 #[test]

@@ -128,6 +128,7 @@ fn own() -> Vec<Body> {
     vec![
         Body::ProcessFound(ProcessFound::default()),
         Body::LedgerRestored(Box::default()),
+        Body::CorrelationsRestored(Box::default()),
         recognized(ContentFinding::Format { name: "gguf", confidence: "certain" }),
         recognized(ContentFinding::Unread("gone")),
         Body::Reloaded(Box::new(Reloaded {

@@ -6,6 +6,7 @@ use super::agent::Used;
 use super::decode::Rate;
 use super::load::{Load, Played, Storm};
 use super::machine::{Cpus, Machine};
+use super::rules::Rules;
 use super::statistics::{Spread, median};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -23,6 +24,7 @@ pub struct Report {
     pub lost: u64,
     pub storm: Option<Storm>,
     pub decode: Vec<Rate>,
+    pub rules: Rules,
     pub idle: Option<Used>,
 }
 
@@ -114,6 +116,7 @@ struct Aim {
 
 const ADDED: f64 = 250.0;
 const DECODED: f64 = 2.0;
+const FLOOD_MEGABYTES: f64 = 32.0;
 const IDLE_PERCENT: f64 = 0.2;
 const IDLE_MEGABYTES: f64 = 25.0;
 const LOAD_MEGABYTES: f64 = 40.0;
@@ -128,6 +131,7 @@ impl Report {
             lost: 0,
             storm: None,
             decode: Vec::new(),
+            rules: Rules::default(),
             idle: None,
         })
     }
@@ -151,12 +155,23 @@ impl Report {
                 met: slowest >= DECODED,
             });
         }
+        for (rate, aim) in self.rules.rates.iter().filter_map(|rate| Some((rate, rate.aim()?))) {
+            aims.push(Aim {
+                what: format!("rules, {}", rate.what),
+                aim: format!("under {aim} ns an event"),
+                found: format!("{:.0} ns", rate.nanoseconds),
+                met: rate.nanoseconds < aim,
+            });
+        }
         let memory = |what: &str, aim: f64, bytes: u64| Aim {
             what: what.into(),
             aim: format!("under {aim} MB"),
             found: format!("{:.1} MB", megabytes(bytes)),
             met: megabytes(bytes) < aim,
         };
+        if let Some(flood) = &self.rules.flood {
+            aims.push(memory("a correlation under a million groups", FLOOD_MEGABYTES, flood.bytes));
+        }
         if let Some(idle) = self.idle {
             aims.push(Aim {
                 what: "CPU of the idle agent".into(),
@@ -267,6 +282,21 @@ impl Report {
             }
             tables.push(table);
         }
+        if !self.rules.rates.is_empty() {
+            let mut table = Table::new("Rules held against events, on one core", &["", "rules", "ns an event"]);
+            for rate in &self.rules.rates {
+                table.row([rate.what.clone(), rate.rules.to_string(), format!("{:.0}", rate.nanoseconds)]);
+            }
+            if let Some(flood) = &self.rules.flood {
+                let what = format!(
+                    "a correlation flooded with a million groups: {} kept, in {:.1} MB",
+                    flood.kept,
+                    megabytes(flood.bytes)
+                );
+                table.row([what, "2".to_owned(), format!("{:.0}", flood.nanoseconds)]);
+            }
+            tables.push(table);
+        }
         let mut table = Table::new("Against the aims", &["", "aim", "found", ""]);
         for aim in self.aims() {
             table.verdict([aim.what, aim.aim, aim.found], aim.met);
@@ -350,6 +380,12 @@ impl Report {
             json!({ "made": storm.made, "received": storm.received(), "lost": storm.lost,
                 "making_seconds": storm.making, "open": storm.open, "cpu_per_event": storm.nanoseconds(), "agent": used(&storm.used) })
         });
+        let rules = self.rules.rates.iter();
+        let rules =
+            rules.map(|rate| json!({ "what": rate.what, "rules": rate.rules, "nanoseconds": rate.nanoseconds }));
+        let flood = self.rules.flood.as_ref();
+        let flood =
+            flood.map(|flood| json!({ "groups": flood.kept, "bytes": flood.bytes, "nanoseconds": flood.nanoseconds }));
         let aims = self.aims();
         let aims =
             aims.iter().map(|aim| json!({ "what": aim.what, "aim": aim.aim, "found": aim.found, "met": aim.met }));
@@ -364,6 +400,8 @@ impl Report {
             "idle": self.idle.as_ref().map(used),
             "storm": storm,
             "decode": decode.collect::<Vec<_>>(),
+            "rules": rules.collect::<Vec<_>>(),
+            "flood": flood,
             "aims": aims.collect::<Vec<_>>(),
         })
     }

@@ -1,8 +1,7 @@
 //! The state of a group of the temporal kinds: a few pinned events a rule, whatever the number of events.
 
 use super::spec::Spec;
-use super::state::{Held, Moment, Seen};
-use crate::event::BootTime;
+use super::state::{Held, Row, Seen, Time};
 use std::sync::Arc;
 
 /// temporal: each rule's latest event. All of them are within the timespan exactly if these are.
@@ -14,8 +13,7 @@ pub struct Together {
 
 impl Together {
     /// `steps` are the rules that the event matched; `seen.step` is one of them.
-    pub fn advance(&mut self, spec: &Spec, steps: &[usize], seen: &Seen, now: BootTime) -> Option<Held> {
-        self.latest.resize(spec.steps.len(), None);
+    pub fn advance(&mut self, spec: &Spec, steps: &[usize], seen: &Seen, now: Time) -> Option<Held> {
         pin(&mut self.first, spec, seen, now);
         for step in steps {
             if let Some(latest) = self.latest.get_mut(*step) {
@@ -29,6 +27,26 @@ impl Together {
             self.latest.iter().flatten().filter(|latest| latest.sequence != seen.sequence).cloned().collect();
         others.sort_by_key(Seen::moment);
         Some(Held { measure: None, proof: with_first(&self.first, others, seen) })
+    }
+
+    /// The first event, then each rule's latest.
+    pub fn rows(&self) -> Vec<Row> {
+        let latest = self.latest.iter().flatten().map(|latest| Row::plain(1 + latest.step, latest));
+        self.first.iter().map(|first| Row::plain(0, first)).chain(latest).collect()
+    }
+
+    pub fn of(spec: &Spec, rows: Vec<Row>) -> Together {
+        let mut state = Together { first: None, latest: vec![None; spec.steps.len()] };
+        for row in rows {
+            let place = match row.list.checked_sub(1) {
+                None => Some(&mut state.first),
+                Some(step) => state.latest.get_mut(step),
+            };
+            if let Some(place) = place {
+                *place = Some(row.seen);
+            }
+        }
+        state
     }
 
     pub fn len(&self) -> usize {
@@ -48,14 +66,13 @@ pub struct Ordered {
 #[derive(Debug)]
 struct Link {
     seen: Seen,
-    begun: BootTime,
+    begun: Time,
     before: Option<Arc<Link>>,
 }
 
 impl Ordered {
     /// `steps` are the rules that the event matched, in ascending order.
-    pub fn advance(&mut self, spec: &Spec, steps: &[usize], seen: &Seen, now: BootTime) -> Option<Held> {
-        self.chains.resize(spec.steps.len(), None);
+    pub fn advance(&mut self, spec: &Spec, steps: &[usize], seen: &Seen, now: Time) -> Option<Held> {
         if steps.first() == Some(&0) {
             pin(&mut self.first, spec, seen, now);
         }
@@ -68,8 +85,7 @@ impl Ordered {
                 Some(previous) => {
                     let before = self.chains.get(previous).and_then(Option::as_ref);
                     let continued = |before: &&Arc<Link>| {
-                        before.seen.moment() < seen.moment()
-                            && seen.time.0.saturating_sub(before.begun.0) <= spec.window
+                        before.seen.moment() < seen.moment() && seen.time.since(before.begun) <= spec.window
                     };
                     let Some(before) = before.filter(continued) else { continue };
                     Arc::new(Link { begun: before.begun, seen, before: Some(before.clone()) })
@@ -92,13 +108,47 @@ impl Ordered {
         Some(Held { measure: None, proof: with_first(&self.first, others, &complete.seen) })
     }
 
+    /// The first event, then each rule's chain.
+    pub fn rows(&self) -> Vec<Row> {
+        let mut rows: Vec<Row> = self.first.iter().map(|first| Row::plain(0, first)).collect();
+        for (step, chain) in self.chains.iter().enumerate() {
+            let start = rows.len();
+            let links = std::iter::successors(chain.as_deref(), |link| link.before.as_deref());
+            rows.extend(links.map(|link| Row::plain(1 + step, &link.seen)));
+            if let Some(chain) = rows.get_mut(start..) {
+                chain.reverse();
+            }
+        }
+        rows
+    }
+
+    pub fn of(spec: &Spec, rows: Vec<Row>) -> Ordered {
+        let mut state = Ordered { first: None, chains: vec![None; spec.steps.len()] };
+        for row in rows {
+            let Some(step) = row.list.checked_sub(1) else {
+                state.first = Some(row.seen);
+                continue;
+            };
+            let Some(chain) = state.chains.get_mut(step) else { continue };
+            // A chain has one link for each rule up to its own.
+            let next = chain.as_ref().map_or(0, |before| before.seen.step + 1);
+            if row.seen.step != next || next > step {
+                continue;
+            }
+            let before = chain.take();
+            let begun = before.as_ref().map_or(row.seen.time, |before| before.begun);
+            *chain = Some(Arc::new(Link { begun, seen: row.seen, before }));
+        }
+        state
+    }
+
     pub fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.chains.iter().flatten().count()
     }
 }
 
 /// Keeps the first event of the group for as long as it is in the timespan.
-fn pin(first: &mut Option<Seen>, spec: &Spec, seen: &Seen, now: BootTime) {
+fn pin(first: &mut Option<Seen>, spec: &Spec, seen: &Seen, now: Time) {
     if first.as_ref().is_none_or(|first| first.left(spec, now)) {
         *first = Some(seen.clone());
     }
@@ -112,11 +162,4 @@ fn with_first(first: &Option<Seen>, others: Vec<Seen>, decisive: &Seen) -> Vec<S
     proof.extend(others);
     proof.push(decisive.clone());
     proof
-}
-
-impl Seen {
-    /// Its place in the order of events.
-    pub fn moment(&self) -> Moment {
-        Moment { time: self.time, sequence: self.sequence }
-    }
 }

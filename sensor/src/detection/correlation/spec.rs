@@ -4,7 +4,9 @@ use super::super::document::Document;
 use super::super::fault::{Fault, Problem};
 use super::super::vet;
 use crate::event::Field;
-use rsigma_parser::{ConditionOperator, CorrelationCondition, CorrelationRule, CorrelationType, WindowMode};
+use rsigma_parser::{ConditionOperator, CorrelationCondition, CorrelationRule, CorrelationType, Timespan, WindowMode};
+use sha2::{Digest as _, Sha256};
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// Most rules that one correlation may be made of.
@@ -21,6 +23,10 @@ pub enum Kind {
     ValueCount,
     /// Values that add up to so much in the timespan.
     ValueSum,
+    /// Values that are so much on average in the timespan.
+    ValueAvg,
+    /// Values in the timespan, of which this percentile (0 to 100, by nearest rank) is so much.
+    ValuePercentile(u8),
     /// Every rule matches within the timespan, in any order.
     Temporal,
     /// Every rule matches within the timespan, one after the other.
@@ -40,9 +46,14 @@ pub struct Spec {
     pub group_fields: Box<[Box<[Field]>]>,
     /// The timespan, nanoseconds.
     pub window: u64,
-    /// What count or sum must be; all must hold. Empty for the temporal kinds.
+    /// In sessions (`window: session`): with no event of the group for longer than this, or after the timespan, the group begins
+    /// anew. Nanoseconds; `None` where the timespan slides with the events.
+    pub gap: Option<u64>,
+    /// What count, sum, average or percentile must be; all must hold. Empty for the temporal kinds.
     pub condition: Box<[(ConditionOperator, u64)]>,
-    /// What is counted or summed.
+    /// The values in the condition, ascending, each once.
+    pub thresholds: Box<[u64]>,
+    /// What is counted, added up, averaged or ranked.
     pub values: Box<[Field]>,
 }
 
@@ -59,21 +70,36 @@ impl Spec {
             let fault = Fault::Unsupported { what: what.to_owned(), instead };
             problems.push(Problem { place: document.key(key), fault });
         };
+        let asked = percentile(document);
         let kind = match rule.correlation_type {
             CorrelationType::EventCount => Some(Kind::EventCount),
             CorrelationType::ValueCount => Some(Kind::ValueCount),
             CorrelationType::ValueSum => Some(Kind::ValueSum),
+            CorrelationType::ValueAvg => Some(Kind::ValueAvg),
+            CorrelationType::ValuePercentile => match asked {
+                Some(Ok(percentile)) => Some(Kind::ValuePercentile(percentile)),
+                // The parser would take 50 for whatever is not a number.
+                _ => {
+                    let instead = "add `percentile:` and a whole number from 0 to 100 to the condition";
+                    refuse("condition", "value_percentile without a `percentile`", instead);
+                    None
+                }
+            },
             CorrelationType::Temporal => Some(Kind::Temporal),
             CorrelationType::TemporalOrdered => Some(Kind::TemporalOrdered),
-            other @ (CorrelationType::ValueAvg | CorrelationType::ValuePercentile | CorrelationType::ValueMedian) => {
-                let instead = "it needs all values of the timespan, which has no bound; use value_sum or value_count";
-                refuse("type", &format!("the correlation type `{}`", other.as_str()), instead);
+            CorrelationType::ValueMedian => {
+                let instead = "Sigma 2.1 does not have it; write `value_percentile` with `percentile: 50`";
+                refuse("type", "the correlation type `value_median`", instead);
                 None
             }
         };
-        if rule.window != WindowMode::Sliding {
-            let what = format!("`window: {}`", rule.window.as_str());
-            refuse("window", &what, "Sigma's timespan slides with the events; leave `window` and `gap` out");
+        if asked.is_some() && rule.correlation_type != CorrelationType::ValuePercentile {
+            let what = format!("`percentile` with {}", rule.correlation_type.as_str());
+            refuse("percentile", &what, "it is for value_percentile; leave it out");
+        }
+        if rule.window == WindowMode::Tumbling {
+            let instead = "half of what matters can lie on either side of its boundaries; leave `window` out: the timespan then slides";
+            refuse("window", "`window: tumbling`", instead);
         }
         if steps.len() > STEPS_MAX {
             refuse("rules", "a correlation of more than 32 rules", "make several of it");
@@ -81,7 +107,7 @@ impl Spec {
         if rule.timespan.seconds == 0 {
             refuse("timespan", "a timespan of nothing", "write at least 1s");
         }
-        let counts = matches!(kind, Some(Kind::EventCount | Kind::ValueCount | Kind::ValueSum));
+        let counts = !matches!(rule.correlation_type, CorrelationType::Temporal | CorrelationType::TemporalOrdered);
         let (mut condition, mut values) = (Vec::new(), Vec::new());
         match &rule.condition {
             CorrelationCondition::Extended(_) => {
@@ -90,7 +116,10 @@ impl Spec {
             }
             CorrelationCondition::Threshold { predicates, field, .. } if counts => {
                 let most = predicates.iter().map(|(_, threshold)| *threshold).max().unwrap_or(0);
-                if kind != Some(Kind::ValueSum) && most > THRESHOLD_MAX {
+                if i64::try_from(most).is_err() {
+                    // The parser makes it of a negative number.
+                    refuse("condition", "a threshold below 0", "counts and values are not negative; write 0 or more");
+                } else if matches!(kind, Some(Kind::EventCount | Kind::ValueCount)) && most > THRESHOLD_MAX {
                     refuse("condition", "a threshold above 10000", "that many events a group are too many to keep");
                 }
                 condition.clone_from(predicates);
@@ -106,12 +135,9 @@ impl Spec {
                     "add `field:` to the condition and say what to count",
                 );
             }
-            Some(Kind::ValueSum) if values.len() != 1 => {
-                refuse(
-                    "condition",
-                    "value_sum without one `field`",
-                    "add `field:` to the condition and say what to add up",
-                );
+            Some(Kind::ValueSum | Kind::ValueAvg | Kind::ValuePercentile(_)) if values.len() != 1 => {
+                let what = format!("{} without one `field`", rule.correlation_type.as_str());
+                refuse("condition", &what, "add `field:` to the condition and say which values");
             }
             _ => {}
         }
@@ -134,21 +160,32 @@ impl Spec {
         }
         problems.dedup();
         let kind = kind.filter(|_| problems.len() == before)?;
+        let mut thresholds: Vec<u64> = condition.iter().map(|(_, threshold)| *threshold).collect();
+        thresholds.sort_unstable();
+        thresholds.dedup();
+        let nanoseconds = |span: &Timespan| span.seconds.saturating_mul(1_000_000_000);
         Some(Spec {
             kind,
             steps,
             group_names: rule.group_by.iter().map(|name| name.as_str().into()).collect(),
             group_fields: group_fields.into(),
-            window: rule.timespan.seconds.saturating_mul(1_000_000_000),
+            window: nanoseconds(&rule.timespan),
+            gap: rule.gap.as_ref().map(nanoseconds),
             condition: condition.into(),
+            thresholds: thresholds.into(),
             values,
         })
     }
 
-    /// Whether a count or sum is what the condition asks for.
+    /// Whether a count is what the condition asks for.
     pub fn holds(&self, value: u128) -> bool {
+        self.holds_by(|threshold| value.cmp(&u128::from(threshold)))
+    }
+
+    /// Whether what `compare` compares with each threshold is what the condition asks for.
+    pub fn holds_by(&self, compare: impl Fn(u64) -> Ordering) -> bool {
         self.condition.iter().all(|(operator, threshold)| {
-            let order = value.cmp(&u128::from(*threshold));
+            let order = compare(*threshold);
             match operator {
                 ConditionOperator::Lt => order.is_lt(),
                 ConditionOperator::Lte => order.is_le(),
@@ -165,4 +202,17 @@ impl Spec {
         let most = self.condition.iter().map(|(_, threshold)| *threshold).max().unwrap_or(0).min(THRESHOLD_MAX);
         usize::try_from(most).unwrap_or(0) + 1
     }
+
+    /// SHA-256 over everything that state depends on, hexadecimal: what was kept of a rule that has since changed is of no use.
+    pub fn digest(&self) -> Box<str> {
+        let digest = Sha256::digest(format!("{self:?}").as_bytes());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+    }
+}
+
+/// The condition's `percentile`, as it is written; `None` if there is none, an error if it is not a whole number up to 100.
+fn percentile(document: &Document<'_>) -> Option<Result<u8, ()>> {
+    let written = document.value.get("correlation")?.get("condition")?.get("percentile")?;
+    let number = written.as_u64().and_then(|number| u8::try_from(number).ok());
+    Some(number.filter(|number| *number <= 100).ok_or(()))
 }

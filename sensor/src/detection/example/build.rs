@@ -24,6 +24,7 @@ pub fn full(category: Category) -> Event {
     (event.actor.cgroup.id, event.actor.mount_namespace, event.actor.pid_namespace) = (1, 1, 1);
     let ancestor = Ancestor { executable: "/x".into(), command_line: "x".into(), ..Ancestor::default() };
     event.process = Some(Arc::new(Process {
+        root: ProcessKey { pid: 1, start_ticks: 1 },
         executable: "/x".into(),
         args: ["x".into()].into(),
         working_directory: "/".into(),
@@ -170,7 +171,7 @@ pub fn event(category: Category, time: BootTime, fields: &[(Field, Value)]) -> R
             event.declares = list(value).iter().fold(Declares::default(), |all, name| all.with(name));
         } else if *field == Field::ProcessDeclared {
             event.declared = list(value).iter().fold(DeclaredAs::default(), |all, name| all.with(name));
-        } else if name.starts_with("process.") || name.starts_with("weir.process.") {
+        } else if name.starts_with("process.") || name.starts_with("weir.process.") || *field == Field::LineageId {
             has_process = true;
             process_field(*field, value, &mut process, &mut event);
         } else if workload_field(*field, value, &mut workload) {
@@ -225,6 +226,12 @@ fn process_field(field: Field, value: &Value, process: &mut Process, event: &mut
         process.lineage = lineage.into();
     };
     match field {
+        Field::LineageId => {
+            let number = |text: &str| text.parse::<u64>().unwrap_or(0);
+            let text = text(value);
+            let (pid, start) = text.split_once('-').unwrap_or((&text, "1"));
+            process.root = ProcessKey { pid: u32::try_from(number(pid)).unwrap_or(0), start_ticks: number(start) };
+        }
         Field::ProcessPid => process.key.pid = u32::try_from(number(value)).unwrap_or(u32::MAX),
         Field::ProcessVpid => process.vpid = u32::try_from(number(value)).unwrap_or(u32::MAX),
         Field::ProcessExecutablePath => process.executable = text(value).into(),

@@ -193,7 +193,8 @@ fn outcome(set: &RuleSet, rule: &Rule, example: &Example) -> Result<bool, String
         }
         Logic::Correlation { .. } => {
             let events = example.events(None)?.into_iter().map(Arc::new);
-            let findings: Vec<_> = events.flat_map(|event| engine.evaluate(&event)).collect();
+            let mut findings: Vec<_> = events.flat_map(|event| engine.evaluate(&event)).collect();
+            findings.extend(engine.rest());
             findings.iter().any(|finding| finding.rule.id == rule.id)
         }
     })

@@ -203,13 +203,32 @@ fn correlations() {
     );
     assert!(wrong("weir.workload.id", "weir.workload").contains("no event has the field `weir.workload`"));
     assert!(
-        wrong("event_count", "value_avg")
-            .starts_with("r.yml:17:3: the correlation type `value_avg` cannot be used: it needs all values")
+        wrong("event_count", "value_median")
+            .starts_with("r.yml:17:3: the correlation type `value_median` cannot be used: Sigma 2.1 does not have it")
     );
     assert!(
         wrong("event_count", "event_cuont").contains("`type: event_cuont` cannot be used; write one of event_count")
     );
     assert!(wrong("event_count", "value_count").contains("value_count without `field` cannot be used"));
+    assert!(wrong("event_count", "value_avg").contains("value_avg without one `field` cannot be used"));
+    let ranked = |percentile: &str| {
+        let condition = format!("gte: 3\n    field: file.size\n    percentile: {percentile}");
+        let text = good.replace("event_count", "value_percentile").replace("gte: 3", &condition);
+        refused(&[("r.yml", &correlation(&text))])
+    };
+    assert!(ranked("95").is_empty(), "{:?}", ranked("95"));
+    // The parser would take 50 for these.
+    for wrong in ["95.5", "'95'", "-1", "101", "~"] {
+        assert!(
+            ranked(wrong)[0].contains("value_percentile without a `percentile` cannot be used: add"),
+            "{:?}",
+            ranked(wrong)
+        );
+    }
+    assert!(wrong("gte: 3", "gte: 3\n    percentile: 5").contains("`percentile` with event_count cannot be used"));
+    assert!(wrong("gte: 3", "gte: -3").contains("a threshold below 0 cannot be used"));
+    assert!(wrong("timespan: 1m", "timespan: 1m\n  window: tumbling").contains("`window: tumbling` cannot be used"));
+    assert!(refused(&[("r.yml", &correlation(&good.replace("1m", "1m\n  window: session\n  gap: 5s")))]).is_empty());
     assert!(wrong("1m", "1x").contains("`timespan: 1x` cannot be used; write a number"));
     assert!(wrong("gte: 3", "gte: 30000").contains("a threshold above 10000 cannot be used"));
     let misspelt = refused(&[("r.yml", &correlation(&good.replace("gte: 3", "gtee: 3")))]);

@@ -37,6 +37,29 @@ fn restart(signal: Signal) -> Outcome {
     stage.strike()
 }
 
+/// Weights are opened before the restart and bytes leave after it: that is one theft, and both events prove it.
+#[test]
+fn what_began_before_a_restart_is_found_after_it() -> Outcome {
+    let Some(mut stage) = Stage::set()? else { return Ok(()) };
+    let (_sink, to) = stage.sink()?;
+    let python = stage.actor_called("/opt/venv/bin/python3")?;
+    stage.act_as(&python, &["read", MODEL])?;
+    stage.alerts()?;
+    stage.sensor.restart(Signal::TERM, &["run"])?;
+    let state = fs::read_to_string(stage.sensor.state().join("correlations"))?;
+    assert!(state.starts_with("weir-correlations 1 ") && state.contains(&stage.container.id), "{state}");
+    stage.act(&["upload", "--to", &to, "--bytes", "4000000"])?;
+    // Told once and again as it grows.
+    let alerts = stage.alerts_of("model_theft")?;
+    assert!(!alerts.is_empty(), "it is not found");
+    for alert in &alerts {
+        assert_eq!(*alert.get("weir.alert.uid"), *alerts[0].get("weir.alert.uid"));
+        assert_eq!(*alert.first("file.path"), MODEL, "{alert:#?}");
+        assert_eq!(*alert.first("process.executable.path"), *python, "{alert:#?}");
+    }
+    stage.strike()
+}
+
 #[test]
 fn stopped() -> Outcome {
     restart(Signal::TERM)

@@ -6,6 +6,7 @@ use std::error::Error;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
 use tests::scene::{Bind, Container, Directory, Network, Spec};
 use tests::sensor::{Event, Sensor};
 use tests::sink::{Sink, Transport};
@@ -18,6 +19,8 @@ pub type Outcome = Result<(), Box<dyn Error>>;
 pub const MODEL: &str = "/models/llama/model.safetensors";
 /// MiB. More than the theft rule's floor for one flow, and not a power of two.
 const MODEL_SIZE: u64 = 5;
+/// How long matches wait to be in order; rules/README.md says it.
+const ORDERED: Duration = Duration::from_millis(50);
 /// The directory of the service account's token, as kubelet mounts it.
 pub const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
@@ -147,6 +150,18 @@ impl Stage {
 
     /// Alerts about the container, after everything that was done there before has been looked at.
     pub fn alerts(&self) -> Result<Vec<Alert>, Box<dyn Error>> {
+        // What correlations find is told when what happened before it can no longer come: by an event so much later.
+        let begun = Instant::now();
+        loop {
+            let is_later = begun.elapsed() > ORDERED;
+            let alerts = self.alerts_until_now()?;
+            if is_later {
+                return Ok(alerts);
+            }
+        }
+    }
+
+    fn alerts_until_now(&self) -> Result<Vec<Alert>, Box<dyn Error>> {
         let number = self.sentinels.get();
         self.sentinels.set(number + 1);
         let place = format!("/tmp/sentinel-{number}");
