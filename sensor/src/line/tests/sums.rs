@@ -137,6 +137,9 @@ fn what_a_sum_came_to_is_told_with_what_comes_next_or_with_a_tick() {
     scene.sent(1, "203.0.113.9", MIB);
     assert_eq!(names(&scene.sent(1, "203.0.113.9", MIB / 4)), []);
     assert_eq!(names(&scene.sent(1, "203.0.113.9", MIB / 4)), []);
+    // What correlations wait for, to have it in order.
+    let tick = Event::new(BootTime(1_100_000_000), None, Actor::default(), Body::Tick(Tick::default()));
+    assert!(scene.line.push(tick).1.is_empty());
     assert!(!scene.line.is_due(BootTime(1_999_999_999)) && scene.line.is_due(BootTime(2_000_000_000)));
     assert_eq!(bytes(&scene.happens(2, Body::Tick(Tick::default()))), [burst(MIB * 3 / 2)]);
     // Anything tells the time.
