@@ -175,8 +175,9 @@ impl Ledger {
         if holding.is_none() && initiated && entry.is_none() && bytes > 0 {
             account.note(event.time, bytes);
         }
+        account.expire(&place, time);
         let is_new = bytes > 0 && !account.rows.contains_key(&place);
-        let merged = if is_new && account.rows.len() >= limit { account.shrink(limit - limit / 4) } else { 0 };
+        let merged = if is_new && account.rows.len() >= limit { account.shrink(limit - limit / 4, time) } else { 0 };
         if bytes > 0 {
             let row = account.rows.entry(place.clone()).or_default();
             match initiated {
@@ -277,6 +278,7 @@ impl Ledger {
         }
         let accounts = || self.holders.len() + self.others.len();
         let share = (self.limits.rows / 2 / accounts().max(1)).max(1);
+        let time = self.time;
         let mut rows = 0;
         let mut merged = 0;
         for (_, account) in self.holders.iter_mut().chain(self.others.iter_mut()) {
@@ -286,7 +288,7 @@ impl Ledger {
             rows = 0;
             for (_, account) in self.holders.iter_mut().chain(self.others.iter_mut()) {
                 if account.rows.len() > share {
-                    merged += account.shrink(share);
+                    merged += account.shrink(share, time);
                 }
                 rows += account.rows.len();
             }
