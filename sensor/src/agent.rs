@@ -17,7 +17,8 @@ pub use select::{KINDS, Selection};
 use crate::alert::Notice;
 use crate::delivery::{Console, Format, OutputError};
 use crate::detection::{RuleSet, RulesError};
-use crate::event::{Body, BootTime, Event, LedgerRestored, Recognized, SavedLedger, Tick};
+use crate::event::{Body, BootTime, Event, LedgerRestored, Recognized, SavedLedger, Tick, WallClock};
+use crate::evidence::recording::{self, Recorder};
 use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
 use crate::provenance::graph::Mark;
@@ -57,6 +58,8 @@ pub struct Settings {
     pub kernel_log: Option<String>,
     /// Where what has left is kept over restarts; `None`: nowhere.
     pub state: Option<PathBuf>,
+    /// A file to record everything in that goes into the line.
+    pub record: Option<PathBuf>,
     /// A descriptor to say on that everything is attached.
     pub notify: Option<RawFd>,
 }
@@ -83,6 +86,8 @@ pub enum AgentError {
     Load(#[from] kernel::LoadError),
     #[error(transparent)]
     Output(#[from] OutputError),
+    #[error("cannot record in {} ({source}): give a new file in a directory that weir can write", .path.display())]
+    Record { path: PathBuf, source: io::Error },
     #[error("cannot wait for events: {0}; this is the system's refusal, restart the sensor when it has recovered")]
     Runtime(#[from] io::Error),
 }
@@ -121,8 +126,11 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         Some(directory) => LedgerFile::open(directory),
         None => (LedgerFile::nowhere(), SavedLedger::default()),
     };
+    let clock = system::wall_clock();
+    let recorder = recorder(&settings, &rules, &classes, clock)?;
     let mut agent = Agent {
-        output: Output { console: Console::new(anstream::stdout(), format, system::wall_clock()), show, shown: 0 },
+        output: Output { console: Console::new(anstream::stdout(), format, clock), show, shown: 0 },
+        recorder,
         line: Line::new(rules, classes, Limits::default()),
         before: kernel::Totals::default(),
         before_time: system::now(),
@@ -141,7 +149,6 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         statistics: settings.statistics,
         done: false,
     };
-    let clock = system::wall_clock();
     let restored = LedgerRestored { boot_unix_nanos: clock.boot_unix_nanos, counters: true, saved };
     agent.push(Event::new(system::now(), None, Default::default(), Body::LedgerRestored(Box::new(restored))))?;
     // Attached first, then looked around: nothing can happen between the two unseen.
@@ -181,10 +188,31 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     agent.finish(&mut ring, &system).await
 }
 
+/// The recording, if one is asked for. What a replay needs to know is in its header.
+fn recorder(
+    settings: &Settings,
+    rules: &RuleSet,
+    classes: &ClassTable,
+    clock: WallClock,
+) -> Result<Option<Recorder>, AgentError> {
+    let Some(path) = &settings.record else { return Ok(None) };
+    let header = recording::Header {
+        format: recording::VERSION,
+        sensor: env!("CARGO_PKG_VERSION").into(),
+        clock,
+        rules: (&**rules.digest()).into(),
+        classes: classes.digest().into(),
+        limits: Limits::default().into(),
+    };
+    let recorder = Recorder::create(path, header);
+    recorder.map(Some).map_err(|source| AgentError::Record { path: path.clone(), source })
+}
+
 /// The line with what feeds it and what it feeds.
 struct Agent {
     line: Line,
     output: Output,
+    recorder: Option<Recorder>,
     programs: Vec<kernel::Attached>,
     counters: Counters,
     flows: Flows,
@@ -208,6 +236,9 @@ struct Agent {
 impl Agent {
     /// One event through the line.
     fn push(&mut self, event: Event) -> Result<(), OutputError> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.event(&event);
+        }
         let (event, notices) = self.line.push(event);
         let derived = self.line.take_derived();
         for (event, notices) in derived.into_iter().chain([(event, notices)]) {
@@ -280,11 +311,11 @@ impl Agent {
     /// Says what was lost since the last time and whether somebody tampers with the programs, and ends flows that have been idle.
     fn keep_house(&mut self) -> Result<(), OutputError> {
         let now = system::now();
-        self.output.console.set_clock(system::wall_clock());
+        self.set_clock(system::wall_clock());
         match self.counters.read(&self.programs) {
             Ok(totals) => {
                 for lost in totals.lost_since(&self.before, self.before_time) {
-                    tracing::warn!(kind = lost.kind, cause = lost.cause, count = lost.count, "events were lost");
+                    tracing::warn!(kind = %lost.kind, cause = %lost.cause, count = lost.count, "events were lost");
                     self.push(Event::new(now, None, Default::default(), Body::Lost(lost)))?;
                 }
                 let tampered = self.guard.as_mut().map(|guard| guard.check(&self.tables, &self.before, &totals));
@@ -308,9 +339,20 @@ impl Agent {
             self.push_tick(now, false)?;
         }
         self.carriers.keep_house(now, &mut self.labels);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.flush();
+        }
         self.output.console.flush()?;
         // Otherwise known at the next alert only, which may take a month.
         if system::reader_has_gone() { Err(OutputError::Closed) } else { Ok(()) }
+    }
+
+    /// Wall time is told by `clock` from now on, here and in a replay.
+    fn set_clock(&mut self, clock: WallClock) {
+        self.output.console.set_clock(clock);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.clock(clock);
+        }
     }
 
     fn push_tick(&mut self, now: BootTime, last: bool) -> Result<(), OutputError> {
@@ -350,12 +392,18 @@ impl Agent {
             self.save().await;
             self.ledger.end_write().await;
         }
+        let recording = self.recorder.as_mut().map(|recorder| {
+            if let Err(error) = recorder.finish() {
+                tracing::warn!(%error, "the end of the recording is missing");
+            }
+            recorder.statistics()
+        });
         result?;
         if self.statistics {
             let looks = self.recognition.statistics(self.line.candidates());
-            self.output
-                .console
-                .statistics(&self.before, &[("looks", looks), ("carriers", self.carriers.statistics())])?;
+            let mut others = vec![("looks", looks), ("carriers", self.carriers.statistics())];
+            others.extend(recording.map(|counts| ("recording", counts.named())));
+            self.output.console.statistics(&self.before, &others)?;
         }
         Ok(())
     }

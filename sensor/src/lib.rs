@@ -5,6 +5,7 @@
 
 pub mod bounded;
 pub mod event;
+pub mod evidence;
 pub mod kernel;
 pub mod process;
 pub mod workload;
@@ -14,4 +15,5 @@ pub mod alert;
 pub mod line;
 pub mod delivery;
 pub mod agent;
+pub mod replay;
 pub mod cli;

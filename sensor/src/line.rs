@@ -9,6 +9,7 @@ mod tests;
 use crate::alert::{Alert, Incidents, Notice, Raiser, incident};
 use crate::detection::{Engine, RuleSet};
 use crate::event::{Ancestor, Body, BootTime, Event, File, Open, SavedLedger, Tick, Workload};
+use crate::evidence::recording;
 use crate::provenance::candidates::{self, Candidates, Look};
 use crate::provenance::graph::Mark;
 use crate::provenance::names::{Names, Resolvers};
@@ -28,6 +29,13 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits { processes: 32_768, workloads: 16_384 }
+    }
+}
+
+impl From<Limits> for recording::Limits {
+    fn from(limits: Limits) -> recording::Limits {
+        let fits = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
+        recording::Limits { processes: fits(limits.processes), workloads: fits(limits.workloads) }
     }
 }
 

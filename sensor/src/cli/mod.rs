@@ -5,6 +5,7 @@ mod completions;
 mod doctor;
 mod events;
 mod log;
+mod replay;
 mod rules;
 mod run;
 mod sensor;
@@ -20,10 +21,12 @@ Start here:
   weir run                watch, and print an alert when something is wrong
   weir events             look at everything that Weir sees
   weir rules list         what Weir looks for
+  weir replay FILE        take what was recorded through the rules again
 
 Exit status:
   0  all is well
-  1  it could not go on, or what was asked about is not well (doctor: something is missing; rules check: a rule is wrong)
+  1  it could not go on, or what was asked about is not well (doctor: something is missing; rules check: a rule is wrong;
+     replay --diff: the alerts differ)
   2  the command line is wrong
 
 Weir needs root, or the capabilities that `weir doctor` names.";
@@ -50,6 +53,7 @@ enum Command {
     Events(events::Events),
     Doctor(doctor::Doctor),
     Rules(rules::Rules),
+    Replay(replay::Replay),
     Completions(completions::Completions),
 }
 
@@ -75,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Events(events) => events.execute(),
         Command::Doctor(doctor) => doctor.execute(),
         Command::Rules(rules) => rules.execute(),
+        Command::Replay(replay) => replay.execute(),
         Command::Completions(completions) => completions.execute(),
     }
 }

@@ -7,12 +7,15 @@ use super::names::{Dns, Hello};
 use super::recognized::Recognized;
 use super::system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
 use super::transfer::{Label, Transfer};
-use super::{BootTime, CgroupKey, FlowReason, Kind, ProcessKey};
+use super::{BootTime, CgroupKey, FlowReason, Kind, ProcessKey, serial};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Body {
     /// A program was started in a process.
     Exec(Exec),
@@ -102,7 +105,7 @@ impl Body {
 }
 
 /// A program was started in a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exec {
     /// The program's file; for a script its interpreter.
     pub file: File,
@@ -117,7 +120,7 @@ pub struct Exec {
 }
 
 /// A process was created; the actor is its parent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fork {
     /// The new process.
     pub child: ProcessKey,
@@ -126,7 +129,7 @@ pub struct Fork {
 }
 
 /// A process ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
     /// The exit code (`process.exit.code`), if it ended by itself.
     pub code: Option<u32>,
@@ -135,7 +138,8 @@ pub struct Exit {
 }
 
 /// A transport protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Transport {
     /// IPPROTO_TCP
     Tcp,
@@ -174,7 +178,7 @@ impl fmt::Display for Transport {
 }
 
 /// From where to where. IPv4-mapped IPv6 addresses are IPv4 here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Endpoints {
     /// Own address; `None` where it was not chosen yet.
     pub local_address: Option<IpAddr>,
@@ -189,7 +193,7 @@ pub struct Endpoints {
 }
 
 /// A connection or an unconnected send was asked for; whether it succeeded is not known yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connect {
     /// From where to where.
     pub endpoints: Endpoints,
@@ -200,7 +204,7 @@ pub struct Connect {
 }
 
 /// Bytes left over a flow; the actor made its socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
     /// From where to where.
     pub endpoints: Endpoints,
@@ -213,6 +217,7 @@ pub struct Flow {
     /// When its first payload byte left.
     pub first_time: BootTime,
     /// Why it is reported now.
+    #[serde(with = "serial")]
     pub reason: FlowReason,
     /// This side asked for the connection, or sent first.
     pub initiated: bool,
@@ -225,7 +230,7 @@ pub struct Flow {
 }
 
 /// A cgroup was made, or found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cgroup {
     /// Which one.
     pub key: CgroupKey,
@@ -234,7 +239,8 @@ pub struct Cgroup {
 }
 
 /// A process found in `/proc`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ProcessFound {
     /// Which one.
     pub key: ProcessKey,
@@ -259,21 +265,22 @@ pub struct ProcessFound {
 }
 
 /// Time has passed, and something was due that nothing else came to call up: the clock of the line, from the agent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Tick {
     /// The agent ends: nothing comes after this, and whatever waits is due.
     pub last: bool,
 }
 
 /// Events were lost: a gap in what is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
     /// Since when they were lost at the earliest; the event's time is the latest.
     pub since: BootTime,
     /// The kind that was lost ([`Kind::name`]), or `any` where that is not known.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Why: a cause of [`sensor_common::count::Outcome`], or of the agent's own.
-    pub cause: &'static str,
+    pub cause: Cow<'static, str>,
     /// How many.
     pub count: u64,
 }

@@ -13,6 +13,7 @@ mod names;
 mod ledger;
 mod process;
 mod recognized;
+mod serial;
 mod system;
 pub mod text;
 mod time;
@@ -44,35 +45,44 @@ pub use workload::{CgroupKey, Workload, WorkloadKind};
 pub use sensor_common::label::{Carrier, Direction};
 pub use sensor_common::record::{AccessHow, BpfObject, FlowReason, Hook, Kind, MountHow, NamespaceHow};
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Something that happened, and who did it.
 ///
 /// A decoded event knows only numbers; the stages of the line add what they know: `process` and `workload` say who acted
 /// (identification), `held` what the workload held then and `egress` what it has sent (provenance).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// When it happened.
     pub time: BootTime,
     /// Which kernel hook saw it; `None` for what the agent itself contributed.
+    #[serde(with = "serial::option", default)]
     pub hook: Option<Hook>,
     /// Who acted, as the kernel said it.
     pub actor: Actor,
     /// What happened.
     pub body: Body,
     /// Who acted, as the process table knows it. For an exec: as it is after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<Arc<Process>>,
     /// What the process is part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub workload: Option<Arc<Workload>>,
     /// What the workload had opened of classified content before this event; on connects and flows.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
     /// How the sender came to what it holds; on connects and flows of who holds weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub trail: Option<Box<Trail>>,
     /// What the destination goes by; on connects and flows.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<Server>,
     /// What the workload has sent so far, and to where this goes; on connects, flows and growths of the kernel's counters.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub egress: Option<Box<Egress>>,
     /// Whether the workload itself made the file, as far as it is known; on opens for writing.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub brought: Option<bool>,
 }
 
@@ -96,7 +106,8 @@ impl Event {
 }
 
 /// Who acted, as the kernel said it with the event.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Actor {
     /// The process; `None` when the kernel does not know (a socket older than the sensor).
     pub process: Option<ProcessKey>,
@@ -119,7 +130,7 @@ pub struct Actor {
 }
 
 /// What a workload has opened of weights, as a bound: it can have read at most this much.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// Distinct weight files (device, inode) opened for reading.
     pub sources: u64,

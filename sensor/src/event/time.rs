@@ -1,10 +1,11 @@
 //! The two clocks: the kernel's boot clock, which everything on the line uses, and wall time, which people read.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
 /// Nanoseconds of `CLOCK_BOOTTIME`: monotonic, counts suspend, starts at boot. The only time on the event line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BootTime(pub u64);
 
 impl BootTime {
@@ -20,7 +21,7 @@ impl BootTime {
 }
 
 /// How boot time maps to wall time: the one place where the two meet. Taken by the agent, carried to the outputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WallClock {
     /// Nanoseconds since the Unix epoch at boot time zero.
     pub boot_unix_nanos: i128,

@@ -1,7 +1,11 @@
 //! What a process is part of.
 
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
 /// A cgroup of one hierarchy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CgroupKey {
     /// 0 for cgroup v2, else the number of a v1 hierarchy.
     pub hierarchy: u32,
@@ -10,7 +14,8 @@ pub struct CgroupKey {
 }
 
 /// What kind of thing runs the process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WorkloadKind {
     /// A container of a runtime.
     Container,
@@ -36,7 +41,8 @@ impl WorkloadKind {
 }
 
 /// What a process is part of: the unit by which bytes are summed and findings are grouped.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Workload {
     /// What kind of thing it is.
     pub kind: WorkloadKind,
@@ -45,7 +51,7 @@ pub struct Workload {
     /// The container's id, 64 hexadecimal digits with most runtimes.
     pub container_id: Option<Box<str>>,
     /// `containerd`, `cri-o`, `docker`, `podman`, where the path tells.
-    pub runtime: Option<&'static str>,
+    pub runtime: Option<Cow<'static, str>>,
     /// The pod's uid, where the path tells.
     pub pod_uid: Option<Box<str>>,
     /// The systemd unit, where there is one.

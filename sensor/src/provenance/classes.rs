@@ -10,6 +10,7 @@ use crate::event::{Class, Classes, File};
 use crate::kernel::Classification;
 use globset::{GlobSet, GlobSetBuilder};
 use sensor_common::classify::{DIRECTORY_DEPTH, NameKey, SuffixKey};
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
@@ -30,6 +31,7 @@ const LOOK_SIZE: u64 = 64 << 10;
 /// The classes, ready for use. Made from `rules/classes.yml` or a file like it.
 #[derive(Debug)]
 pub struct ClassTable {
+    digest: Box<str>,
     matchers: Vec<(Class, Matcher)>,
     contents: ContentClasses,
     suffixes: BTreeMap<[u64; 2], Classes>,
@@ -84,6 +86,7 @@ impl ClassTable {
     pub fn parse(text: &str, file: &str) -> Result<ClassTable, ClassesError> {
         let definitions = Definitions::parse(text, file)?;
         let mut table = ClassTable {
+            digest: Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>().into(),
             matchers: Vec::new(),
             contents: ContentClasses::default(),
             suffixes: BTreeMap::new(),
@@ -118,6 +121,11 @@ impl ClassTable {
         }
         check_room(file, table.suffixes.len(), table.names.len(), table.directories.len())?;
         Ok(table)
+    }
+
+    /// SHA-256 of the file, hexadecimal: its version.
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// What the kernel's tables are filled with.
