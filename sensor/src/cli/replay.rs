@@ -19,7 +19,8 @@ Examples:
 
 Alerts go to standard output as from weir run. What the replay cannot know goes to standard error: events that were not \
 recorded, and whether the recording was made with other rules, other classes or another weir. The kernel sent what the \
-classes of then asked for; other classes find no more than that.
+classes of then asked for; other classes find no more than that. With --diff an alert counts once for each rule and \
+subject; it can also come or go because another one of its incident did.
 
 Exit status: 0 it was replayed; with --diff, 0 the alerts are the same, 1 they differ, or it could not be replayed.")]
 pub struct Replay {

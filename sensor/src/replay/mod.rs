@@ -102,6 +102,7 @@ pub fn run<W: Write>(settings: &Settings, format: Format, out: W) -> Result<Summ
     replay.compare(rules.digest());
     let mut console = Console::new(out, format, replay.clock);
     let mut line = replay.line(settings, rules)?;
+    replay.progress.begin();
     while let Some(event) = replay.next()? {
         console.set_clock(replay.clock);
         for notice in tell(&mut line, event) {
@@ -115,7 +116,8 @@ pub fn run<W: Write>(settings: &Settings, format: Format, out: W) -> Result<Summ
 }
 
 /// Replays a recording with two rule sets, the one of `settings` and the one with `other` beside the built-in rules, and writes to
-/// `out` where their alerts differ. Incidents follow from alerts and are not compared.
+/// `out` where their alerts differ. Incidents follow from alerts and are not compared; but what adds nothing to an incident is not told,
+/// so that an alert can come or go by another one of its incident.
 ///
 /// # Errors
 /// As [`run`].
@@ -129,6 +131,7 @@ pub fn diff<W: Write>(
     let mut replay = Replay::open(settings)?;
     let mut lines = [replay.line(settings, before)?, replay.line(settings, after)?];
     let mut difference = Difference::new(format);
+    replay.progress.begin();
     while let Some(event) = replay.next()? {
         let events = [event.clone(), event];
         for (side, (line, event)) in lines.iter_mut().zip(events).enumerate() {

@@ -70,7 +70,7 @@ pub fn speed(summary: &Summary, took: Duration) {
         anstream::stderr(),
         "{events} events of {}, {notices} alerts and incidents, in {:.2} s: {rate:.0} events a second, {times:.0} times as fast as they \
          happened",
-        humantime::format_duration(Duration::from_secs(span.as_secs())),
+        humantime::format_duration(Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))),
         took.as_secs_f64(),
     );
 }

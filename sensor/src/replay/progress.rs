@@ -24,6 +24,12 @@ impl Progress {
         Progress { shown: false, wanted, begun, next: begun + FIRST }
     }
 
+    /// It begins only now.
+    pub fn begin(&mut self) {
+        self.begun = Instant::now();
+        self.next = self.begun + FIRST;
+    }
+
     /// So many events are done with, and this part of the file.
     pub fn say(&mut self, events: u64, part: Option<f64>) {
         if !self.wanted || !events.is_multiple_of(STEP) || Instant::now() < self.next {

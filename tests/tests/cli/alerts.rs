@@ -6,5 +6,6 @@
 mod deeds;
 mod incidents;
 mod lookalikes;
+mod replays;
 mod restarts;
 mod stage;

@@ -12,8 +12,17 @@ type Outcome = Result<(), Box<dyn Error>>;
 const WIDEST: usize = 110;
 
 /// What `weir run` and `weir events` share.
-const SENSOR: [&str; 8] =
-    ["--cgroup", "--classes", "--ring-size", "--flow-floor", "--format", "--statistics", "--hooks", "--kernel-log"];
+const SENSOR: [&str; 9] = [
+    "--cgroup",
+    "--classes",
+    "--ring-size",
+    "--flow-floor",
+    "--format",
+    "--record",
+    "--statistics",
+    "--hooks",
+    "--kernel-log",
+];
 
 /// The options of each subcommand, but for those that each has.
 fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
@@ -25,6 +34,7 @@ fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
         (&["rules"], vec![]),
         (&["rules", "check"], vec![]),
         (&["rules", "list"], vec!["--rules", "--format"]),
+        (&["replay"], vec!["--rules", "--diff", "--classes", "--from", "--to", "--format"]),
         (&["completions"], vec![]),
     ]
 }

@@ -79,10 +79,21 @@ impl Sink {
         if written.is_ok() {
             self.end += frame.len() as u64;
         } else {
-            // Should this fail as well, a reader finds the next frame by what it begins with.
-            let _ = self.file.set_len(self.end).and_then(|()| self.file.seek(SeekFrom::Start(self.end)));
+            self.take_back();
         }
         written
+    }
+
+    /// Cuts off what was written of a frame that did not fit.
+    pub(super) fn take_back(&mut self) {
+        // Should this fail as well, a reader finds the next frame by what it begins with.
+        let _ = self.file.set_len(self.end).and_then(|()| self.file.seek(SeekFrom::Start(self.end)));
+    }
+
+    /// Another file in the place of this one, which comes back.
+    #[cfg(test)]
+    pub(super) fn swap(&mut self, file: File) -> File {
+        std::mem::replace(&mut self.file, file)
     }
 
     /// Nothing comes any more.
