@@ -35,7 +35,7 @@ impl WallClock {
 
     /// Nanoseconds since the Unix epoch; 0 for a time before it.
     pub fn unix_nanos(self, time: BootTime) -> u64 {
-        u64::try_from(self.boot_unix_nanos + i128::from(time.0)).unwrap_or(0)
+        u64::try_from(self.boot_unix_nanos.saturating_add(i128::from(time.0))).unwrap_or(0)
     }
 
     /// RFC 3339 in UTC with microseconds: `2026-07-01T12:00:00.000001Z`.

@@ -6,5 +6,6 @@ mod closed_output;
 mod doctor;
 mod help;
 mod lifecycle;
+mod replay;
 mod rules;
 mod weir;

@@ -148,7 +148,8 @@ impl Ledger {
         let Some(destination) = destination_of(event) else { return };
         let Some(workload) = event.workload.clone() else {
             self.counts.unattributed += 1;
-            self.counts.unattributed_bytes += self.grown(event, "");
+            let grown = self.grown(event, "");
+            self.counts.unattributed_bytes = self.counts.unattributed_bytes.saturating_add(grown);
             return;
         };
         let id = account_of(&workload);
@@ -228,7 +229,7 @@ impl Ledger {
     }
 
     fn advance(&mut self, time: BootTime) {
-        let unix = (self.boot_unix_nanos + i128::from(time.0)) / 1_000_000_000;
+        let unix = self.boot_unix_nanos.saturating_add(i128::from(time.0)) / 1_000_000_000;
         self.time = self.time.max(u64::try_from(unix).unwrap_or(0));
     }
 
