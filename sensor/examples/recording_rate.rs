@@ -30,7 +30,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let packed: Vec<Vec<u8>> = batches.iter().map(|batch| pack(batch)).collect::<Result<_, _>>()?;
     let file = packed.concat();
     let per_event = |bytes: usize| bytes as f64 / events.len() as f64;
-    println!("{} events, {:.0} bytes each as a line, {:.1} packed", events.len(), per_event(lines.len()), per_event(file.len()));
+    println!(
+        "{} events, {:.0} bytes each as a line, {:.1} packed",
+        events.len(),
+        per_event(lines.len()),
+        per_event(file.len())
+    );
     let report = |name: &str, took: Duration| {
         let nanoseconds = took.as_nanos() as f64 / events.len() as f64;
         println!("{name:20} {nanoseconds:6.0} ns/event {:6.2} M/s", 1e3 / nanoseconds);

@@ -61,6 +61,13 @@ pub fn parse(line: &[u8]) -> Result<Record, serde_json::Error> {
     serde_json::from_slice(line)
 }
 
+/// The form that the header in these lines tells, whatever else is in it.
+fn form_of(lines: &[u8]) -> Option<u32> {
+    let line = lines.split(|byte| *byte == b'\n').next()?;
+    let header: serde_json::Value = serde_json::from_slice(line).ok()?;
+    u32::try_from(header.get("recording")?.get("format")?.as_u64()?).ok()
+}
+
 /// A recording that is being read.
 pub struct Reader<R = File> {
     file: PathBuf,
@@ -103,7 +110,12 @@ impl<R: Read> Reader<R> {
         let mut reader = Reader { file, frames, header: nobody, size, content: Vec::new(), at: 0, line: 0 };
         let header = match reader.next() {
             Ok(Some(Record::Recording(header))) => header,
-            Ok(_) | Err(RecordingError::Line { .. }) => return Err(RecordingError::NotOne { file: reader.file }),
+            Ok(_) | Err(RecordingError::Line { .. }) => {
+                return Err(match form_of(&reader.content) {
+                    Some(form) if form != VERSION => RecordingError::Form { file: reader.file, form },
+                    _ => RecordingError::NotOne { file: reader.file },
+                });
+            }
             Err(error) => return Err(error),
         };
         if header.format != VERSION {

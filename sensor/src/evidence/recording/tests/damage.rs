@@ -86,7 +86,10 @@ fn what_is_no_recording_is_refused_and_so_is_a_later_form() {
     let mut later = header();
     later.format = 2;
     let later = open(&frame(&[Record::Recording(later)])).unwrap();
-    assert!(later.contains("has the form 2") && later.contains("reads the form 1"), "{later}");
+    let other = open(&pack(b"{\"recording\":{\"format\":2,\"of\":\"something else\"}}\n").unwrap()).unwrap();
+    for said in [later, other] {
+        assert!(said.contains("has the form 2") && said.contains("reads the form 1"), "{said}");
+    }
 }
 
 #[test]
