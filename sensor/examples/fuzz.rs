@@ -209,7 +209,7 @@ fn recordings() -> Vec<Vec<u8>> {
 fn run_recording(input: &[u8]) -> String {
     let mut frames = Frames::new(input);
     let mut contents = 0;
-    while let Ok(Some(content)) = frames.next() {
+    while let Ok(Some(content)) = frames.next_content() {
         contents += content.len();
     }
     let damage = frames.damage();

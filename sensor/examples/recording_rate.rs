@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     report("pack", best(|| batches.iter().for_each(|batch| drop(black_box(pack(batch))))));
     let unpack = || {
         let mut frames = Frames::new(&file[..]);
-        while let Ok(Some(content)) = frames.next() {
+        while let Ok(Some(content)) = frames.next_content() {
             black_box(content);
         }
     };

@@ -71,7 +71,7 @@ impl<R: Read> Frames<R> {
     ///
     /// # Errors
     /// The source's, or that the file is damaged in more places than anybody would look at.
-    pub fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+    pub fn next_content(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             let rest = self.raw.get(self.done..).unwrap_or_default();
             if rest.is_empty() && self.ended {

@@ -150,7 +150,7 @@ impl<R: Read> Reader<R> {
         loop {
             let rest = self.content.get(self.at..).unwrap_or_default();
             if rest.is_empty() {
-                let next = self.frames.next();
+                let next = self.frames.next_content();
                 match next.map_err(|source| RecordingError::Io { file: self.file.clone(), source })? {
                     Some(content) => (self.content, self.at) = (content, 0),
                     None => return Ok(None),
