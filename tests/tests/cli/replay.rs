@@ -21,7 +21,7 @@ fn what_is_no_recording_is_refused() -> Outcome {
     // The rules are looked at first: they are what somebody is working at.
     fs::write(path("own.yml"), "title: [")?;
     for option in ["--rules", "--diff"] {
-        run(&["replay", &path("empty"), option, &path("own.yml")])?.complains(1, &["own.yml:1"]);
+        run(&["replay", &path("empty"), option, &path("own.yml")])?.complains(1, &["own.yml:2:1", "not YAML"]);
     }
     run(&["replay", &path("empty"), "--from", "yesterday"])?
         .complains(2, &["--from", "a time like 2026-07-01T02:00:00Z"]);
