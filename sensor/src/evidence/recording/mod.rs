@@ -11,7 +11,7 @@
 //!   gap in the recording when it goes on; the file is cut back to its last whole frame.
 //! - [`Reader`] trusts nothing: frames, lines and what they unpack to are bounded, and what cannot be read is counted.
 //!
-//! zstd (BSD; the crate is MIT) for its ratio: JSON has every name in every line. Measured with a real run in docs/replay.md.
+//! zstd (BSD; the crate is MIT) for its ratio: JSON has every name in every line. docs/replay.md says what a real run took.
 
 mod frames;
 mod reader;
