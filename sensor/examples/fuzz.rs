@@ -4,13 +4,17 @@
 //! cargo run --release -p sensor --example fuzz -- TARGET [SECONDS [SEED]]
 //! ```
 //! TARGET is `decode` (ring records), `btf` (kernel type information), `content` (files told by their content), `dns` (messages), `tls` (what TCP
-//! flows begin with), `quic` (Initial packets, and what is in them) or `policy` (policy.yml). It prints how many inputs it tried and what became
+//! flows begin with), `quic` (Initial packets, and what is in them), `policy` (policy.yml), `recording` (files of frames) or `replay`
+//! (lines of a recording, and what they make of the event line). It prints how many inputs it tried and what became
 //! of them. An input that panics, or breaks a promise, is printed in hexadecimal, and the exit status is 1.
 
+use sensor::detection::RuleSet;
 use sensor::event::{Body, Event};
+use sensor::evidence::recording::{Frames, Reader, Record, pack, parse};
 use sensor::kernel::btf::Btf;
 use sensor::kernel::decode::{decode, message, samples};
 use sensor::kernel::object;
+use sensor::line::{Limits, Line};
 use sensor::policy::{Policy, PolicyError};
 use sensor::provenance::ClassTable;
 use sensor::provenance::content::{self, HEAD_MAX, Sample, TAIL_MAX, sniff};
@@ -36,8 +40,10 @@ fn main() -> ExitCode {
         "tls" => (hellos(), run_tls),
         "quic" => (initials(), run_quic),
         "policy" => (vec![include_bytes!("../../rules/policy.example.yml").to_vec()], run_policy),
+        "recording" => (recordings(), run_recording),
+        "replay" => (lines(), run_replay),
         _ => {
-            eprintln!("usage: fuzz decode|btf|content|dns|tls|quic|policy [SECONDS [SEED]]");
+            eprintln!("usage: fuzz decode|btf|content|dns|tls|quic|policy|recording|replay [SECONDS [SEED]]");
             return ExitCode::from(2);
         }
     };
@@ -207,6 +213,90 @@ fn initials() -> Vec<Vec<u8>> {
     let frames = [crypto(80, second), vec![1, 0, 2, 9, 5, 1, 0, 2, 3], crypto(0, first)].concat();
     let packet = initial(1, &[8; 8], &[8; 8], 0, &frames).expect("it fits");
     vec![frames, packet]
+}
+
+/// A line of a recording of each kind.
+fn lines() -> Vec<Vec<u8>> {
+    include_str!("../src/evidence/recording/samples/version-1.jsonl").lines().map(|line| line.into()).collect()
+}
+
+/// Recordings of some frames.
+fn recordings() -> Vec<Vec<u8>> {
+    let frames = |size: usize| lines().chunks(size).map(|lines| pack(&lines.join(&b'\n')).expect("it packs")).collect();
+    [1, 5, 100].map(frames).map(|frames: Vec<_>| frames.concat()).into()
+}
+
+/// As a file; and each of its frames as the one that can be read.
+fn run_recording(input: &[u8]) -> String {
+    let mut frames = Frames::new(input);
+    let mut contents = 0;
+    while let Ok(Some(content)) = frames.next_content() {
+        contents += content.len();
+    }
+    let damage = frames.damage();
+    assert!(damage.bytes <= input.len() as u64 && frames.taken() <= input.len() as u64, "more than there is");
+    assert!(damage.frames > 0 || damage.torn || contents > 0 || input.is_empty(), "nothing, and no word of it");
+    let mut reader = match Reader::new(input, "x".into(), None) {
+        Ok(reader) => reader,
+        Err(error) => return error.to_string().split_whitespace().take(7).collect::<Vec<_>>().join(" "),
+    };
+    loop {
+        match reader.next() {
+            Ok(Some(_)) => {}
+            Ok(None) => return "read to the end".to_owned(),
+            Err(_) => return "read to a line that means nothing".to_owned(),
+        }
+    }
+}
+
+/// A line as a recording has it, and one with other values that the input chooses; what they say, twice through the line.
+fn run_replay(input: &[u8]) -> String {
+    thread_local! {
+        static LINE: std::cell::RefCell<Line> = std::cell::RefCell::new(Line::new(
+            RuleSet::embedded().expect("the built-in rules are right"),
+            ClassTable::load(None).expect("the built-in file is right"),
+            Limits { processes: 64, workloads: 16 },
+        ));
+    }
+    let seed = input
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
+    let (lines, mut random) = (lines(), Random(seed | 1));
+    let line = &lines[random.below(lines.len())];
+    let mut value = serde_json::from_slice(line).expect("a line is JSON");
+    bend(&mut value, &mut random);
+    match parse(input).or_else(|_| parse(value.to_string().as_bytes())) {
+        Ok(Record::Event(event)) => {
+            let kind = event.body.kind_name();
+            LINE.with_borrow_mut(|line| {
+                sensor::replay::tell(line, (*event).clone());
+                sensor::replay::tell(line, *event);
+                line.save_ledger();
+            });
+            format!("{kind} through the line")
+        }
+        Ok(_) => "something else".to_owned(),
+        Err(_) => "no record".to_owned(),
+    }
+}
+
+/// Puts other values in the place of some.
+fn bend(value: &mut serde_json::Value, random: &mut Random) {
+    use serde_json::Value;
+    let wild = INTERESTING[random.below(INTERESTING.len())];
+    match value {
+        Value::Object(map) => map.values_mut().for_each(|value| bend(value, random)),
+        Value::Array(list) => list.iter_mut().for_each(|value| bend(value, random)),
+        Value::Number(_) if random.below(3) == 0 => *value = (u64::from(wild) << random.below(33)).into(),
+        Value::Bool(flag) => *flag ^= random.below(3) == 0,
+        // Most are names of which there are few.
+        Value::String(text) if random.below(24) == 0 => {
+            let other =
+                ["", "/", "a\u{202e}\n", "203.0.113.9", "::", &text.repeat(random.below(64))][random.below(6)].into();
+            *text = other;
+        }
+        _ => {}
+    }
 }
 
 /// The type information of the embedded object: small, and of the same making as a kernel's.

@@ -20,7 +20,8 @@ use crate::alert::Notice;
 use crate::delivery::{Console, Format, OutputError};
 use crate::detection::correlation::order;
 use crate::detection::{Options, RuleSet, RulesError};
-use crate::event::{Body, BootTime, CorrelationsRestored, Event, LedgerRestored, Recognized, Tick};
+use crate::event::{Body, BootTime, CorrelationsRestored, Event, LedgerRestored, Recognized, Tick, WallClock};
+use crate::evidence::recording::{self, Recorder};
 use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
 use crate::policy::{Policy, PolicyError};
@@ -69,6 +70,8 @@ pub struct Settings {
     pub state: Option<PathBuf>,
     /// The socket that `weir status` asks; `None`: in `state`, if there is one.
     pub control: Option<PathBuf>,
+    /// A file to record everything in that goes into the line.
+    pub record: Option<PathBuf>,
     /// A descriptor to say on that everything is attached.
     pub notify: Option<RawFd>,
 }
@@ -97,6 +100,8 @@ pub enum AgentError {
     Load(#[from] kernel::LoadError),
     #[error(transparent)]
     Output(#[from] OutputError),
+    #[error("cannot record in {} ({source}): give a new file in a directory that weir can write", .path.display())]
+    Record { path: PathBuf, source: io::Error },
     #[error("cannot wait for events: {0}; this is the system's refusal, restart the sensor when it has recovered")]
     Runtime(#[from] io::Error),
 }
@@ -143,6 +148,8 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     let loaded = system.load(&settings, &classification)?;
     drop(classification);
     let recognition = Recognition::new(classes.contents());
+    let clock = system::wall_clock();
+    let recorder = recorder(&settings, &rules, &policy, &classes, clock)?;
     let in_effect = InEffect::new(&rules, &policy, &classes, system::now());
     let mut line = Line::new(rules.clone(), classes, Limits::default());
     line.set_policy(policy, &rules);
@@ -150,7 +157,8 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     let (ledger, saved) = StateFile::open(&state, state_file::LEDGER);
     let (correlations, saved_correlations) = StateFile::open(&state, state_file::CORRELATIONS);
     let mut agent = Agent {
-        output: Output { console: Console::new(anstream::stdout(), format, system::wall_clock()), show, shown: 0 },
+        output: Output { console: Console::new(anstream::stdout(), format, clock), show, shown: 0 },
+        recorder,
         in_effect,
         reloader,
         line,
@@ -174,7 +182,6 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         statistics: settings.statistics,
         done: false,
     };
-    let clock = system::wall_clock();
     let restored = LedgerRestored { boot_unix_nanos: clock.boot_unix_nanos, counters: true, saved };
     agent.push(Event::new(system::now(), None, Default::default(), Body::LedgerRestored(Box::new(restored))))?;
     let (boot, boot_unix_nanos) = (system::boot(), clock.boot_unix_nanos);
@@ -235,10 +242,33 @@ fn control(settings: &Settings, kept: bool) -> Control {
     }
 }
 
+/// The recording, if one is asked for. What a replay needs to know is in its header.
+fn recorder(
+    settings: &Settings,
+    rules: &RuleSet,
+    policy: &Policy,
+    classes: &ClassTable,
+    clock: WallClock,
+) -> Result<Option<Recorder>, AgentError> {
+    let Some(path) = &settings.record else { return Ok(None) };
+    let header = recording::Header {
+        format: recording::VERSION,
+        sensor: env!("CARGO_PKG_VERSION").into(),
+        clock,
+        rules: (&**rules.digest()).into(),
+        policy: policy.digest().map(|digest| (**digest).into()),
+        classes: classes.version().into(),
+        limits: Limits::default().into(),
+    };
+    let recorder = Recorder::create(path, header);
+    recorder.map(Some).map_err(|source| AgentError::Record { path: path.clone(), source })
+}
+
 /// The line with what feeds it and what it feeds.
 struct Agent {
     line: Line,
     output: Output,
+    recorder: Option<Recorder>,
     programs: Vec<kernel::Attached>,
     counters: Counters,
     flows: Flows,
@@ -267,6 +297,9 @@ struct Agent {
 impl Agent {
     /// One event through the line.
     fn push(&mut self, event: Event) -> Result<(), OutputError> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.event(&event);
+        }
         let (event, notices) = self.line.push(event);
         let derived = self.line.take_derived();
         for (event, notices) in derived.into_iter().chain([(event, notices)]) {
@@ -355,11 +388,11 @@ impl Agent {
     /// Says what was lost since the last time and whether somebody tampers with the programs, and ends flows that have been idle.
     fn keep_house(&mut self) -> Result<(), OutputError> {
         let now = system::now();
-        self.output.console.set_clock(system::wall_clock());
+        self.set_clock(system::wall_clock());
         match self.counters.read(&self.programs) {
             Ok(totals) => {
                 for lost in totals.lost_since(&self.before, self.before_time) {
-                    tracing::warn!(kind = lost.kind, cause = lost.cause, count = lost.count, "events were lost");
+                    tracing::warn!(kind = %lost.kind, cause = %lost.cause, count = lost.count, "events were lost");
                     self.collected.lost = Some(now);
                     self.push(Event::new(now, None, Default::default(), Body::Lost(lost)))?;
                 }
@@ -380,6 +413,9 @@ impl Agent {
         // Otherwise what waits to be said is called up by the next event only, which may take long.
         self.tick_if_due(now)?;
         self.carriers.keep_house(now, &mut self.labels);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.flush();
+        }
         self.output.console.flush()?;
         // Otherwise known at the next alert only, which may take a month.
         if system::reader_has_gone() { Err(OutputError::Closed) } else { Ok(()) }
@@ -392,6 +428,14 @@ impl Agent {
             self.output.console.flush()?;
         }
         Ok(())
+    }
+
+    /// Wall time is told by `clock` from now on, here and in a replay.
+    fn set_clock(&mut self, clock: WallClock) {
+        self.output.console.set_clock(clock);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.clock(clock);
+        }
     }
 
     fn push_tick(&mut self, now: BootTime, last: bool) -> Result<(), OutputError> {
@@ -436,6 +480,12 @@ impl Agent {
             self.ledger.end_write().await;
             self.correlations.end_write().await;
         }
+        let recording = self.recorder.as_mut().map(|recorder| {
+            if let Err(error) = recorder.finish() {
+                tracing::warn!(%error, "the end of the recording is missing");
+            }
+            recorder.statistics()
+        });
         result?;
         if self.statistics {
             let own = |counts: Vec<(&'static str, u64)>| {
@@ -444,9 +494,9 @@ impl Agent {
             let looks = own(self.recognition.statistics(self.line.candidates()));
             let carriers = own(self.carriers.statistics());
             let filters = self.line.detection().filtered();
-            self.output
-                .console
-                .statistics(&self.before, &[("looks", looks), ("carriers", carriers), ("filters", filters)])?;
+            let mut others = vec![("looks", looks), ("carriers", carriers), ("filters", filters)];
+            others.extend(recording.map(|counts| ("recording", own(counts.named()))));
+            self.output.console.statistics(&self.before, &others)?;
         }
         Ok(())
     }

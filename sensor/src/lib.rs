@@ -7,6 +7,7 @@
 pub mod bounded;
 pub mod place;
 pub mod event;
+pub mod evidence;
 pub mod kernel;
 pub mod process;
 pub mod workload;
@@ -18,4 +19,5 @@ pub mod line;
 pub mod delivery;
 pub mod agent;
 pub mod reference;
+pub mod replay;
 pub mod cli;

@@ -16,6 +16,7 @@ use crate::bounded::Evictions;
 use crate::detection::correlation::saved::Snapshot;
 use crate::detection::{self, Engine, RuleSet};
 use crate::event::{Ancestor, Body, BootTime, Event, File, Open, SavedLedger, Tick, Workload};
+use crate::evidence::recording;
 use crate::policy::{self, Policy};
 use crate::provenance::candidates::{self, Candidates, Look};
 use crate::provenance::graph::Mark;
@@ -36,6 +37,13 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits { processes: 32_768, workloads: 16_384 }
+    }
+}
+
+impl From<Limits> for recording::Limits {
+    fn from(limits: Limits) -> recording::Limits {
+        let fits = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
+        recording::Limits { processes: fits(limits.processes), workloads: fits(limits.workloads) }
     }
 }
 

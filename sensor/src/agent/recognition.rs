@@ -247,7 +247,11 @@ impl Recognition {
                 }
                 let again = tables.look_again(key_of(file), look.pid);
                 self.check(again);
-                Some(Recognized { file: look.file, born_unix_nanos: None, finding: ContentFinding::Unread("refused") })
+                Some(Recognized {
+                    file: look.file,
+                    born_unix_nanos: None,
+                    finding: ContentFinding::Unread("refused".into()),
+                })
             }
         }
     }
@@ -255,7 +259,11 @@ impl Recognition {
     fn told(&mut self, look: Look, content: Result<Content, Unread>, tables: &mut Tables) -> Recognized {
         let Look { mut file, pid, .. } = look;
         let Some(id) = file.id else {
-            return Recognized { file, born_unix_nanos: None, finding: ContentFinding::Unread(Unread::Gone.name()) };
+            return Recognized {
+                file,
+                born_unix_nanos: None,
+                finding: ContentFinding::Unread(Unread::Gone.name().into()),
+            };
         };
         let content = match content {
             Ok(content) => content,
@@ -263,7 +271,11 @@ impl Recognition {
                 tracing::debug!(path = ?file.path, %reason, "a file was not looked into");
                 let again = tables.look_again(key_of(id), pid);
                 self.check(again);
-                return Recognized { file, born_unix_nanos: None, finding: ContentFinding::Unread(reason.name()) };
+                return Recognized {
+                    file,
+                    born_unix_nanos: None,
+                    finding: ContentFinding::Unread(reason.name().into()),
+                };
             }
         };
         let told = if content.classes.is_empty() {
@@ -276,8 +288,8 @@ impl Recognition {
         file.classes = content.classes;
         (file.changed_unix_nanos, file.size) = (content.changed_unix_nanos, content.size);
         let format = |found: crate::provenance::content::Found| ContentFinding::Format {
-            name: found.format.name(),
-            confidence: found.confidence.name(),
+            name: found.format.name().into(),
+            confidence: found.confidence.name().into(),
         };
         let finding = content.found.map_or(ContentFinding::Unknown, format);
         Recognized { file, born_unix_nanos: content.born_unix_nanos, finding }

@@ -6,6 +6,7 @@ mod doctor;
 mod events;
 mod log;
 mod policy;
+mod replay;
 mod rules;
 mod run;
 mod sensor;
@@ -23,12 +24,14 @@ Start here:
   weir events             look at everything that Weir sees
   weir rules list         what Weir looks for
   weir policy check       is what you declare for your workloads right?
+  weir replay FILE        take what was recorded through the rules again
   weir status             how the running sensor is
 
 Exit status:
   0  all is well
   1  it could not go on, or what was asked about is not well (doctor: something is missing; rules check,
-     policy check: something in them is wrong; status: the sensor is not whole)
+     policy check: something in them is wrong; status: the sensor is not whole;
+     replay --diff: the alerts differ)
   2  the command line is wrong
   3  rules check: all is right, but some rules are left out (--allow-unsupported); status: the sensor is not running
 
@@ -58,6 +61,7 @@ enum Command {
     Doctor(doctor::Doctor),
     Rules(rules::Rules),
     Policy(policy::Policy),
+    Replay(replay::Replay),
     Completions(completions::Completions),
 }
 
@@ -85,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(doctor) => doctor.execute(),
         Command::Rules(rules) => rules.execute(),
         Command::Policy(policy) => policy.execute(),
+        Command::Replay(replay) => replay.execute(),
         Command::Completions(completions) => completions.execute(),
     }
 }

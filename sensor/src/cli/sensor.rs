@@ -46,6 +46,10 @@ pub struct Sensor {
     #[arg(long, value_name = "FORMAT", value_enum)]
     format: Option<Format>,
 
+    /// Record everything that the sensor sees in this new file, for `weir replay`; only its owner can read it
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+
     /// At the end, say what became of every event in the kernel: sent, filtered and why, dropped and why
     #[arg(long)]
     statistics: bool,
@@ -92,6 +96,7 @@ impl Sensor {
             kernel_log: self.kernel_log,
             state: None,
             control: None,
+            record: self.record,
             notify: self.notify_fd,
         }
     }

@@ -380,10 +380,13 @@ impl fmt::Display for What<'_> {
             }
             Body::Recognized(recognized) => {
                 write!(f, "looked into {}: ", path(&recognized.file))?;
-                match recognized.finding {
-                    ContentFinding::Format { name, confidence } => write!(f, "{name} ({confidence})")?,
+                match &recognized.finding {
+                    // In a recording, anybody can have written these.
+                    ContentFinding::Format { name, confidence } => {
+                        write!(f, "{} ({})", escape(name, VALUE_MAX), escape(confidence, VALUE_MAX))?;
+                    }
                     ContentFinding::Unknown => f.write_str("nothing that is known")?,
-                    ContentFinding::Unread(reason) => write!(f, "not read, {reason}")?,
+                    ContentFinding::Unread(reason) => write!(f, "not read, {}", escape(reason, VALUE_MAX))?,
                 }
                 recognized.file.classes.iter().try_for_each(|class| write!(f, ", {}", class.name()))
             }
@@ -392,7 +395,10 @@ impl fmt::Display for What<'_> {
                 write!(f, "{} rules and {} filters are in effect (version {version})", loaded.rules, loaded.filters)
             }
             Body::Tick(tick) => f.write_str(if tick.last { "the sensor ends" } else { "time passed" }),
-            Body::Lost(lost) => write!(f, "{} {} events lost: {}", lost.count, lost.kind, lost.cause),
+            Body::Lost(lost) => {
+                let (kind, cause) = (escape(&lost.kind, VALUE_MAX), escape(&lost.cause, VALUE_MAX));
+                write!(f, "{} {kind} events lost: {cause}", lost.count)
+            }
         }
     }
 }

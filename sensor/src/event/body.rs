@@ -10,12 +10,15 @@ use super::remembered::Remembered;
 use super::system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};
 use super::transfer::{Label, Transfer};
 use super::workload::WorkloadIdentified;
-use super::{BootTime, CgroupKey, FlowReason, Kind, ProcessKey, Stream};
+use super::{BootTime, CgroupKey, FlowReason, Kind, ProcessKey, Stream, serial};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Body {
     /// A program was started in a process.
     Exec(Exec),
@@ -120,7 +123,7 @@ impl Body {
 }
 
 /// A program was started in a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exec {
     /// The program's file; for a script its interpreter.
     pub file: File,
@@ -133,13 +136,15 @@ pub struct Exec {
     /// The working directory.
     pub working_directory: Box<str>,
     /// What stands behind descriptors 0, 1 and 2 when the program begins.
+    #[serde(with = "serial::three", default)]
     pub streams: [Stream; 3],
     /// The program runs with another effective user than its real one.
+    #[serde(default)]
     pub setuid: bool,
 }
 
 /// A process was created; the actor is its parent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fork {
     /// The new process.
     pub child: ProcessKey,
@@ -148,7 +153,7 @@ pub struct Fork {
 }
 
 /// A process ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
     /// The exit code (`process.exit.code`), if it ended by itself.
     pub code: Option<u32>,
@@ -157,7 +162,8 @@ pub struct Exit {
 }
 
 /// A transport protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Transport {
     /// IPPROTO_TCP
     Tcp,
@@ -196,7 +202,7 @@ impl fmt::Display for Transport {
 }
 
 /// From where to where. IPv4-mapped IPv6 addresses are IPv4 here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Endpoints {
     /// Own address; `None` where it was not chosen yet.
     pub local_address: Option<IpAddr>,
@@ -211,7 +217,7 @@ pub struct Endpoints {
 }
 
 /// A connection or an unconnected send was asked for; whether it succeeded is not known yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connect {
     /// From where to where.
     pub endpoints: Endpoints,
@@ -222,7 +228,7 @@ pub struct Connect {
 }
 
 /// A TCP socket waits for connections; the actor called listen(2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listen {
     /// Where; all zero: at every address of its family (one of IPv6 takes IPv4 as well, unless it was told not to).
     pub address: IpAddr,
@@ -233,7 +239,7 @@ pub struct Listen {
 }
 
 /// Bytes left over a flow; the actor made its socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
     /// From where to where.
     pub endpoints: Endpoints,
@@ -246,6 +252,7 @@ pub struct Flow {
     /// When its first payload byte left.
     pub first_time: BootTime,
     /// Why it is reported now.
+    #[serde(with = "serial")]
     pub reason: FlowReason,
     /// This side asked for the connection, or sent first.
     pub initiated: bool,
@@ -258,7 +265,7 @@ pub struct Flow {
 }
 
 /// A cgroup was made, or found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cgroup {
     /// Which one.
     pub key: CgroupKey,
@@ -267,7 +274,8 @@ pub struct Cgroup {
 }
 
 /// A process found in `/proc`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ProcessFound {
     /// Which one.
     pub key: ProcessKey,
@@ -294,7 +302,8 @@ pub struct ProcessFound {
 }
 
 /// Other rules, lists or classes are in effect, for this event and all after it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Reloaded {
     /// The rule set's version: SHA-256, hexadecimal.
     pub ruleset: Box<str>,
@@ -309,21 +318,22 @@ pub struct Reloaded {
 }
 
 /// Time has passed, and something was due that nothing else came to call up: the clock of the line, from the agent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Tick {
     /// The agent ends: nothing comes after this, and whatever waits is due.
     pub last: bool,
 }
 
 /// Events were lost: a gap in what is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
     /// Since when they were lost at the earliest; the event's time is the latest.
     pub since: BootTime,
     /// The kind that was lost ([`Kind::name`]), or `any` where that is not known.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Why: a cause of [`sensor_common::count::Outcome`], or of the agent's own.
-    pub cause: &'static str,
+    pub cause: Cow<'static, str>,
     /// How many.
     pub count: u64,
 }

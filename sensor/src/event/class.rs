@@ -1,5 +1,7 @@
 //! What a file is worth: classes, as sets of bits that fit a kernel map's value.
 
+use serde::{Deserialize, Serialize};
+
 /// A kind of content that rules care about. Which names, directories and contents belong to it, `rules/classes.yml` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
@@ -72,7 +74,7 @@ impl Class {
 }
 
 /// A set of [`Class`]es. Bits that mean none are kept but never shown: a newer agent's pinned map may have set them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Classes(pub u32);
 
 impl Classes {

@@ -4,7 +4,8 @@ use super::Remembered;
 use serde::{Deserialize, Serialize};
 
 /// What the agent found when it started, told to the line before anything else.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CorrelationsRestored {
     /// Which boot of the kernel this is (`/proc/sys/kernel/random/boot_id`).
     pub boot: Box<str>,

@@ -1,11 +1,13 @@
 //! What has left: the ledger's sums as an event carries them, and what the kernel's own counters say.
 
 use super::{Held, Transport};
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What a workload has sent, as its ledger stands with this event; set on flows, connects and [`EgressGrown`] events.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Egress {
     /// Of workloads that hold weights.
     pub exfil: Option<Exfil>,
@@ -15,7 +17,8 @@ pub struct Egress {
 
 /// What a workload that holds weights has sent since it first held any, to all undeclared destinations together, over
 /// connections that it initiated. Payload bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Exfil {
     /// In 30 days.
     pub bytes: u64,
@@ -39,7 +42,8 @@ impl Exfil {
 }
 
 /// A destination of a workload, with what went there. Payload bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DestinationSums {
     /// What the ledger groups by: the declared entry that it falls under, else its registered domain, else its address; `others`
     /// for what there was no room to tell apart.
@@ -72,7 +76,7 @@ impl DestinationSums {
 /// The kernel's own count of what a workload sent to a peer has grown: read from the map `EGRESS`, so that neither a lost
 /// report nor one that is not due yet (flows are reported at each doubling) leaves bytes uncounted. The actor is the cgroup of
 /// the sockets' owner; no process is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EgressGrown {
     /// The peer; `None` for all peers together for which the map had no room.
     pub peer: Option<IpAddr>,

@@ -145,7 +145,7 @@ fields! {
     ContainerId, "container.id", Stable, "The container's id.",
         |e| text(e.workload.as_deref()?.container_id.as_deref()?);
     ContainerRuntimeName, "container.runtime.name", Development, "containerd, cri-o, docker or podman, where the cgroup tells.",
-        |e| Some(e.workload.as_deref()?.runtime?.into());
+        |e| Some(e.workload.as_deref()?.runtime.as_deref()?.into());
     PodUid, "k8s.pod.uid", Stable, "The pod's uid, where the cgroup tells.",
         |e| text(e.workload.as_deref()?.pod_uid.as_deref()?);
     WorkloadRole, "weir.workload.role", Weir, "What the workload is for, by the policy: serving, training, build, notebook, backup or deployer.",
@@ -221,11 +221,11 @@ fields! {
         |e| Some(file(e)?.by_content).filter(|classes| !classes.is_empty())
             .map(|classes| Value::List(classes.iter().map(|class| Cow::Borrowed(class.name())).collect()));
     FileFormat, "weir.file.format", Weir, "Recognized: the format that its bytes tell, by the names of classes.yml.",
-        |e| match &e.body { Body::Recognized(r) => match r.finding { ContentFinding::Format { name, .. } => Some(name.into()), _ => None }, _ => None };
+        |e| match &e.body { Body::Recognized(r) => match &r.finding { ContentFinding::Format { name, .. } => Some((&**name).into()), _ => None }, _ => None };
     FileFormatConfidence, "weir.file.format.confidence", Weir, "Recognized: how surely: likely or certain.",
-        |e| match &e.body { Body::Recognized(r) => match r.finding { ContentFinding::Format { confidence, .. } => Some(confidence.into()), _ => None }, _ => None };
+        |e| match &e.body { Body::Recognized(r) => match &r.finding { ContentFinding::Format { confidence, .. } => Some((&**confidence).into()), _ => None }, _ => None };
     FileUnread, "weir.file.unread", Weir, "Recognized: why it could not be looked into: gone, changed, not_permitted, not_regular, failed, hung, refused.",
-        |e| match &e.body { Body::Recognized(r) => match r.finding { ContentFinding::Unread(reason) => Some(reason.into()), _ => None }, _ => None };
+        |e| match &e.body { Body::Recognized(r) => match &r.finding { ContentFinding::Unread(reason) => Some((&**reason).into()), _ => None }, _ => None };
 
     NetworkTransport, "network.transport", Stable, "tcp, udp, or a protocol number.",
         |e| match &e.body {
@@ -460,9 +460,9 @@ fields! {
     LostCount, "weir.lost.count", Weir, "Events that were lost.",
         |e| match &e.body { Body::Lost(l) => Some(l.count.into()), _ => None };
     LostCause, "weir.lost.cause", Weir, "Why they were lost.",
-        |e| match &e.body { Body::Lost(l) => Some(l.cause.into()), _ => None };
+        |e| match &e.body { Body::Lost(l) => Some((&*l.cause).into()), _ => None };
     LostKind, "weir.lost.kind", Weir, "What kind of event was lost.",
-        |e| match &e.body { Body::Lost(l) => Some(l.kind.into()), _ => None };
+        |e| match &e.body { Body::Lost(l) => Some((&*l.kind).into()), _ => None };
 }
 
 static BY_NAME: LazyLock<HashMap<&'static str, Field, ahash::RandomState>> =

@@ -1,9 +1,11 @@
 //! Files, and what is done to them.
 
 use super::Classes;
+use serde::{Deserialize, Serialize};
 
 /// A file, told apart by device and inode: names do not matter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FileId {
     /// The device: `major << 20 | minor`, the kernel's own encoding.
     pub device: u32,
@@ -12,7 +14,8 @@ pub struct FileId {
 }
 
 /// A file as it was when the event happened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct File {
     /// Which one; `None` when the kernel did not resolve it (an io_uring request without completion).
     pub id: Option<FileId>,
@@ -39,7 +42,8 @@ pub struct File {
 }
 
 /// What a descriptor was opened for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Access {
     /// `O_RDONLY`
     Read,
@@ -75,7 +79,7 @@ impl Access {
 }
 
 /// A file was opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Open {
     /// The file.
     pub file: File,
@@ -95,7 +99,8 @@ pub struct Open {
 }
 
 /// What was done to a file or to a name of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Change {
     /// It got another name.
     Rename,
@@ -108,7 +113,7 @@ pub enum Change {
 }
 
 /// The file that a rename took a name from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replaced {
     /// Which one; `None` where only its name was known.
     pub id: Option<FileId>,
@@ -116,7 +121,7 @@ pub struct Replaced {
 
 /// A file got another name, one more, lost one, or was cut. Seen at a system call's exit it was done; at a security hook it was
 /// allowed, and the file system had the last word.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileChange {
     /// What was done.
     pub change: Change,
@@ -126,6 +131,7 @@ pub struct FileChange {
     /// Rename and link: the name that it got.
     pub new_path: Box<str>,
     /// Rename: the new name was another file's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced: Option<Replaced>,
     /// Truncate: its new size in bytes, where the hook tells.
     pub new_size: Option<u64>,

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// What the agent found when it started, told to the line before anything else.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LedgerRestored {
     /// Nanoseconds since the Unix epoch at boot time zero: how the ledger's wall time comes of the events' boot time. It is not
     /// changed again while the agent runs, so that a clock that is set moves no sums.

@@ -16,6 +16,7 @@ mod policy;
 mod process;
 mod recognized;
 mod remembered;
+mod serial;
 mod system;
 pub mod text;
 mod time;
@@ -54,45 +55,58 @@ pub use workload::{CgroupKey, Identity, Workload, WorkloadIdentified, WorkloadKi
 pub use sensor_common::label::{Carrier, Direction};
 pub use sensor_common::record::{AccessHow, BpfObject, FlowReason, Hook, Kind, MountHow, NamespaceHow, Stream};
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Something that happened, and who did it.
 ///
 /// A decoded event knows only numbers; the stages of the line add what they know: `process` and `workload` say who acted
 /// (identification), `role`, `declares` and `declared` what it is to do (policy), `held` what the workload held then and `egress` what it has sent (provenance).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// When it happened.
     pub time: BootTime,
     /// Which kernel hook saw it; `None` for what the agent itself contributed.
+    #[serde(with = "serial::option", default)]
     pub hook: Option<Hook>,
     /// Who acted, as the kernel said it.
     pub actor: Actor,
     /// What happened.
     pub body: Body,
     /// Who acted, as the process table knows it. For an exec: as it is after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<Arc<Process>>,
     /// What the process is part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub workload: Option<Arc<Workload>>,
     /// What the workload is for, by the policy.
+    #[serde(skip)]
     pub role: Option<Role>,
     /// What the policy says anything about for the workload.
+    #[serde(skip)]
     pub declares: Declares,
     /// What the policy, or what the container did in its first minutes, makes of the process.
+    #[serde(skip)]
     pub declared: DeclaredAs,
     /// What the workload had opened of classified content before this event; on what can send, on execs, on content given away and on
     /// accesses to other processes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
     /// How who did it came to what they hold; where `held` is.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub trail: Option<Box<Trail>>,
     /// What the destination goes by; on connects and flows.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<Server>,
     /// What the workload has sent so far, and to where this goes; on connects, flows and growths of the kernel's counters.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub egress: Option<Box<Egress>>,
     /// Whether the workload itself made the file, as far as it is known; on opens for writing, and on what cuts or deletes a file. On
     /// renames: the file that is replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub brought: Option<bool>,
     /// Whether the process, or an ancestor of it in its container, came into the container from outside; `None` where that is not known.
+    #[serde(skip)]
     pub entered: Option<bool>,
 }
 
@@ -133,7 +147,8 @@ impl Event {
 }
 
 /// Who acted, as the kernel said it with the event.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Actor {
     /// The process; `None` when the kernel does not know (a socket older than the sensor).
     pub process: Option<ProcessKey>,
@@ -156,7 +171,7 @@ pub struct Actor {
 }
 
 /// What a workload has opened of weights, as a bound: it can have read at most this much.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// Distinct weight files (device, inode) opened for reading.
     pub sources: u64,

@@ -1,20 +1,22 @@
 //! Names of destinations: DNS messages, ClientHellos, and what a destination goes by.
 
-use super::Endpoints;
 use super::text::{TEXT_MAX, lossless};
+use super::{Endpoints, serial};
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use sensor_common::record::DnsDirection;
 
 /// A DNS message left or arrived, over UDP.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dns {
     /// The container's side is local, whichever way the message goes.
     pub endpoints: Endpoints,
     /// The kernel's number of the socket.
     pub socket_cookie: u64,
     /// Which way it goes.
+    #[serde(with = "serial")]
     pub direction: DnsDirection,
     /// Bytes of the datagram's payload.
     pub size: u32,
@@ -25,7 +27,7 @@ pub struct Dns {
 }
 
 /// A DNS message: its first question, and what was answered to that.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DnsMessage {
     /// The number that an answer has from its question.
     pub id: u16,
@@ -44,7 +46,7 @@ pub struct DnsMessage {
 }
 
 /// What a workload has asked for below a registered domain during the last hour. Bounds that nothing that was asked is missing from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DnsChannel {
     /// The registered domain; of what is no DNS message, the address that it went to.
     pub registered_domain: Arc<str>,
@@ -55,7 +57,7 @@ pub struct DnsChannel {
 }
 
 /// What may be a ClientHello, as it left.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// From where to where.
     pub endpoints: Endpoints,
@@ -66,13 +68,15 @@ pub struct Hello {
     /// Bytes that the packet had.
     pub size: u32,
     /// The first of them.
+    #[serde(with = "serial::hexadecimal")]
     pub bytes: Box<[u8]>,
     /// The server's name that it asked for, where it is complete; set by provenance.
     pub server_name: Option<Arc<str>>,
 }
 
 /// Where the name of a destination comes from (`weir.destination.by`).
-#[derive(Default, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum NamedBy {
     /// The answer of a declared resolver that the workload itself received.
     Dns,
@@ -101,7 +105,7 @@ impl NamedBy {
 }
 
 /// What the destination of a connect or flow goes by.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Server {
     /// Its name (`server.address`); `None` where only the address is known.
     pub name: Option<Arc<str>>,

@@ -1,6 +1,7 @@
 //! Processes as the line knows them.
 
 use super::{BootTime, CgroupKey};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ pub const TICKS_PER_SECOND: u64 = 100;
 ///
 /// The start is kept in `/proc/PID/stat` ticks (10 ms), so that a process found in `/proc` and the same process in a kernel
 /// event have the same key. A pid could only come back within one tick if all of `pid_max` were used up in 10 ms.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ProcessKey {
     /// Id in the initial pid namespace (`process.pid`).
     pub pid: u32,
@@ -39,7 +41,8 @@ impl fmt::Display for ProcessKey {
 }
 
 /// A process between two execs: never changed, replaced when it runs another program.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Process {
     /// Which one.
     pub key: ProcessKey,
@@ -82,7 +85,8 @@ impl Process {
 }
 
 /// One of a process's ancestors, as it was when the process came to be.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Ancestor {
     /// Which one.
     pub key: ProcessKey,

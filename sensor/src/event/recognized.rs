@@ -1,9 +1,11 @@
 //! What the agent found in a file that it looked into.
 
 use super::File;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// The agent looked into a file, or gave up: what it is by its content.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recognized {
     /// The file. Its classes are those that its content puts it in, its size and change time those that it had when it was read.
     /// Where it could not be read, as it was when it was opened.
@@ -16,17 +18,18 @@ pub struct Recognized {
 }
 
 /// What a look into a file gave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ContentFinding {
     /// Its bytes tell a format, by the names of `classes.yml`, and how surely: `likely` or `certain`.
     Format {
         /// The format.
-        name: &'static str,
+        name: Cow<'static, str>,
         /// How surely.
-        confidence: &'static str,
+        confidence: Cow<'static, str>,
     },
     /// It was read, and is of no format that is known.
     Unknown,
     /// It was not read, for this reason. What it holds is as open as before.
-    Unread(&'static str),
+    Unread(Cow<'static, str>),
 }

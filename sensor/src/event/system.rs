@@ -1,11 +1,12 @@
 //! What processes do to the system and to one another: sockets past the flows, memory of others, programs and modules in the
 //! kernel, mounts, namespaces; and to the sensor itself.
 
-use super::{AccessHow, BpfObject, MountHow, NamespaceHow, Process, ProcessKey};
+use super::{AccessHow, BpfObject, MountHow, NamespaceHow, Process, ProcessKey, serial};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A socket was made whose bytes the flows do not count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketMade {
     /// `AF_*`
     pub family: u32,
@@ -67,9 +68,10 @@ impl SocketMade {
 }
 
 /// A process got at another one's memory or descriptors.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessAccess {
     /// By what.
+    #[serde(with = "serial")]
     pub how: AccessHow,
     /// The other process; `None` where only `target_vpid` is known and nobody in the table has it.
     pub target: Option<ProcessKey>,
@@ -77,15 +79,17 @@ pub struct ProcessAccess {
     /// not read.
     pub target_vpid: u32,
     /// The other process, as the process table knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub target_process: Option<Arc<Process>>,
 }
 
 /// A bpf command that could blind a sensor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bpf {
     /// `BPF_*` of `enum bpf_cmd`.
     pub command: u32,
     /// What it is about.
+    #[serde(with = "serial")]
     pub object: BpfObject,
     /// The kernel's id of that, if there is one.
     pub id: Option<u32>,
@@ -131,7 +135,7 @@ impl Bpf {
 }
 
 /// A kernel module was loaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Module {
     /// Its name.
     pub name: Box<str>,
@@ -140,9 +144,10 @@ pub struct Module {
 }
 
 /// The tree of directories was changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     /// By what.
+    #[serde(with = "serial")]
     pub how: MountHow,
     /// What was mounted: a device, a directory or any word; of `pivot_root`, where the old root was put.
     pub source: Box<str>,
@@ -155,9 +160,10 @@ pub struct Mount {
 }
 
 /// A process went into other namespaces: the actor's are those that it is in now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namespace {
     /// By what.
+    #[serde(with = "serial")]
     pub how: NamespaceHow,
     /// `CLONE_NEW*`; of `setns`, 0 means whichever the descriptor is of.
     pub flags: u32,
@@ -183,7 +189,7 @@ impl Namespace {
 }
 
 /// Something of the sensor's own was changed by somebody else, as the sensor found when it looked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tamper {
     /// What: `link on_connect4`, `map SUFFIXES`.
     pub object: Box<str>,

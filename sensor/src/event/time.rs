@@ -1,10 +1,11 @@
 //! The two clocks: the kernel's boot clock, which everything on the line uses, and wall time, which people read.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
 /// Nanoseconds of `CLOCK_BOOTTIME`: monotonic, counts suspend, starts at boot. The only time on the event line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BootTime(pub u64);
 
 impl BootTime {
@@ -20,7 +21,7 @@ impl BootTime {
 }
 
 /// How boot time maps to wall time: the one place where the two meet. Taken by the agent, carried to the outputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WallClock {
     /// Nanoseconds since the Unix epoch at boot time zero.
     pub boot_unix_nanos: i128,
@@ -34,7 +35,7 @@ impl WallClock {
 
     /// Nanoseconds since the Unix epoch; 0 for a time before it.
     pub fn unix_nanos(self, time: BootTime) -> u64 {
-        u64::try_from(self.boot_unix_nanos + i128::from(time.0)).unwrap_or(0)
+        u64::try_from(self.boot_unix_nanos.saturating_add(i128::from(time.0))).unwrap_or(0)
     }
 
     /// RFC 3339 in UTC with microseconds: `2026-07-01T12:00:00.000001Z`.

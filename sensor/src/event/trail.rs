@@ -1,10 +1,12 @@
 //! The proof of what a sender holds: which file, who opened it, and how it came to who sends.
 
 use super::{FileId, ProcessKey};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// How it is known that the sender holds something.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum HeldBy {
     /// The sending process opened it, or it came to it on a known way.
     Process,
@@ -30,7 +32,8 @@ impl HeldBy {
 }
 
 /// A file of classified content.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Source {
     /// Tells it apart from a file that had the same number before: inode numbers are used again.
     pub number: u64,
@@ -45,7 +48,8 @@ pub struct Source {
 }
 
 /// A process that plays a part.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Party {
     /// Which one.
     pub key: ProcessKey,
@@ -54,7 +58,8 @@ pub struct Party {
 }
 
 /// What is known of how the sender came to what it holds; on connects and flows of who holds weights.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Trail {
     /// How it is known.
     pub by: HeldBy,

@@ -1,9 +1,12 @@
 //! What a process is part of.
 
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A cgroup of one hierarchy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CgroupKey {
     /// 0 for cgroup v2, else the number of a v1 hierarchy.
     pub hierarchy: u32,
@@ -12,7 +15,8 @@ pub struct CgroupKey {
 }
 
 /// What kind of thing runs the process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WorkloadKind {
     /// A container of a runtime.
     Container,
@@ -42,7 +46,8 @@ impl WorkloadKind {
 }
 
 /// What a process is part of: the unit by which bytes are summed and findings are grouped.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Workload {
     /// What kind of thing it is.
     pub kind: WorkloadKind,
@@ -51,7 +56,7 @@ pub struct Workload {
     /// The container's id, 64 hexadecimal digits with most runtimes.
     pub container_id: Option<Box<str>>,
     /// `containerd`, `cri-o`, `docker`, `podman`, where the path tells.
-    pub runtime: Option<&'static str>,
+    pub runtime: Option<Cow<'static, str>>,
     /// The pod's uid, where the path tells.
     pub pod_uid: Option<Box<str>>,
     /// The systemd unit, where there is one.
@@ -61,11 +66,13 @@ pub struct Workload {
     /// The cgroup's path, as in `/proc/PID/cgroup`.
     pub cgroup_path: Box<str>,
     /// What a runtime said about the container; `None` as long as none has.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Arc<Identity>>,
 }
 
 /// What a runtime or an orchestrator says about a container. Whoever made the pod chose these words; what runs in it did not.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Identity {
     /// The namespace of its pod.
     pub namespace: Option<Box<str>>,
@@ -87,7 +94,7 @@ impl Identity {
 }
 
 /// A runtime or an orchestrator has said what a container is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkloadIdentified {
     /// Which container.
     pub container_id: Box<str>,

@@ -48,9 +48,9 @@ impl Totals {
     pub fn lost_since(&self, earlier: &Totals, since: BootTime) -> Vec<Lost> {
         let mut lost = Vec::new();
         for kind in Kind::ALL {
-            let mut add = |cause, now: u64, then: u64| match now.saturating_sub(then) {
+            let mut add = |cause: &'static str, now: u64, then: u64| match now.saturating_sub(then) {
                 0 => (),
-                count => lost.push(Lost { since, kind: kind.name(), cause, count }),
+                count => lost.push(Lost { since, kind: kind.name().into(), cause: cause.into(), count }),
             };
             for outcome in Outcome::ALL.into_iter().filter(|outcome| outcome.is_drop()) {
                 add(outcome.name(), self.get(kind, outcome), earlier.get(kind, outcome));
@@ -119,7 +119,12 @@ mod tests {
         now.set(Kind::Flow, Outcome::TableFull, 2);
         now.missed[Kind::Exec as usize - 1] = 1;
         let since = BootTime(7);
-        let lost = |kind: Kind, cause, count| Lost { since, kind: kind.name(), cause, count };
+        let lost = |kind: Kind, cause: &'static str, count| Lost {
+            since,
+            kind: kind.name().into(),
+            cause: cause.into(),
+            count,
+        };
         assert_eq!(
             now.lost_since(&earlier, since),
             [

@@ -172,7 +172,7 @@ impl Candidates {
     pub fn recognise(&mut self, recognized: &Recognized) -> Vec<Event> {
         let file = &recognized.file;
         let Some(id) = file.id else { return Vec::new() };
-        let classes = match recognized.finding {
+        let classes = match &recognized.finding {
             // What it was, if that is known, is the bound.
             ContentFinding::Unread(_) => self.known.peek(&id).map(|known| known.classes).unwrap_or_default(),
             ContentFinding::Format { .. } | ContentFinding::Unknown => {

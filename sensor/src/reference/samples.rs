@@ -129,8 +129,8 @@ fn own() -> Vec<Body> {
         Body::ProcessFound(ProcessFound::default()),
         Body::LedgerRestored(Box::default()),
         Body::CorrelationsRestored(Box::default()),
-        recognized(ContentFinding::Format { name: "gguf", confidence: "certain" }),
-        recognized(ContentFinding::Unread("gone")),
+        recognized(ContentFinding::Format { name: "gguf".into(), confidence: "certain".into() }),
+        recognized(ContentFinding::Unread("gone".into())),
         Body::Reloaded(Box::new(Reloaded {
             ruleset: "x".into(),
             policy: Some("x".into()),
@@ -139,7 +139,7 @@ fn own() -> Vec<Body> {
         })),
         Body::WorkloadIdentified(WorkloadIdentified { container_id: "x".into(), identity: Default::default() }),
         Body::Tick(Tick::default()),
-        Body::Lost(Lost { since: Default::default(), kind: "open", cause: "ring_full", count: 1 }),
+        Body::Lost(Lost { since: Default::default(), kind: "open".into(), cause: "ring_full".into(), count: 1 }),
     ]
 }
 

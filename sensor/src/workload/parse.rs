@@ -110,7 +110,7 @@ impl<'a> Places<'a> {
             kind,
             id: id.into(),
             container_id: self.container.map(|(_, id, _)| id.into()),
-            runtime: self.container.and_then(|(_, _, runtime)| runtime),
+            runtime: self.container.and_then(|(_, _, runtime)| runtime).map(Into::into),
             pod_uid: self.pod.map(Into::into),
             systemd_unit: self.unit.map(Into::into),
             slurm_job: self.job.map(|(_, job)| job.into()),

@@ -1,20 +1,26 @@
 //! An event as `weir` prints it: a flat object, its names those of `sensor`'s fields.
 
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// One line of `weir events --format json` or `weir run --format json`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Event(Map<String, Value>, SystemTime);
+pub struct Event(Map<String, Value>, SystemTime, Arc<str>);
 
 impl Event {
     /// From one line; the text says what is wrong with it.
     pub fn parse(line: &str) -> Result<Event, String> {
         match serde_json::from_str(line) {
-            Ok(Value::Object(fields)) => Ok(Event(fields, SystemTime::now())),
+            Ok(Value::Object(fields)) => Ok(Event(fields, SystemTime::now(), line.into())),
             Ok(_) => Err(format!("not an object: {line}")),
             Err(error) => Err(format!("{error}: {line}")),
         }
+    }
+
+    /// Its line, as it was written.
+    pub fn line(&self) -> &str {
+        &self.2
     }
 
     /// When its line was read.

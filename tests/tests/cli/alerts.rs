@@ -7,6 +7,7 @@ mod deeds;
 mod incidents;
 mod lookalikes;
 mod pack;
+mod replays;
 mod restarts;
 mod sigma;
 mod stage;

@@ -12,13 +12,14 @@ type Outcome = Result<(), Box<dyn Error>>;
 const WIDEST: usize = 110;
 
 /// What `weir run` and `weir events` share.
-const SENSOR: [&str; 9] = [
+const SENSOR: [&str; 10] = [
     "--cgroup",
     "--classes",
     "--policy",
     "--ring-size",
     "--flow-floor",
     "--format",
+    "--record",
     "--statistics",
     "--hooks",
     "--kernel-log",
@@ -42,6 +43,7 @@ fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
         (&["policy", "schema"], vec![]),
         (&["rules", "check"], vec!["--allow-unsupported"]),
         (&["rules", "list"], vec!["--rules", "--allow-unsupported", "--format"]),
+        (&["replay"], vec!["--rules", "--diff", "--classes", "--policy", "--from", "--to", "--format"]),
         (&["completions"], vec![]),
     ]
 }

@@ -8,6 +8,7 @@ mod help;
 mod lifecycle;
 mod policy;
 mod reload;
+mod replay;
 mod rules;
 mod status;
 mod weir;

@@ -34,7 +34,7 @@ pub fn full(category: Category) -> Event {
     event.workload = Some(Arc::new(Workload {
         id: "x".into(),
         container_id: Some("x".into()),
-        runtime: Some("docker"),
+        runtime: Some("docker".into()),
         pod_uid: Some("x".into()),
         systemd_unit: Some("x".into()),
         slurm_job: Some("x".into()),

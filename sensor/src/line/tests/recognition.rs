@@ -43,7 +43,7 @@ fn stream() -> Vec<Event> {
         created: false,
     };
     let file = File { classes: Classes::default().with(Class::Weights), ..blob() };
-    let finding = ContentFinding::Format { name: "gguf", confidence: "certain" };
+    let finding = ContentFinding::Format { name: "gguf".into(), confidence: "certain".into() };
     let recognized = Event::new(
         BootTime(3),
         None,

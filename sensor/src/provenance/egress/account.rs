@@ -128,13 +128,21 @@ impl Account {
         !self.holdings.is_empty()
     }
 
+    /// Forgets a destination to which nothing went for so long that no sum tells of it.
+    pub fn expire(&mut self, place: &Place, time: u64) {
+        if self.rows.get(place).is_some_and(|row| !row.is_live(time)) {
+            self.rows.remove(place);
+        }
+    }
+
     /// Merges the rows with the fewest bytes into the others, until at most `limit` are left; how many went. Their sums stay.
-    pub fn shrink(&mut self, limit: usize) -> u64 {
+    pub fn shrink(&mut self, limit: usize, time: u64) -> u64 {
+        self.rows.retain(|_, row| row.is_live(time));
         let mut order: Vec<(u64, Place)> = Vec::with_capacity(self.rows.len());
-        for (place, row) in &mut self.rows {
-            let accepted = row.accepted.as_ref().map_or(0, |day| day.total());
+        for (place, row) in &self.rows {
+            let accepted = row.accepted.as_ref().map_or(0, |day| day.peek(time));
             if *place != Place::Others {
-                order.push((row.month.total().saturating_add(accepted), place.clone()));
+                order.push((row.month.peek(time).saturating_add(accepted), place.clone()));
             }
         }
         order.sort();
@@ -147,19 +155,25 @@ impl Account {
         gone as u64
     }
 
-    /// As it is kept; `None` if nothing in it is worth that.
-    pub fn saved(&mut self, id: &str, time: u64) -> Option<SavedAccount> {
-        self.holdings.retain(|kept| time.saturating_sub(kept.time) < HOLDING_KEPT);
-        self.rows.retain(|_, row| row.is_live(time));
-        if self.holdings.is_empty() && self.rows.is_empty() && self.month.sum(time) == 0 {
+    /// As it is kept; `None` if nothing in it is worth that. It changes nothing: when the agent saves is no event, and what comes
+    /// out of the line must not depend on it.
+    pub fn saved(&self, id: &str, time: u64) -> Option<SavedAccount> {
+        let holdings: Vec<_> = self
+            .holdings
+            .iter()
+            .filter(|kept| time.saturating_sub(kept.time) < HOLDING_KEPT)
+            .map(Kept::saved)
+            .collect();
+        let rows = self.rows.iter().filter(|(_, row)| row.is_live(time));
+        let mut destinations: Vec<_> = rows.map(|(place, row)| row.saved(place.saved())).collect();
+        if holdings.is_empty() && destinations.is_empty() && self.month.peek(time) == 0 {
             return None;
         }
-        let mut destinations: Vec<_> = self.rows.iter().map(|(place, row)| row.saved(place.saved())).collect();
         // The same ledger is the same file.
         destinations.sort_by_key(|row| format!("{:?}", row.place));
         Some(SavedAccount {
             id: id.into(),
-            holdings: self.holdings.iter().map(Kept::saved).collect(),
+            holdings,
             burst: self.burst.saved(),
             day: self.day.saved(),
             month: self.month.saved(),
@@ -192,8 +206,8 @@ impl Row {
         }
     }
 
-    fn is_live(&mut self, time: u64) -> bool {
-        self.month.sum(time) > 0 || self.accepted.as_mut().is_some_and(|day| day.sum(time) > 0)
+    fn is_live(&self, time: u64) -> bool {
+        self.month.peek(time) > 0 || self.accepted.as_ref().is_some_and(|day| day.peek(time) > 0)
     }
 
     fn saved(&self, place: crate::event::SavedPlace) -> SavedDestination {
@@ -206,7 +220,7 @@ impl Row {
         Row {
             day: Day::restored(&saved.day, time),
             month: Month::restored(&saved.month, time),
-            accepted: (accepted.total() > 0).then(|| Box::new(accepted)),
+            accepted: (accepted.peek(time) > 0).then(|| Box::new(accepted)),
             sender: None,
         }
     }

@@ -148,7 +148,8 @@ impl Ledger {
         let Some(destination) = destination_of(event) else { return };
         let Some(workload) = event.workload.clone() else {
             self.counts.unattributed += 1;
-            self.counts.unattributed_bytes += self.grown(event, "");
+            let grown = self.grown(event, "");
+            self.counts.unattributed_bytes = self.counts.unattributed_bytes.saturating_add(grown);
             return;
         };
         let id = account_of(&workload);
@@ -175,8 +176,9 @@ impl Ledger {
         if holding.is_none() && initiated && entry.is_none() && bytes > 0 {
             account.note(event.time, bytes);
         }
+        account.expire(&place, time);
         let is_new = bytes > 0 && !account.rows.contains_key(&place);
-        let merged = if is_new && account.rows.len() >= limit { account.shrink(limit - limit / 4) } else { 0 };
+        let merged = if is_new && account.rows.len() >= limit { account.shrink(limit - limit / 4, time) } else { 0 };
         if bytes > 0 {
             let row = account.rows.entry(place.clone()).or_default();
             match initiated {
@@ -227,7 +229,7 @@ impl Ledger {
     }
 
     fn advance(&mut self, time: BootTime) {
-        let unix = (self.boot_unix_nanos + i128::from(time.0)) / 1_000_000_000;
+        let unix = self.boot_unix_nanos.saturating_add(i128::from(time.0)) / 1_000_000_000;
         self.time = self.time.max(u64::try_from(unix).unwrap_or(0));
     }
 
@@ -277,6 +279,7 @@ impl Ledger {
         }
         let accounts = || self.holders.len() + self.others.len();
         let share = (self.limits.rows / 2 / accounts().max(1)).max(1);
+        let time = self.time;
         let mut rows = 0;
         let mut merged = 0;
         for (_, account) in self.holders.iter_mut().chain(self.others.iter_mut()) {
@@ -286,7 +289,7 @@ impl Ledger {
             rows = 0;
             for (_, account) in self.holders.iter_mut().chain(self.others.iter_mut()) {
                 if account.rows.len() > share {
-                    merged += account.shrink(share);
+                    merged += account.shrink(share, time);
                 }
                 rows += account.rows.len();
             }

@@ -39,9 +39,11 @@ impl<const N: usize, const WIDTH: u64> Window<N, WIDTH> {
         self.sum
     }
 
-    /// The sum when it was last asked or added to.
-    pub fn total(&self) -> u64 {
-        self.sum
+    /// The same, without moving on: asking so changes nothing.
+    pub fn peek(&self, time: u64) -> u64 {
+        let number = time / WIDTH;
+        let live = self.filled().filter(|(bucket, _)| number.saturating_sub(*bucket) < N as u64);
+        live.fold(0, |sum, (_, bytes)| sum.saturating_add(bytes))
     }
 
     /// The most that one of the complete buckets has; `None` if all are empty.

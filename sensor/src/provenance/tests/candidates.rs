@@ -66,13 +66,13 @@ fn classes(event: &Event) -> Classes {
 }
 
 fn answer(file: File, classes: Classes) -> Recognized {
-    let finding = ContentFinding::Format { name: "gguf", confidence: "certain" };
+    let finding = ContentFinding::Format { name: "gguf".into(), confidence: "certain".into() };
     let finding = if classes.is_empty() { ContentFinding::Unknown } else { finding };
     Recognized { file: File { classes, ..file }, born_unix_nanos: None, finding }
 }
 
 fn unread(file: File) -> Recognized {
-    Recognized { file, born_unix_nanos: None, finding: ContentFinding::Unread("gone") }
+    Recognized { file, born_unix_nanos: None, finding: ContentFinding::Unread("gone".into()) }
 }
 
 /// Pids of the opens that come out, all of that class by content.

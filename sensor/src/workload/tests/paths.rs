@@ -109,7 +109,7 @@ fn containers() {
         let expected = (WorkloadKind::Container, fill(id), runtime, pod.map(fill));
         let Workload { kind, container_id, runtime, pod_uid, .. } = workload;
         assert_eq!(
-            (kind, container_id.unwrap_or_default().into(), runtime, pod_uid.map(Into::into)),
+            (kind, container_id.unwrap_or_default().into(), runtime.as_deref(), pod_uid.map(Into::into)),
             expected,
             "{path}"
         );

@@ -189,3 +189,27 @@ fn whose_account_it_is_outlives_a_container() {
     assert_eq!(&*account_of(&workload("", None, Some("x.service"), None)), "systemd:x.service");
     assert_eq!(&*account_of(&workload("", None, None, Some("77"))), "slurm:77");
 }
+
+#[test]
+fn saving_changes_nothing_that_is_told() {
+    let told = |saves: bool, destinations: usize| {
+        let mut scene = Scene::new(Limits { destinations, ..Limits::default() });
+        let mut told = Vec::new();
+        for day in 0..130 {
+            scene.now = day * DAY;
+            // Each comes again when nothing of it is left in any sum.
+            let peer = format!("203.0.113.{}", day % 40);
+            told.push(scene.grown(if day % 3 == 0 { "holder" } else { "other" }, &peer, 1_000 + day * 7 % 11));
+            if saves {
+                scene.ledger.save();
+            }
+        }
+        told
+    };
+    for destinations in [256, 8] {
+        let without = told(false, destinations);
+        assert_eq!(without, told(true, destinations));
+        let first = |egress: &Option<Box<crate::event::Egress>>| egress.as_ref().unwrap().destination.first;
+        assert!(without.iter().all(first), "after 40 days each is new again");
+    }
+}
