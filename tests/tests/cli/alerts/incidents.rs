@@ -36,10 +36,25 @@ weir:
     no_match:
       - process.command_args: [/bin/true]
 ";
+/// How this harness enters a container is told, at low, as what it is; here it would only be one more signal.
+const ENTERED: &str = "\
+title: Namespaces of another process entered
+id: 64ece29a-65ee-456c-af8d-feefa47ad7ed
+status: deprecated
+logsource:
+  product: linux
+  category: namespace
+detection:
+  enters:
+    weir.namespace.how: setns
+  condition: enters
+level: low
+";
 const SIGNALS: [&str; 3] = ["alpha", "beta", "gamma"];
 
 fn with_rules(play: impl FnOnce(Stage) -> Outcome) -> Outcome {
     let rules = Directory::new()?;
+    fs::write(rules.path().join("entered.yml"), ENTERED)?;
     for (number, name) in (1..).zip(SIGNALS) {
         let rule = RULES.replace("NAME", name).replace("NUMBER", &format!("{number}"));
         fs::write(rules.path().join(format!("{name}.yml")), rule)?;
@@ -98,7 +113,9 @@ fn the_same_signals_by_processes_that_have_nothing_to_do_with_each_other_are_non
 
 #[test]
 fn a_theft_is_one_incident_that_names_reader_sender_file_and_destination() -> Outcome {
-    let Some(stage) = Stage::set()? else { return Ok(()) };
+    let rules = Directory::new()?;
+    fs::write(rules.path().join("entered.yml"), ENTERED)?;
+    let Some(stage) = Stage::set_with(&["run", "--rules", &rules.path().to_string_lossy()])? else { return Ok(()) };
     let (sink, to) = stage.sink()?;
     let truth = stage.act(&["steal", "--via-pipe", "--read", MODEL, "--to", &to])?;
     sink.finish()?;

@@ -82,7 +82,7 @@ fn a_rule_on_files_of_no_class_fires_and_a_filter_takes_what_it_says() -> Outcom
     let moved = alerts.iter().find(|alert| *alert.get("file.path") == "/opt/user/new").ok_or("no alert")?;
     assert_eq!(*moved.get("weir.file.new_path"), "/opt/user/.ssh/authorized_keys");
     let watched = alerts.iter().find(|alert| *alert.get("file.path") == "/etc/cron.d/nightly").ok_or("no alert")?;
-    assert_eq!(*watched.get("weir.file.class"), serde_json::json!(["watched"]));
+    assert_eq!(*watched.get("weir.file.class"), serde_json::json!(["persistence", "watched"]));
     assert!(watched.get("weir.held.bytes").is_null(), "nobody holds what is watched: {watched:#?}");
 
     let stopped = stage.sensor.stop()?;
