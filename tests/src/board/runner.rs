@@ -145,7 +145,9 @@ fn run(target: &'static str, policy: Policy, scenarios: &[Scenario], at_a_time: 
 /// Keeps what the sensor said, in the directory that `WEIR_BOARD_RECORD` names: for whoever wants to know why.
 fn record(target: &str, policy: Policy, events: &[Event]) -> Result<(), Trouble> {
     let Some(directory) = std::env::var_os("WEIR_BOARD_RECORD") else { return Ok(()) };
-    let path = std::path::Path::new(&directory).join(format!("{target}-{}.jsonl", policy.name()));
+    let named = |end: &str| std::path::Path::new(&directory).join(format!("{target}-{}{end}.jsonl", policy.name()));
+    // What is played twice is kept twice.
+    let path = Some(named("")).filter(|path| !path.exists()).unwrap_or_else(|| named("-again"));
     let mut lines = String::new();
     for event in events {
         lines.push_str(&serde_json::to_string(event.fields())?);

@@ -46,7 +46,7 @@ pub struct Incident {
 /// What an alert added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Growth {
-    /// The first alert of its rule.
+    /// The first alert of its rule; of one that is bad by itself, the first in this workload: who looks after that one has to know.
     pub rule: bool,
     /// A source that was not there before.
     pub source: bool,
@@ -117,12 +117,19 @@ impl Incident {
             first_event: event,
             independent: false,
             told: None,
+            workloads: List::default(),
         };
         let (told, is_new) = self.rules.entry(|told| told.rule.id == alert.rule.id, new);
         if let Some(told) = told {
             told.alerts = told.alerts.saturating_add(1);
             // An alert that is said again because it grew is no other signal than it was.
             told.independent |= alert.revision == 0 && told.first_event != event;
+            if let Some(workload) = alert.workload() {
+                let (_, elsewhere) = told.workloads.entry(|known| *known == workload.id, || workload.id.clone());
+                // What there was no room for may have been there before.
+                let is_known = told.workloads.beyond() > 0;
+                return is_new || elsewhere && !is_known && alert.rule.level >= Level::High;
+            }
         }
         is_new
     }

@@ -24,6 +24,8 @@ pub struct Told {
     pub independent: bool,
     /// When an alert of it was last told.
     pub told: Option<BootTime>,
+    /// In which workloads it was found; at most 16.
+    pub workloads: List<Box<str>, 16>,
 }
 
 impl Told {
@@ -32,6 +34,7 @@ impl Told {
         self.alerts = self.alerts.saturating_add(other.alerts);
         self.independent |= other.independent || self.first_event != other.first_event;
         self.told = self.told.max(other.told);
+        self.workloads.absorb(other.workloads, |known, other| known == other, |_, _| {});
     }
 }
 

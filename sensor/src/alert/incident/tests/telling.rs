@@ -270,3 +270,19 @@ fn who_opened_and_sent_is_named_once() {
     let helped = sentence(&incidents);
     assert!(helped.contains(" and /bin/p20 and 1 other process sent 10 bytes to"), "{helped}");
 }
+
+#[test]
+fn what_is_bad_by_itself_is_told_in_each_workload_that_it_reaches() {
+    let mut state = state::State::new(Incident::new(Uid([0; 16]), BootTime(0)));
+    let mut told = |number: u64, level, workload| {
+        let who = who(200 + number as u32, &[1], workload);
+        state.take_in(&alert("sends", level, &[event(number, who, reads(5))])).alert
+    };
+    assert!(told(1, High, "a"));
+    assert!(told(2, High, "b"), "the same file, read by another container");
+    assert!(!told(3, High, "b"), "again");
+    assert!(!told(4, High, "a"), "again");
+    let many = |number: u64| -> &'static str { format!("c{number}").leak() };
+    let more = (5..45).filter(|number| told(*number, High, many(*number))).count();
+    assert_eq!(more, 14, "as many as are remembered");
+}
