@@ -9,4 +9,4 @@ mod lookalikes;
 mod pack;
 mod restarts;
 mod sigma;
-mod stage;
+pub mod stage;
