@@ -13,7 +13,7 @@ use tests::wait::PATIENCE;
 fn findings_of_a_theft_are_valid() -> Outcome {
     let Some(stage) = Stage::set_with(&["run", "--format", "ocsf"])? else { return Ok(()) };
     let (_sink, to) = stage.sink()?;
-    stage.act(&["upload", "--file", MODEL, "--to", &to])?;
+    stage.act(&["steal", "--read", MODEL, "--to", &to])?;
     let here = |event: &Event| {
         let containers = event.field("evidences").and_then(Value::as_array).into_iter().flatten();
         let mut ids = containers.filter_map(|evidence| evidence.pointer("/container/uid"));
@@ -29,7 +29,7 @@ fn findings_of_a_theft_are_valid() -> Outcome {
     assert_eq!(theft.field("device").map(|device| device["hostname"].is_string()), Some(true), "{theft:?}");
     let findings = stage.sensor.events();
     assert!(findings.iter().all(|event| event.field("class_uid").is_some()), "every line is a finding");
-    let lines: Vec<String> = findings.iter().map(|event| event.value().to_string()).collect();
+    let lines: Vec<String> = findings.iter().map(|event| Value::Object(event.fields().clone()).to_string()).collect();
     validate(&lines)?;
     stage.strike()
 }
