@@ -448,7 +448,7 @@ fields! {
     FiltersCount, "weir.filters.count", Weir, "Reloaded: filters in it.",
         |e| match &e.body { Body::Reloaded(r) => Some(r.filters.into()), _ => None };
     PolicyVersion, "weir.policy.version", Weir, "Reloaded: the version of the policy that is in effect from then on, SHA-256 of its file; absent if there is none.",
-        |e| match &e.body { Body::Reloaded(r) => text(&r.policy.as_deref()?), _ => None };
+        |e| match &e.body { Body::Reloaded(r) => text(r.policy.as_deref()?), _ => None };
     ClassesVersion, "weir.classes.version", Weir, "Reloaded: the version of the classes that are in effect from then on, SHA-256 of their file.",
         |e| match &e.body { Body::Reloaded(r) => text(&r.classes), _ => None };
 
