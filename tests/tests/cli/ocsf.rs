@@ -34,6 +34,12 @@ fn findings_of_a_theft_are_valid() -> Outcome {
     stage.strike()
 }
 
+#[test]
+fn events_have_no_findings() -> Outcome {
+    super::weir::run(&["events", "--format", "ocsf"])?.refuses(2, &["--format json", "weir run --format ocsf"]);
+    Ok(())
+}
+
 /// Holds findings, one a line, against the schema; says so where it cannot be had.
 fn validate(findings: &[String]) -> Outcome {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -69,8 +69,11 @@ fn queries() -> Result<Vec<Query>, Box<dyn Error>> {
     Ok(queries)
 }
 
-/// Names of metrics and of their attributes, as Prometheus has them, from docs/metrics.md: nothing if there is none.
-fn documented() -> Result<Option<(BTreeSet<String>, BTreeSet<String>)>, Box<dyn Error>> {
+/// Names of metrics and of their attributes, as Prometheus has them.
+type Names = (BTreeSet<String>, BTreeSet<String>);
+
+/// Those of docs/metrics.md: nothing if there is none.
+fn documented() -> Result<Option<Names>, Box<dyn Error>> {
     let page = match fs::read_to_string(place("docs/metrics.md")) {
         Ok(page) => page,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
