@@ -17,7 +17,7 @@ mod system;
 pub use select::{KINDS, Selection};
 
 use crate::alert::Notice;
-use crate::delivery::{Console, Format, OutputError};
+use crate::delivery::{Console, ConsoleFormat, OutputError};
 use crate::detection::correlation::order;
 use crate::detection::{Options, RuleSet, RulesError};
 use crate::event::{Body, BootTime, CorrelationsRestored, Event, LedgerRestored, Recognized, Tick, WallClock};
@@ -121,7 +121,7 @@ const LAST_LOOKS: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// [`AgentError`], each one sentence that says what to do.
-pub fn run(settings: Settings, show: Show, format: Format) -> Result<(), AgentError> {
+pub fn run(settings: Settings, show: Show, format: ConsoleFormat) -> Result<(), AgentError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(watch(settings, show, format));
     // Not for ever: a disk or a file system that a thread waits for may hang.
@@ -132,7 +132,7 @@ pub fn run(settings: Settings, show: Show, format: Format) -> Result<(), AgentEr
     }
 }
 
-async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), AgentError> {
+async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<(), AgentError> {
     // Before they are read, so that no change of them is missed.
     let reloader = Reloader::new(Sources::of(&settings))?;
     let rules = RuleSet::load_with(&settings.rules, &settings.rule_options)?;
@@ -196,7 +196,7 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     let mut ring = Ring::new(loaded.events)?;
     kernel::release_memory();
     system::notify(settings.notify);
-    if format == Format::Text {
+    if format == ConsoleFormat::Text {
         // Not by `eprintln!`, which panics where nobody takes it.
         let _ =
             writeln!(anstream::stderr(), "Watching with {} programs in the kernel; ^C ends it.", agent.programs.len());

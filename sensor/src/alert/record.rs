@@ -64,6 +64,7 @@ impl Serialize for Described<'_> {
         map.serialize_entry("weir.rule.name", &rule.name)?;
         map.serialize_entry("weir.rule.level", rule.level.name())?;
         list(&mut map, "weir.attack.ids", &rule.attack)?;
+        list(&mut map, "weir.attack.tactics", &rule.tactics)?;
         some(&mut map, "weir.attack.version", &rule.attack_version)?;
         list(&mut map, "weir.atlas.ids", &rule.atlas)?;
         some(&mut map, "weir.atlas.version", &rule.atlas_version)?;

@@ -2,6 +2,7 @@
 
 use super::sensor::Sensor;
 use crate::agent::{self, Selection, Show};
+use crate::delivery::ConsoleFormat;
 use clap::Args;
 use std::process::ExitCode;
 
@@ -38,6 +39,12 @@ pub struct Events {
 impl Events {
     pub fn execute(self) -> ExitCode {
         let format = self.sensor.format();
+        if format == ConsoleFormat::Ocsf {
+            super::complain(
+                "events have no form in OCSF, only alerts do: use --format json here, or `weir run --format ocsf`",
+            );
+            return ExitCode::from(2);
+        }
         let selection = Selection { kinds: self.kind, pids: self.pid, containers: self.container, count: self.count };
         match agent::run(self.sensor.settings(Vec::new()), Show::Events(selection), format) {
             Ok(()) => ExitCode::SUCCESS,

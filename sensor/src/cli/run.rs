@@ -13,6 +13,7 @@ use std::process::ExitCode;
 Examples:
   weir run                                alerts on the terminal
   weir run --format json | tee alerts     one JSON object an alert
+  weir run --format ocsf | tee findings   one OCSF Detection Finding an alert
   weir run --rules /etc/weir/rules        with your own rules beside the built-in ones
   weir run --cgroup kubepods              containers of Kubernetes only
 

@@ -2,7 +2,7 @@
 
 use crate::agent::Settings;
 use crate::agent::sweep::IDLE;
-use crate::delivery::Format;
+use crate::delivery::ConsoleFormat;
 use crate::detection::Options;
 use crate::kernel::Hooks;
 use clap::Args;
@@ -42,9 +42,9 @@ pub struct Sensor {
     #[arg(long, value_name = "SECONDS", hide = true, default_value_t = IDLE.as_secs())]
     carrier_idle: u64,
 
-    /// How to write: text for people, JSON lines for programs (text on a terminal, else json)
+    /// How to write: text for people, JSON lines for programs; alerts as findings of OCSF for a SIEM (text on a terminal, else json)
     #[arg(long, value_name = "FORMAT", value_enum)]
-    format: Option<Format>,
+    format: Option<ConsoleFormat>,
 
     /// Record everything that the sensor sees in this new file, for `weir replay`; only its owner can read it
     #[arg(long, value_name = "FILE")]
@@ -75,8 +75,8 @@ fn ring_size(text: &str) -> Result<u32, String> {
 }
 
 impl Sensor {
-    pub fn format(&self) -> Format {
-        let default = if std::io::stdout().is_terminal() { Format::Text } else { Format::Json };
+    pub fn format(&self) -> ConsoleFormat {
+        let default = if std::io::stdout().is_terminal() { ConsoleFormat::Text } else { ConsoleFormat::Json };
         self.format.unwrap_or(default)
     }
 

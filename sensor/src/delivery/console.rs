@@ -1,6 +1,7 @@
 //! The console: one readable line an event or alert for people, one JSON object a line for programs.
 
 use super::json::{EventObject, Section, TotalsObject, outcomes};
+use super::ocsf;
 use crate::alert::{Alert, Incident, Notice, VALUE_MAX, escape, quantity};
 use crate::event::{
     Body, Change, ContentFinding, Direction, DnsDirection, Endpoints, Event, File, FlowReason, Kind, MountHow,
@@ -20,6 +21,26 @@ pub enum Format {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// How to write what the sensor has to say, line by line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ConsoleFormat {
+    /// One line a person can read, in colour on a terminal.
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// One JSON object a line, alerts and incidents as OCSF Detection Findings (class 2004).
+    Ocsf,
+}
+
+impl From<Format> for ConsoleFormat {
+    fn from(format: Format) -> ConsoleFormat {
+        match format {
+            Format::Text => ConsoleFormat::Text,
+            Format::Json => ConsoleFormat::Json,
+        }
+    }
 }
 
 /// What was written could not be taken.
@@ -51,14 +72,17 @@ const PATH_SHOWN: usize = 1024;
 /// Writes events and alerts to `W`. Colour is written always; `W` strips it where it is not wanted (`anstream`).
 pub struct Console<W: Write> {
     out: io::BufWriter<W>,
-    format: Format,
+    format: ConsoleFormat,
     clock: WallClock,
+    /// The name of this host, which OCSF asks for.
+    host: Option<Box<str>>,
 }
 
 impl<W: Write> Console<W> {
     /// A console that writes to `out`.
-    pub fn new(out: W, format: Format, clock: WallClock) -> Console<W> {
-        Console { out: io::BufWriter::with_capacity(64 * 1024, out), format, clock }
+    pub fn new(out: W, format: impl Into<ConsoleFormat>, clock: WallClock) -> Console<W> {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().into());
+        Console { out: io::BufWriter::with_capacity(64 * 1024, out), format: format.into(), clock, host }
     }
 
     /// Wall time has been set anew, or has drifted.
@@ -72,8 +96,8 @@ impl<W: Write> Console<W> {
     /// When the output does not take it.
     pub fn event(&mut self, event: &Event) -> Result<(), OutputError> {
         match self.format {
-            Format::Json => self.line(&EventObject { event, clock: self.clock })?,
-            Format::Text => {
+            ConsoleFormat::Json | ConsoleFormat::Ocsf => self.line(&EventObject { event, clock: self.clock })?,
+            ConsoleFormat::Text => {
                 let time = self.clock.rfc3339(event.time).to_string();
                 let kind = event.body.kind_name();
                 let style = kind_style(&event.body);
@@ -99,8 +123,9 @@ impl<W: Write> Console<W> {
 
     fn alert(&mut self, alert: &Alert) -> Result<(), OutputError> {
         match self.format {
-            Format::Json => self.line(&alert.record(self.clock))?,
-            Format::Text => {
+            ConsoleFormat::Json => self.line(&alert.record(self.clock))?,
+            ConsoleFormat::Ocsf => self.finding(&alert.record(self.clock))?,
+            ConsoleFormat::Text => {
                 let time = self.clock.rfc3339(alert.time).to_string();
                 let level = alert.rule.level.name().to_uppercase();
                 let style = level_style(&level);
@@ -119,8 +144,9 @@ impl<W: Write> Console<W> {
 
     fn incident(&mut self, incident: &Incident) -> Result<(), OutputError> {
         match self.format {
-            Format::Json => self.line(&incident.record(self.clock))?,
-            Format::Text => {
+            ConsoleFormat::Json => self.line(&incident.record(self.clock))?,
+            ConsoleFormat::Ocsf => self.finding(&incident.record(self.clock))?,
+            ConsoleFormat::Text => {
                 let time = self.clock.rfc3339(incident.time).to_string();
                 let level = incident.level.name().to_uppercase();
                 let style = level_style(&level);
@@ -141,8 +167,8 @@ impl<W: Write> Console<W> {
     /// When the output does not take it.
     pub fn statistics(&mut self, totals: &Totals, others: &[Section]) -> Result<(), OutputError> {
         match self.format {
-            Format::Json => self.line(&TotalsObject(totals, others))?,
-            Format::Text => {
+            ConsoleFormat::Json | ConsoleFormat::Ocsf => self.line(&TotalsObject(totals, others))?,
+            ConsoleFormat::Text => {
                 for kind in Kind::ALL {
                     write!(self.out, "{:<8}", kind.name())?;
                     for (name, count) in outcomes(totals, kind).filter(|(_, count)| *count > 0) {
@@ -168,6 +194,13 @@ impl<W: Write> Console<W> {
     /// When the output does not take it.
     pub fn flush(&mut self) -> Result<(), OutputError> {
         Ok(self.out.flush()?)
+    }
+
+    fn finding(&mut self, record: &impl Serialize) -> Result<(), OutputError> {
+        let record = serde_json::to_value(record).map_err(io::Error::from)?;
+        // What has no form in OCSF is written as it is rather than not at all.
+        let finding = ocsf::finding(&record, self.host.as_deref());
+        self.line(&finding.unwrap_or(record))
     }
 
     fn line(&mut self, object: &impl Serialize) -> Result<(), OutputError> {

@@ -5,8 +5,9 @@
 
 mod console;
 mod json;
+pub mod ocsf;
 
 #[cfg(test)]
 mod tests;
 
-pub use console::{Console, Format, OutputError};
+pub use console::{Console, ConsoleFormat, Format, OutputError};

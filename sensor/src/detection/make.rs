@@ -215,8 +215,10 @@ impl Builder {
             return None;
         };
         let id: Box<str> = meta.id.as_deref().unwrap_or_default().into();
-        let attack =
-            meta.tags.iter().filter_map(|tag| tag.strip_prefix("attack.")).filter(|id| vet::is_technique(id, 4));
+        let attack = meta.tags.iter().filter_map(|tag| tag.strip_prefix("attack."));
+        // Tags of groups and software (g0001, s0001) are neither.
+        let tactics = attack.clone().filter(|tag| !tag.contains(|c: char| c.is_ascii_digit()));
+        let attack = attack.filter(|id| vet::is_technique(id, 4));
         let sentence =
             if annotations.sentence.0.is_empty() { plain_sentence(meta.title) } else { annotations.sentence.clone() };
         Some(Arc::new(Rule {
@@ -226,6 +228,7 @@ impl Builder {
             description: meta.description.as_deref().unwrap_or_default().trim().into(),
             level: level.into(),
             attack: attack.map(|id| id.to_ascii_uppercase().into()).collect(),
+            tactics: tactics.map(|name| name.to_ascii_lowercase().replace('_', "-").into()).collect(),
             attack_version: annotations.attack_version.clone(),
             atlas: annotations.atlas.clone().into(),
             atlas_version: annotations.atlas_version.clone(),

@@ -23,6 +23,8 @@ pub struct Rule {
     pub level: Level,
     /// ATT&CK technique ids, `T1048.003`.
     pub attack: Box<[Box<str>]>,
+    /// ATT&CK tactics, as Sigma's tags name them: `command-and-control`.
+    pub tactics: Box<[Box<str>]>,
     /// The ATT&CK version that the ids are from; empty if the rule does not say.
     pub attack_version: Box<str>,
     /// ATLAS technique ids, `AML.T0025`.

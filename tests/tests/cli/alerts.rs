@@ -10,4 +10,4 @@ mod pack;
 mod replays;
 mod restarts;
 mod sigma;
-mod stage;
+pub mod stage;

@@ -6,6 +6,7 @@ mod closed_output;
 mod doctor;
 mod help;
 mod lifecycle;
+mod ocsf;
 mod policy;
 mod reload;
 mod replay;
