@@ -5,6 +5,7 @@
 
 mod console;
 mod json;
+pub mod spool;
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ mod loads;
 mod machine;
 mod noop;
 mod report;
+mod spool;
 mod statistics;
 
 use crate::{host, ui};
@@ -36,7 +37,7 @@ Examples:
   cargo xtask bench --only open-miss      one thing; see --list
   cargo xtask bench --rounds 15 --write   and record it in docs/performance.md
 
-With $WEIR and $WEIR_ACTOR naming the two programs, these are measured and nothing is built (but for `decode`).")]
+With $WEIR and $WEIR_ACTOR naming the two programs, these are measured and nothing is built (but for `decode` and `spool`).")]
 pub struct Args {
     /// Only this; can be given more than once.
     #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(names()))]
@@ -59,8 +60,12 @@ pub struct Args {
 }
 
 /// What is measured beside the loads.
-const OTHERS: [(&str, &str); 3] = [
+const OTHERS: [(&str, &str); 4] = [
     (decode::NAME, "ring records made into events, on one core, without a kernel"),
+    (
+        spool::NAME,
+        "alerts through the spool, synced to the disk that holds the target directory; memory when many wait",
+    ),
     (STORM, "events from the kernel through the whole line, as fast as they can be made"),
     (IDLE, "the agent's CPU and memory when nothing happens"),
 ];
@@ -131,6 +136,9 @@ fn measure(args: &Args) -> Result<Report> {
     let mut report = Report::new(rounds, &cpus)?;
     if wanted(decode::NAME) {
         report.decode = decode::run()?;
+    }
+    if wanted(spool::NAME) {
+        report.spool = spool::run()?;
     }
     report.machine.begin()?;
     tests::scene::sweep().context("cannot remove what an earlier run left")?;

@@ -6,6 +6,7 @@ use super::agent::Used;
 use super::decode::Rate;
 use super::load::{Load, Played, Storm};
 use super::machine::{Cpus, Machine};
+use super::spool::Number;
 use super::statistics::{Spread, median};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -23,6 +24,7 @@ pub struct Report {
     pub lost: u64,
     pub storm: Option<Storm>,
     pub decode: Vec<Rate>,
+    pub spool: Vec<Number>,
     pub idle: Option<Used>,
 }
 
@@ -128,6 +130,7 @@ impl Report {
             lost: 0,
             storm: None,
             decode: Vec::new(),
+            spool: Vec::new(),
             idle: None,
         })
     }
@@ -267,6 +270,12 @@ impl Report {
             }
             tables.push(table);
         }
+        if !self.spool.is_empty() {
+            let mut table =
+                Table::new("The spool, each batch synced, taken and acknowledged; alerts of 2000 bytes", &["", ""]);
+            self.spool.iter().for_each(|number| table.row([number.what.clone(), number.found.clone()]));
+            tables.push(table);
+        }
         let mut table = Table::new("Against the aims", &["", "aim", "found", ""]);
         for aim in self.aims() {
             table.verdict([aim.what, aim.aim, aim.found], aim.met);
@@ -346,6 +355,7 @@ impl Report {
             .decode
             .iter()
             .map(|rate| json!({ "record": rate.record, "bytes": rate.bytes, "nanoseconds": rate.nanoseconds }));
+        let spool = self.spool.iter().map(|number| json!({ "what": number.what, "found": number.found }));
         let storm = self.storm.as_ref().map(|storm| {
             json!({ "made": storm.made, "received": storm.received(), "lost": storm.lost,
                 "making_seconds": storm.making, "open": storm.open, "cpu_per_event": storm.nanoseconds(), "agent": used(&storm.used) })
@@ -364,6 +374,7 @@ impl Report {
             "idle": self.idle.as_ref().map(used),
             "storm": storm,
             "decode": decode.collect::<Vec<_>>(),
+            "spool": spool.collect::<Vec<_>>(),
             "aims": aims.collect::<Vec<_>>(),
         })
     }
