@@ -18,12 +18,16 @@ pub(super) fn write(files: &mut impl Files, entries: &[Entry], reason: &str) -> 
         Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
         result => result?,
     };
-    if size > SIZE_MAX {
+    let size = if size > SIZE_MAX {
         files.rename(NAME, OLDER)?;
-    }
+        0
+    } else {
+        size
+    };
     let reason: String = reason.chars().take(REASON_MAX).collect();
-    // A line that was cut begins nothing.
-    let mut text = if size > 0 { "\n".to_owned() } else { String::new() };
+    // After a line that was cut, a new one.
+    let whole = size == 0 || files.read_at(NAME, size - 1, 1)? == b"\n";
+    let mut text = if whole { String::new() } else { "\n".to_owned() };
     for entry in entries {
         let about = json!({ "kind": entry.kind.name(), "severity_number": entry.severity, "log.record.uid": entry.uid, "reason": reason });
         let about = about.to_string();

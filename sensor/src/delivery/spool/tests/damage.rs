@@ -1,5 +1,6 @@
 //! Bytes that are not as they were written.
 
+use super::memory::Fault;
 use super::*;
 
 const UIDS: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
@@ -127,4 +128,18 @@ fn losses_that_cannot_be_read_are_counted_as_damage() {
     assert_eq!((opened.flipped, opened.entries, spool.counts().refused), (1, 4, 0));
     put(&mut spool, 9, "y");
     assert_eq!(Spool::open_in(memory, SMALL).unwrap().1.flipped, 0, "they are written anew");
+}
+
+#[test]
+fn a_segment_that_the_disk_does_not_give_is_left_for_the_next_start() {
+    let (memory, name) = four();
+    // After the names and the losses, the first read.
+    memory.disk().fault = Some((1, 1, Fault::Io));
+    let (mut spool, opened) = Spool::open_in(memory.clone(), SMALL).unwrap();
+    assert_eq!((opened.entries, opened.unreadable), (0, 1), "{name}");
+    let id = put(&mut spool, 9, "new");
+    assert!(id > 10_000, "its ids are not given again");
+    assert_eq!(drain(&mut spool), ["new"]);
+    drop(spool);
+    assert_eq!(drain(&mut open(&memory)), UIDS);
 }

@@ -65,6 +65,8 @@ struct Model {
     repeated: BTreeSet<usize>,
     /// A crash or a failed removal: segments that had gone may be there again.
     revived: bool,
+    /// What was last said to have gone, unless the disk may have been in the way of keeping it.
+    counted: Option<BTreeMap<u8, u64>>,
     run: u32,
 }
 
@@ -84,6 +86,7 @@ impl Model {
             evicted: BTreeMap::new(),
             repeated: BTreeSet::new(),
             revived: false,
+            counted: Some(BTreeMap::new()),
             run: 0,
         }
     }
@@ -109,9 +112,12 @@ impl Model {
             Step::SetAside(number) => self.set_aside(*number),
             Step::Fail(after, times, fault) => {
                 self.memory.disk().fault = Some((*after, *times, *fault));
-                self.revived = true;
+                (self.revived, self.counted) = (true, None);
             }
-            Step::Capacity(capacity) => self.memory.disk().capacity = *capacity,
+            Step::Capacity(capacity) => {
+                self.memory.disk().capacity = *capacity;
+                self.counted = None;
+            }
             Step::Crash(seed) => self.restart(Some(*seed)),
             Step::Restart => self.restart(None),
         }
@@ -136,6 +142,7 @@ impl Model {
         let before = self.spool().counts();
         let appended = self.spool().append(&drafts);
         let after = self.spool().counts();
+        self.counted = self.counted.take().map(|_| after.evicted.clone());
         for (severity, now) in after.evicted {
             *self.evicted.entry(severity).or_default() += now - before.evicted.get(&severity).unwrap_or(&0);
         }
@@ -214,6 +221,7 @@ impl Model {
         self.run += 1;
         let opened = Spool::open_in(self.memory.clone(), SMALL);
         if let Ok((spool, Opened { unreadable: 0, .. })) = opened {
+            assert!(self.counted.as_ref().is_none_or(|counted| *counted == spool.counts().evicted), "forgotten");
             self.spool = Some(spool);
             return;
         }

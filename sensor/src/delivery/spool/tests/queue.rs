@@ -36,8 +36,8 @@ fn an_entry_is_what_was_drafted() {
     let id = spool.append(&[draft]).unwrap().ids[0].unwrap();
     let entry =
         Entry { id, kind: Kind::Coverage, severity: 24, time: u64::MAX, uid: "u\u{e9}".into(), bytes: (*bytes).into() };
-    assert_eq!(spool.take(1, 1), [entry.clone()]);
-    assert_eq!(open(&memory).take(1, 1), [entry], "and after a restart");
+    assert_eq!(spool.take(1, 1).first(), Some(&entry));
+    assert_eq!(open(&memory).take(1, 1).first(), Some(&entry), "and after a restart");
 }
 
 #[test]
@@ -162,7 +162,12 @@ fn what_is_set_aside_is_kept_with_its_reason() {
     assert_eq!((&lines[0]["log.record.uid"], &lines[0]["reason"]), (&"a".into(), &"the collector said \"no\"".into()));
     assert_eq!(lines[1]["record"], "no\nJSON");
     let mut spool = open(&memory);
-    assert_eq!((drain(&mut spool), spool.counts().set_aside), (vec!["c".to_owned()], 2));
+    assert_eq!(spool.counts().set_aside, 2);
+    memory.clone().append("aside.jsonl", b"{\"kind\":\"al").unwrap();
+    let id = spool.take(1, 1)[0].id;
+    spool.set_aside(&[id], "no").unwrap();
+    let text = String::from_utf8(memory.bytes("aside.jsonl")).unwrap();
+    assert_eq!((text.lines().count(), text.ends_with("\"record\":{}}\n")), (4, true), "{text}");
 }
 
 #[test]
