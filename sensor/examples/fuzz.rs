@@ -4,10 +4,11 @@
 //! cargo run --release -p sensor --example fuzz -- TARGET [SECONDS [SEED]]
 //! ```
 //! TARGET is `decode` (ring records), `btf` (kernel type information), `content` (files told by their content), `dns` (messages), `tls` (what TCP
-//! flows begin with), `quic` (Initial packets, and what is in them), `policy` (policy.yml), `recording` (files of frames) or `replay`
-//! (lines of a recording, and what they make of the event line). It prints how many inputs it tried and what became
+//! flows begin with), `quic` (Initial packets, and what is in them), `policy` (policy.yml), `recording` (files of frames), `replay`
+//! (lines of a recording, and what they make of the event line) or `spool` (segments). It prints how many inputs it tried and what became
 //! of them. An input that panics, or breaks a promise, is printed in hexadecimal, and the exit status is 1.
 
+use sensor::delivery::spool::{self, Draft, Kind};
 use sensor::detection::RuleSet;
 use sensor::event::{Body, Event};
 use sensor::evidence::recording::{Frames, Reader, Record, pack, parse};
@@ -42,8 +43,9 @@ fn main() -> ExitCode {
         "policy" => (vec![include_bytes!("../../rules/policy.example.yml").to_vec()], run_policy),
         "recording" => (recordings(), run_recording),
         "replay" => (lines(), run_replay),
+        "spool" => (vec![segment(1), segment(4)], run_spool),
         _ => {
-            eprintln!("usage: fuzz decode|btf|content|dns|tls|quic|policy|recording|replay [SECONDS [SEED]]");
+            eprintln!("usage: fuzz decode|btf|content|dns|tls|quic|policy|recording|replay|spool [SECONDS [SEED]]");
             return ExitCode::from(2);
         }
     };
@@ -156,6 +158,31 @@ fn run_policy(input: &[u8]) -> String {
         _ => "a value that cannot be used",
     }
     .to_owned()
+}
+
+/// Records lie behind each other, their ids rise, and damage is counted where there is any.
+fn run_spool(input: &[u8]) -> String {
+    let found = spool::scan(input);
+    let (mut end, mut last, mut gaps) = (0, None, 0);
+    for record in &found.records {
+        assert!(record.offset >= end && Some(record.id) > last, "records overlap, or their ids do not rise");
+        gaps += u64::from(record.offset > end);
+        (end, last) = (record.offset + record.length, Some(record.id));
+    }
+    assert!(end as usize <= input.len() && found.torn <= 1 && found.flipped >= gaps);
+    assert_eq!(found.torn + found.flipped == 0, end as usize == input.len() && gaps == 0, "damage is not counted");
+    format!("{} records, damaged: {}", found.records.len(), found.torn + found.flipped > 0)
+}
+
+/// So many records, some of them short.
+fn segment(records: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for id in 1..=records {
+        let text = "{\"body\":\"\"}".repeat(id as usize);
+        let draft = Draft { kind: Kind::Alert, severity: 9, time: id, uid: "0123456789abcdef", bytes: text.as_bytes() };
+        spool::encode(&draft, id, &mut bytes);
+    }
+    bytes
 }
 
 fn run_dns(input: &[u8]) -> String {

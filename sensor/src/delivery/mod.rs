@@ -6,6 +6,7 @@
 mod console;
 mod json;
 pub mod ocsf;
+pub mod spool;
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ mod machine;
 mod noop;
 mod report;
 mod rules;
+mod spool;
 mod statistics;
 
 use crate::{host, ui};
@@ -37,7 +38,7 @@ Examples:
   cargo xtask bench --only open-miss      one thing; see --list
   cargo xtask bench --rounds 15 --write   and record it in docs/performance.md
 
-With $WEIR and $WEIR_ACTOR naming the two programs, these are measured and nothing is built (but for `decode` and `rules`).")]
+With $WEIR and $WEIR_ACTOR naming the two programs, these are measured and nothing is built (but for `decode`, `rules` and `spool`).")]
 pub struct Args {
     /// Only this; can be given more than once.
     #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(names()))]
@@ -63,6 +64,10 @@ pub struct Args {
 const OTHERS: [(&str, &str); 4] = [
     (decode::NAME, "ring records made into events, on one core, without a kernel"),
     (rules::NAME, "rules held against events, on one core, without a kernel; a flooded correlation"),
+    (
+        spool::NAME,
+        "alerts through the spool, synced to the disk that holds the target directory; memory when many wait",
+    ),
     (STORM, "events from the kernel through the whole line, as fast as they can be made"),
     (IDLE, "the agent's CPU and memory when nothing happens"),
 ];
@@ -136,6 +141,9 @@ fn measure(args: &Args) -> Result<Report> {
     }
     if wanted(rules::NAME) {
         report.rules = rules::run()?;
+    }
+    if wanted(spool::NAME) {
+        report.spool = spool::run()?;
     }
     report.machine.begin()?;
     tests::scene::sweep().context("cannot remove what an earlier run left")?;

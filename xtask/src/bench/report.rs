@@ -7,6 +7,7 @@ use super::decode::Rate;
 use super::load::{Load, Played, Storm};
 use super::machine::{Cpus, Machine};
 use super::rules::Rules;
+use super::spool::Number;
 use super::statistics::{Spread, median};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -25,6 +26,7 @@ pub struct Report {
     pub storm: Option<Storm>,
     pub decode: Vec<Rate>,
     pub rules: Rules,
+    pub spool: Vec<Number>,
     pub idle: Option<Used>,
 }
 
@@ -132,6 +134,7 @@ impl Report {
             storm: None,
             decode: Vec::new(),
             rules: Rules::default(),
+            spool: Vec::new(),
             idle: None,
         })
     }
@@ -297,6 +300,12 @@ impl Report {
             }
             tables.push(table);
         }
+        if !self.spool.is_empty() {
+            let mut table =
+                Table::new("The spool, each batch synced, taken and acknowledged; alerts of 2000 bytes", &["", ""]);
+            self.spool.iter().for_each(|number| table.row([number.what.clone(), number.found.clone()]));
+            tables.push(table);
+        }
         let mut table = Table::new("Against the aims", &["", "aim", "found", ""]);
         for aim in self.aims() {
             table.verdict([aim.what, aim.aim, aim.found], aim.met);
@@ -376,6 +385,7 @@ impl Report {
             .decode
             .iter()
             .map(|rate| json!({ "record": rate.record, "bytes": rate.bytes, "nanoseconds": rate.nanoseconds }));
+        let spool = self.spool.iter().map(|number| json!({ "what": number.what, "found": number.found }));
         let storm = self.storm.as_ref().map(|storm| {
             json!({ "made": storm.made, "received": storm.received(), "lost": storm.lost,
                 "making_seconds": storm.making, "open": storm.open, "cpu_per_event": storm.nanoseconds(), "agent": used(&storm.used) })
@@ -402,6 +412,7 @@ impl Report {
             "decode": decode.collect::<Vec<_>>(),
             "rules": rules.collect::<Vec<_>>(),
             "flood": flood,
+            "spool": spool.collect::<Vec<_>>(),
             "aims": aims.collect::<Vec<_>>(),
         })
     }
