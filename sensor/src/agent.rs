@@ -4,6 +4,7 @@
 //! programs, pushes what they send through the [`Line`], and shows what comes out. Time and I/O end here.
 
 mod carriers;
+mod health;
 mod ledger_file;
 mod open_files;
 mod recognition;
@@ -17,6 +18,7 @@ mod system;
 pub use select::{KINDS, Selection};
 
 use crate::alert::Notice;
+use crate::delivery::health::export::ExportError;
 use crate::delivery::{Console, Format, OutputError};
 use crate::detection::{Options, RuleSet, RulesError};
 use crate::event::{Body, BootTime, Event, LedgerRestored, Recognized, SavedLedger, Tick};
@@ -26,6 +28,7 @@ use crate::policy::{Policy, PolicyError};
 use crate::provenance::graph::Mark;
 use crate::provenance::{ClassTable, ClassesError};
 use carriers::Carriers;
+use health::Health;
 use ledger_file::LedgerFile;
 use recognition::Recognition;
 use reload::{InEffect, Reloader, Sources};
@@ -66,6 +69,10 @@ pub struct Settings {
     pub kernel_log: Option<String>,
     /// Where what has left is kept over restarts; `None`: nowhere.
     pub state: Option<PathBuf>,
+    /// A coverage record at the start, every so long, and at the end; `None`: none.
+    pub coverage: Option<Duration>,
+    /// Metrics are exported if the `OTEL_*` variables say so.
+    pub metrics: bool,
     /// The socket that `weir status` asks; `None`: in `state`, if there is one.
     pub control: Option<PathBuf>,
     /// A descriptor to say on that everything is attached.
@@ -96,6 +103,8 @@ pub enum AgentError {
     Load(#[from] kernel::LoadError),
     #[error(transparent)]
     Output(#[from] OutputError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
     #[error("cannot wait for events: {0}; this is the system's refusal, restart the sensor when it has recovered")]
     Runtime(#[from] io::Error),
 }
@@ -149,7 +158,9 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         Some(directory) => LedgerFile::open(directory),
         None => (LedgerFile::nowhere(), SavedLedger::default()),
     };
+    let directory = settings.state.clone().filter(|_| ledger.is_kept());
     let mut agent = Agent {
+        health: Health::new(&settings, system.own_tgid(), directory)?,
         output: Output { console: Console::new(anstream::stdout(), format, system::wall_clock()), show, shown: 0 },
         in_effect,
         reloader,
@@ -208,6 +219,7 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
             _ = housekeeping.tick() => {
                 agent.count(&mut ring, &system)?;
                 agent.keep_house()?;
+                agent.tell_health()?;
             }
             _ = saving.tick(), if agent.ledger.is_ready() => agent.save().await,
             _ = terminate.recv() => break,
@@ -229,6 +241,7 @@ fn control(settings: &Settings, kept: bool) -> Control {
 /// The line with what feeds it and what it feeds.
 struct Agent {
     line: Line,
+    health: Health,
     output: Output,
     programs: Vec<kernel::Attached>,
     counters: Counters,
@@ -257,7 +270,9 @@ struct Agent {
 impl Agent {
     /// One event through the line.
     fn push(&mut self, event: Event) -> Result<(), OutputError> {
+        let began = self.health.before_line();
         let (event, notices) = self.line.push(event);
+        self.health.behind_line(&event, began);
         let derived = self.line.take_derived();
         for (event, notices) in derived.into_iter().chain([(event, notices)]) {
             self.done |= self.output.show(&event, &notices)?;
@@ -315,6 +330,7 @@ impl Agent {
             }
         });
         result?;
+        self.health.ring(ring.take_fullest());
         self.push_found()?;
         self.mark();
         for pid in self.line.take_unknown() {
@@ -410,11 +426,13 @@ impl Agent {
             .and_then(|()| self.count(ring, system))
             .and_then(|()| self.keep_house())
             .and_then(|()| self.push_tick(system::now(), true))
+            .and_then(|()| self.end_health())
             .and_then(|()| self.output.console.flush());
         if self.ledger.is_kept() {
             self.save().await;
             self.ledger.end_write().await;
         }
+        self.health.finish().await;
         result?;
         if self.statistics {
             let own = |counts: Vec<(&'static str, u64)>| {

@@ -91,6 +91,8 @@ impl Sensor {
             hooks: self.hooks.iter().fold(Hooks::default(), Hooks::with),
             kernel_log: self.kernel_log,
             state: None,
+            coverage: None,
+            metrics: false,
             control: None,
             notify: self.notify_fd,
         }

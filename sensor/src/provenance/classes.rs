@@ -6,7 +6,7 @@
 
 use super::content::{ContentClasses, Format, Found, Sample};
 use super::definition::{Anchor, ClassesError, Definitions, anchor, check_room, glob};
-use super::watched::Watched;
+use super::watched::{CANARY_SUFFIX, Watched};
 use crate::event::{Class, Classes, File, FileChange};
 use crate::kernel::Classification;
 use globset::{GlobSet, GlobSetBuilder};
@@ -124,15 +124,18 @@ impl ClassTable {
         Ok(table)
     }
 
-    /// The same, with what loaded rules ask for in the class `watched`. For a table that nothing was added to so far.
+    /// The same, with what loaded rules ask for in the class `watched`, and the agent's canary. For a table that nothing was added to
+    /// so far.
     ///
     /// # Errors
     /// [`ClassesError::TooMany`]: together they are more than the kernel's tables hold.
     pub fn watching(mut self, watched: &Watched) -> Result<ClassTable, ClassesError> {
+        self.add(Class::Watched, &Anchor::Suffix(CANARY_SUFFIX));
         watched.suffixes.iter().for_each(|suffix| self.add(Class::Watched, &Anchor::Suffix(suffix)));
         watched.names.iter().for_each(|name| self.add(Class::Watched, &Anchor::Name(name)));
         watched.directories.iter().for_each(|name| self.add(Class::Watched, &Anchor::Directory(name)));
         if let Some((_, matcher)) = self.matchers.iter_mut().find(|(class, _)| *class == Class::Watched) {
+            matcher.suffixes.insert(CANARY_SUFFIX.to_owned());
             matcher.suffixes.extend(watched.suffixes.iter().cloned());
             matcher.names.extend(watched.names.iter().cloned());
             matcher.directories.extend(watched.directories.iter().cloned());

@@ -3,6 +3,7 @@
 mod alerts;
 mod bad_input;
 mod closed_output;
+mod coverage;
 mod doctor;
 mod help;
 mod lifecycle;

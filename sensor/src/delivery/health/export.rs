@@ -1,0 +1,303 @@
+//! Exporting the metrics by the OpenTelemetry SDK, as the standard `OTEL_*` variables say.
+//!
+//! The SDK reads them on a thread of its own, from the snapshot that the agent left last; the exporter's connection lives on a
+//! second thread. So the agent waits for nothing: it swaps a pointer each second. One export is under way at a time and what is
+//! exported is the state, so nothing piles up where the collector is slow or absent; what it missed is in the next sums.
+
+use super::metrics::{EVALUATION, Histogram, Instrument, LATENCY, METRICS, Metric};
+use super::snapshot::Snapshot;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{AsyncInstrument, Meter, MeterProvider as _};
+use opentelemetry_otlp::tonic_types::transport::{Certificate, ClientTlsConfig, Identity};
+use opentelemetry_otlp::{ExporterBuildError, MetricExporter, WithTonicConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::metrics::{SdkMeterProvider, Temporality};
+use std::env;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+
+/// Why the metrics cannot be exported.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each says what it is")]
+pub enum ExportError {
+    #[error("OTEL_METRICS_EXPORTER={0}: metrics leave by otlp, or not at all; give otlp or none")]
+    Exporter(String),
+    #[error("{variable}={value}: metrics leave by grpc or http/protobuf; give one of these")]
+    Protocol { variable: &'static str, value: String },
+    #[error(
+        "{variable}: metrics by http/protobuf cannot be encrypted yet; give an http:// endpoint on this host, or OTEL_EXPORTER_OTLP_METRICS_PROTOCOL=grpc"
+    )]
+    Encrypted { variable: &'static str },
+    #[error("{variable}={path}: {reason}; give a PEM file that weir can read")]
+    Certificate { variable: &'static str, path: String, reason: std::io::Error },
+    #[error("{given} is given without {missing}; mutual TLS takes both")]
+    Half { given: &'static str, missing: &'static str },
+    #[error("the metrics cannot be exported: {0}; look at OTEL_EXPORTER_OTLP_METRICS_ENDPOINT and its like")]
+    Exporting(#[from] ExporterBuildError),
+    #[error("the metrics cannot be exported: {0}; this is the system's refusal, restart the sensor when it has recovered")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Where the agent leaves its numbers, and the SDK finds them.
+#[derive(Debug, Default)]
+struct Shared {
+    snapshot: Mutex<Arc<Snapshot>>,
+    accepted: AtomicU64,
+    failed: AtomicU64,
+    /// That an export failed was said, and none has succeeded since.
+    said: AtomicBool,
+}
+
+impl Shared {
+    fn latest(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The export under way. Dropping it ends it without a last one.
+pub struct Export {
+    shared: Arc<Shared>,
+    provider: SdkMeterProvider,
+    evaluation: opentelemetry::metrics::Histogram<f64>,
+    latency: opentelemetry::metrics::Histogram<f64>,
+    /// Ends the thread of the connection.
+    end: Option<oneshot::Sender<()>>,
+    connection: Option<JoinHandle<()>>,
+}
+
+/// Whether, and by what, the environment says that metrics are to be exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    No,
+    Grpc,
+    Http,
+}
+
+impl Export {
+    /// As the `OTEL_*` variables say; `None` where they name no endpoint, or want none (`OTEL_METRICS_EXPORTER=none`,
+    /// `OTEL_SDK_DISABLED=true`). `instance` is this run of the sensor.
+    ///
+    /// # Errors
+    /// They ask for what cannot be.
+    pub fn from_environment(instance: &str) -> Result<Option<Export>, ExportError> {
+        let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let builder = MetricExporter::builder();
+        let wanted = wanted(&variable)?;
+        if wanted == Wanted::No {
+            return Ok(None);
+        }
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        // The connection is made on the runtime that is entered here.
+        let entered = runtime.enter();
+        let exporter = match wanted {
+            Wanted::Grpc => {
+                let tonic = builder.with_tonic();
+                match tls(&variable)? {
+                    Some(tls) => tonic.with_tls_config(tls).build()?,
+                    None => tonic.build()?,
+                }
+            }
+            _ => builder.with_http().build()?,
+        };
+        drop(entered);
+        Ok(Some(Export::start(exporter, runtime, instance)?))
+    }
+
+    fn start(exporter: MetricExporter, runtime: Runtime, instance: &str) -> Result<Export, ExportError> {
+        let (end, ended) = oneshot::channel();
+        let connection = std::thread::Builder::new().name("weir-otlp".into()).spawn(move || {
+            // Whoever holds `end` has gone: the same.
+            let _ = runtime.block_on(ended);
+            runtime.shutdown_background();
+        })?;
+        let shared = Arc::new(Shared::default());
+        let resource = Resource::builder()
+            .with_service_name(env::var("OTEL_SERVICE_NAME").unwrap_or_else(|_| "weir".into()))
+            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+            .with_attribute(KeyValue::new("service.instance.id", instance.to_owned()))
+            .build();
+        let provider = SdkMeterProvider::builder()
+            .with_periodic_exporter(Counted { exporter, shared: Arc::clone(&shared) })
+            .with_resource(resource)
+            .build();
+        let meter = provider.meter("weir");
+        METRICS.iter().for_each(|metric| register(&meter, metric, &shared));
+        let (evaluation, latency) = (histogram(&meter, &EVALUATION), histogram(&meter, &LATENCY));
+        Ok(Export { shared, provider, evaluation, latency, end: Some(end), connection: Some(connection) })
+    }
+
+    /// Leaves the numbers for the next export, with what became of the exports so far.
+    pub fn publish(&self, mut snapshot: Snapshot) {
+        snapshot.exports = self.results();
+        let old = {
+            let mut latest = self.shared.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *latest, Arc::new(snapshot))
+        };
+        drop(old);
+    }
+
+    /// Exports that the collector took, and that failed.
+    pub fn results(&self) -> [u64; 2] {
+        [&self.shared.accepted, &self.shared.failed].map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// Records what one event took: in the line, and since it happened.
+    pub fn timed(&self, line: Duration, latency: Option<Duration>) {
+        self.evaluation.record(line.as_secs_f64(), &[]);
+        if let Some(latency) = latency {
+            self.latency.record(latency.as_secs_f64(), &[]);
+        }
+    }
+
+    /// A last export, and the end; blocks for as long as the collector takes to answer, or the exporter's timeout.
+    pub fn finish(mut self) {
+        // What failed was counted, and said.
+        let _ = self.provider.shutdown();
+        self.end.take();
+        if let Some(connection) = self.connection.take() {
+            let _ = connection.join();
+        }
+    }
+}
+
+/// The exporter, with what became of its exports counted and a failure said once.
+struct Counted {
+    exporter: MetricExporter,
+    shared: Arc<Shared>,
+}
+
+impl PushMetricExporter for Counted {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        let result = self.exporter.export(metrics).await;
+        let shared = &self.shared;
+        match &result {
+            Ok(()) => {
+                shared.accepted.fetch_add(1, Ordering::Relaxed);
+                if shared.said.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the collector takes the metrics again");
+                }
+            }
+            Err(error) => {
+                shared.failed.fetch_add(1, Ordering::Relaxed);
+                if !shared.said.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "the collector does not take the metrics; it is tried again at each interval");
+                }
+            }
+        }
+        result
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.exporter.temporality()
+    }
+}
+
+fn register(meter: &Meter, metric: &'static Metric, shared: &Arc<Shared>) {
+    let shared = Arc::clone(shared);
+    let observe = move |observer: &dyn AsyncInstrument<f64>| {
+        let snapshot = shared.latest();
+        // Not taken yet: nothing is known.
+        if snapshot.unix_seconds == 0.0 {
+            return;
+        }
+        for point in (metric.read)(&snapshot) {
+            let values = metric.attributes.iter().zip(point.attributes);
+            let attributes: Vec<_> = values.map(|(name, value)| KeyValue::new(*name, value)).collect();
+            observer.observe(point.value, &attributes);
+        }
+    };
+    let (name, unit, description) = (metric.name, metric.unit, metric.description);
+    // The SDK holds on to the callback; the handle is nothing that is needed.
+    match metric.instrument {
+        Instrument::Counter => {
+            let builder = meter.f64_observable_counter(name).with_unit(unit).with_description(description);
+            drop(builder.with_callback(move |observer| observe(observer)).build());
+        }
+        Instrument::UpDownCounter => {
+            let builder = meter.f64_observable_up_down_counter(name).with_unit(unit).with_description(description);
+            drop(builder.with_callback(move |observer| observe(observer)).build());
+        }
+        Instrument::Gauge => {
+            let builder = meter.f64_observable_gauge(name).with_unit(unit).with_description(description);
+            drop(builder.with_callback(move |observer| observe(observer)).build());
+        }
+    }
+}
+
+fn histogram(meter: &Meter, what: &Histogram) -> opentelemetry::metrics::Histogram<f64> {
+    let builder = meter.f64_histogram(what.name).with_unit(what.unit).with_description(what.description);
+    builder.with_boundaries(what.boundaries.to_vec()).build()
+}
+
+const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+const PROTOCOLS: [&str; 2] = ["OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
+
+/// What the variables say; `variable` reads one, and knows nothing of empty ones.
+fn wanted(variable: &impl Fn(&str) -> Option<String>) -> Result<Wanted, ExportError> {
+    let first = |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, variable(name)?)));
+    if variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return Ok(Wanted::No);
+    }
+    match variable("OTEL_METRICS_EXPORTER") {
+        Some(exporter) if exporter == "none" => return Ok(Wanted::No),
+        Some(exporter) if exporter != "otlp" => return Err(ExportError::Exporter(exporter)),
+        _ => (),
+    }
+    let Some((endpoint, url)) = first(ENDPOINTS) else { return Ok(Wanted::No) };
+    match first(PROTOCOLS) {
+        Some((_, protocol)) if protocol == "grpc" => Ok(Wanted::Grpc),
+        Some((variable, value)) if value != "http/protobuf" => Err(ExportError::Protocol { variable, value }),
+        // The client that comes with the exporter speaks no TLS.
+        _ if url.starts_with("https:") => Err(ExportError::Encrypted { variable: endpoint }),
+        _ => Ok(Wanted::Http),
+    }
+}
+
+const AUTHORITIES: [&str; 2] = ["OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"];
+const CERTIFICATES: [&str; 2] =
+    ["OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"];
+const KEYS: [&str; 2] = ["OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"];
+
+/// The certificates that the variables name, which the exporter does not read itself; `None`: those of the system.
+fn tls(variable: &impl Fn(&str) -> Option<String>) -> Result<Option<ClientTlsConfig>, ExportError> {
+    let read = |names: [&'static str; 2]| {
+        let Some((variable, path)) = names.into_iter().find_map(|name| Some((name, variable(name)?))) else {
+            return Ok(None);
+        };
+        match std::fs::read(&path) {
+            Ok(pem) => Ok(Some((variable, pem))),
+            Err(reason) => Err(ExportError::Certificate { variable, path, reason }),
+        }
+    };
+    let (authority, certificate, key) = (read(AUTHORITIES)?, read(CERTIFICATES)?, read(KEYS)?);
+    let identity = match (certificate, key) {
+        (Some((_, certificate)), Some((_, key))) => Some(Identity::from_pem(certificate, key)),
+        (Some((given, _)), None) => return Err(ExportError::Half { given, missing: KEYS[1] }),
+        (None, Some((given, _))) => return Err(ExportError::Half { given, missing: CERTIFICATES[1] }),
+        (None, None) => None,
+    };
+    if authority.is_none() && identity.is_none() {
+        return Ok(None);
+    }
+    let mut tls = ClientTlsConfig::new();
+    tls = match authority {
+        Some((_, pem)) => tls.ca_certificate(Certificate::from_pem(pem)),
+        None => tls.with_native_roots(),
+    };
+    Ok(Some(identity.into_iter().fold(tls, ClientTlsConfig::identity)))
+}
