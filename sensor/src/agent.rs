@@ -147,6 +147,7 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
 
     let system = system::System::find(&settings)?;
+    let mut health = Health::new(&settings, system.own_tgid())?;
     let classification = classes.keys();
     let loaded = system.load(&settings, &classification)?;
     drop(classification);
@@ -158,9 +159,9 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
         Some(directory) => LedgerFile::open(directory),
         None => (LedgerFile::nowhere(), SavedLedger::default()),
     };
-    let directory = settings.state.clone().filter(|_| ledger.is_kept());
+    health.begin(settings.state.clone().filter(|_| ledger.is_kept()));
     let mut agent = Agent {
-        health: Health::new(&settings, system.own_tgid(), directory)?,
+        health,
         output: Output { console: Console::new(anstream::stdout(), format, system::wall_clock()), show, shown: 0 },
         in_effect,
         reloader,

@@ -2,11 +2,11 @@
 //! and the snapshots for the metrics when they are due.
 
 use super::{Agent, LAST_LOOKS, Settings, system};
+use crate::delivery::OutputError;
 use crate::delivery::health::canary::{self, Deed, Done, Fate, Nonce, Round};
 use crate::delivery::health::export::{Export, ExportError};
 use crate::delivery::health::metrics::SAMPLED;
 use crate::delivery::health::{Canaries, Coverage, Occasion, Passed, Program, RingUse, Snapshot, Usage};
-use crate::delivery::OutputError;
 use crate::event::Event;
 use crate::kernel::Attached;
 use rustix::time::{ClockId, clock_gettime};
@@ -74,22 +74,21 @@ impl Fullest {
 }
 
 impl Health {
-    /// As the settings say, and for metrics the environment; `directory` is where the canary may have a file.
+    /// As the settings say, and for metrics the environment.
     ///
     /// # Errors
     /// The environment asks for what cannot be.
-    pub fn new(settings: &Settings, own_tgid: u32, directory: Option<PathBuf>) -> Result<Health, ExportError> {
+    pub fn new(settings: &Settings, own_tgid: u32) -> Result<Health, ExportError> {
         // Without randomness no canary flies either, which its records tell.
         let nonce = Nonce::new().map(Nonce::text).unwrap_or_default();
         let instance = nonce.get(..16).unwrap_or("unknown").to_owned();
         let export = if settings.metrics { Export::from_environment(&instance)? } else { None };
-        directory.iter().for_each(|directory| canary::clean_up(directory));
         let records = settings.coverage.map(|interval| Records {
             interval,
             sequence: 0,
-            before: Snapshot { time: system::now(), ..Snapshot::default() },
+            before: Snapshot::default(),
             out_of_scope: settings.cgroup.is_some(),
-            directory,
+            directory: None,
             next: Instant::now(),
             flight: None,
         });
@@ -105,6 +104,15 @@ impl Health {
             published: None,
             until_timed: SAMPLED,
         })
+    }
+
+    /// The programs are attached; `directory` is where the canary may have a file.
+    pub fn begin(&mut self, directory: Option<PathBuf>) {
+        if let Some(records) = &mut self.records {
+            directory.iter().for_each(|directory| canary::clean_up(directory));
+            records.before.time = system::now();
+            records.directory = directory;
+        }
     }
 
     /// Before an event goes into the line: when that was, for the few that are timed.
@@ -318,9 +326,5 @@ fn usage() -> Usage {
     let cpu = clock_gettime(ClockId::ProcessCPUTime);
     let seconds = u64::try_from(cpu.tv_sec).unwrap_or(0);
     let nanos = u32::try_from(cpu.tv_nsec).unwrap_or(0);
-    Usage {
-        memory_bytes: bytes("VmRSS"),
-        memory_peak_bytes: bytes("VmHWM"),
-        cpu: Duration::new(seconds, nanos),
-    }
+    Usage { memory_bytes: bytes("VmRSS"), memory_peak_bytes: bytes("VmHWM"), cpu: Duration::new(seconds, nanos) }
 }

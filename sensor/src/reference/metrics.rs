@@ -21,7 +21,8 @@ is another one in each run and the same in the coverage records.
 
 /// All metrics, as Markdown.
 pub fn metrics() -> String {
-    let mut out = format!("{GENERATED}{HEAD}\n| name | instrument | unit | attributes | what it says |\n|---|---|---|---|---|\n");
+    let mut out =
+        format!("{GENERATED}{HEAD}\n| name | instrument | unit | attributes | what it says |\n|---|---|---|---|---|\n");
     for metric in METRICS {
         let attributes: Vec<_> = metric.attributes.iter().map(|name| format!("`{name}`")).collect();
         let (kind, doc) = (metric.instrument.name(), plain(metric.description));

@@ -7,6 +7,7 @@ mod coverage;
 mod doctor;
 mod help;
 mod lifecycle;
+mod metrics;
 mod policy;
 mod reload;
 mod rules;

@@ -34,7 +34,13 @@ pub struct Collected {
 impl Collected {
     /// At the start, with these hooks.
     pub fn new(coverage: Vec<Coverage>, now: BootTime) -> Collected {
-        Collected { coverage: coverage.into(), since: now, before: (now, Totals::default()), lost: None, tampered: None }
+        Collected {
+            coverage: coverage.into(),
+            since: now,
+            before: (now, Totals::default()),
+            lost: None,
+            tampered: None,
+        }
     }
 }
 

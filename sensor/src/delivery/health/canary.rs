@@ -260,9 +260,8 @@ pub fn clean_up(directory: &Path) {
 pub fn act(nonce: Nonce, file: Option<&Path>) -> u8 {
     let opened = file.is_some_and(|file| fs::File::open(file).is_ok());
     // The hook is before the kernel looks for a way there, so that it does not matter whether there is one.
-    let asked = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
-        .map(|socket| socket.connect(SocketAddr::V4(nonce.address())))
-        .is_ok();
+    let asked =
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map(|socket| socket.connect(SocketAddr::V4(nonce.address()))).is_ok();
     let undone = |done: bool, deed: Deed| if done { 0 } else { deed.bit() };
     undone(opened, Deed::Open) | undone(asked, Deed::Connect)
 }

@@ -16,11 +16,13 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{SdkMeterProvider, Temporality};
 use std::env;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
 /// Why the metrics cannot be exported.
@@ -41,7 +43,9 @@ pub enum ExportError {
     Half { given: &'static str, missing: &'static str },
     #[error("the metrics cannot be exported: {0}; look at OTEL_EXPORTER_OTLP_METRICS_ENDPOINT and its like")]
     Exporting(#[from] ExporterBuildError),
-    #[error("the metrics cannot be exported: {0}; this is the system's refusal, restart the sensor when it has recovered")]
+    #[error(
+        "the metrics cannot be exported: {0}; this is the system's refusal, restart the sensor when it has recovered"
+    )]
     Thread(#[from] std::io::Error),
 }
 
@@ -88,30 +92,24 @@ impl Export {
     /// They ask for what cannot be.
     pub fn from_environment(instance: &str) -> Result<Option<Export>, ExportError> {
         let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-        let builder = MetricExporter::builder();
         let wanted = wanted(&variable)?;
         if wanted == Wanted::No {
             return Ok(None);
         }
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        // The connection is made on the runtime that is entered here.
-        let entered = runtime.enter();
-        let exporter = match wanted {
-            Wanted::Grpc => {
-                let tonic = builder.with_tonic();
-                match tls(&variable)? {
-                    Some(tls) => tonic.with_tls_config(tls).build()?,
-                    None => tonic.build()?,
-                }
+        match exporter(wanted, &variable, &runtime) {
+            Ok(exporter) => Ok(Some(Export::start(exporter, runtime, instance)?)),
+            Err(error) => {
+                // To drop one waits for its threads, which tokio forbids within another.
+                runtime.shutdown_background();
+                Err(error)
             }
-            _ => builder.with_http().build()?,
-        };
-        drop(entered);
-        Ok(Some(Export::start(exporter, runtime, instance)?))
+        }
     }
 
     fn start(exporter: MetricExporter, runtime: Runtime, instance: &str) -> Result<Export, ExportError> {
         let (end, ended) = oneshot::channel();
+        let handle = runtime.handle().clone();
         let connection = std::thread::Builder::new().name("weir-otlp".into()).spawn(move || {
             // Whoever holds `end` has gone: the same.
             let _ = runtime.block_on(ended);
@@ -124,7 +122,7 @@ impl Export {
             .with_attribute(KeyValue::new("service.instance.id", instance.to_owned()))
             .build();
         let provider = SdkMeterProvider::builder()
-            .with_periodic_exporter(Counted { exporter, shared: Arc::clone(&shared) })
+            .with_periodic_exporter(Counted { exporter, handle, shared: Arc::clone(&shared) })
             .with_resource(resource)
             .build();
         let meter = provider.meter("weir");
@@ -170,12 +168,20 @@ impl Export {
 /// The exporter, with what became of its exports counted and a failure said once.
 struct Counted {
     exporter: MetricExporter,
+    /// Of the runtime of the connection.
+    handle: Handle,
     shared: Arc<Shared>,
 }
 
 impl PushMetricExporter for Counted {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        let result = self.exporter.export(metrics).await;
+        // The SDK polls this on its own thread, which knows of no runtime; the exporter's timers and sockets need one.
+        let mut export = pin!(self.exporter.export(metrics));
+        let result = poll_fn(|context| {
+            let _entered = self.handle.enter();
+            export.as_mut().poll(context)
+        })
+        .await;
         let shared = &self.shared;
         match &result {
             Ok(()) => {
@@ -205,6 +211,24 @@ impl PushMetricExporter for Counted {
     fn temporality(&self) -> Temporality {
         self.exporter.temporality()
     }
+}
+
+/// The exporter, made on the runtime of its connection.
+fn exporter(
+    wanted: Wanted,
+    variable: &impl Fn(&str) -> Option<String>,
+    runtime: &Runtime,
+) -> Result<MetricExporter, ExportError> {
+    let _entered = runtime.enter();
+    let builder = MetricExporter::builder();
+    if wanted != Wanted::Grpc {
+        return Ok(builder.with_http().build()?);
+    }
+    let tonic = builder.with_tonic();
+    Ok(match tls(variable)? {
+        Some(tls) => tonic.with_tls_config(tls).build()?,
+        None => tonic.build()?,
+    })
 }
 
 fn register(meter: &Meter, metric: &'static Metric, shared: &Arc<Shared>) {

@@ -204,7 +204,9 @@ pub const METRICS: &[Metric] = &[
         unit: "{hook}",
         description: "Kernel hooks that are watched.",
         attributes: &["weir.concern"],
-        read: |snapshot| points(snapshot.hooks.iter().map(|watched| (watched.concern.name(), watched.hooks.len() as u64))),
+        read: |snapshot| {
+            points(snapshot.hooks.iter().map(|watched| (watched.concern.name(), watched.hooks.len() as u64)))
+        },
     },
     Metric {
         name: "weir.hook.missing",
@@ -212,7 +214,9 @@ pub const METRICS: &[Metric] = &[
         unit: "{program}",
         description: "Programs that do not run: what they watch goes unseen.",
         attributes: &["weir.concern"],
-        read: |snapshot| points(snapshot.hooks.iter().map(|watched| (watched.concern.name(), watched.gaps.len() as u64))),
+        read: |snapshot| {
+            points(snapshot.hooks.iter().map(|watched| (watched.concern.name(), watched.gaps.len() as u64)))
+        },
     },
     Metric {
         name: "weir.program.run.time",
@@ -232,7 +236,9 @@ pub const METRICS: &[Metric] = &[
         description: "Runs of a program in the kernel; only while the sysctl kernel.bpf_stats_enabled is 1.",
         attributes: &["weir.program.name"],
         read: |snapshot| {
-            points(snapshot.programs.iter().filter(|program| program.runs > 0).map(|program| (program.name, program.runs)))
+            points(
+                snapshot.programs.iter().filter(|program| program.runs > 0).map(|program| (program.name, program.runs)),
+            )
         },
     },
     Metric {
