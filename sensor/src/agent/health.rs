@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
-/// How long a canary may take to come out: the agent looks into the ring every 200 ms at least.
+/// How long a canary may take to come out: the agent looks into the ring every 200 ms at least. A shorter interval waits for it.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the metrics get new numbers. They leave once a minute, unless `OTEL_METRIC_EXPORT_INTERVAL` says otherwise.
 const PUBLISHING: Duration = Duration::from_secs(5);
@@ -156,11 +156,10 @@ impl Health {
 impl Records {
     /// Whether the canary is back, or has had its time; begins another round when that is due.
     fn is_due(&mut self, own_tgid: u32) -> bool {
-        let patience = PATIENCE.min(self.interval);
         match &mut self.flight {
             Some(flight) => {
                 flight.settle();
-                flight.round.is_over() || flight.begun.elapsed() >= patience
+                flight.round.is_over() || flight.begun.elapsed() >= PATIENCE
             }
             None if Instant::now() < self.next => false,
             None => {

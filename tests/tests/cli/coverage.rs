@@ -57,7 +57,10 @@ fn records_are_numbered_and_the_canary_comes_out_and_raises_nothing() -> Outcome
         for name in CANARY {
             assert_eq!(attribute(record, name), "seen", "{name}: {record:?}");
         }
-        assert!(attribute(record, "weir.canary.latency").as_f64() < Some(1.0), "{record:?}");
+        assert!(
+            attribute(record, "weir.canary.latency").as_f64().is_some_and(|latency| latency > 0.0 && latency < 10.0),
+            "{record:?}"
+        );
         let hooks = record.field("coverage").map_or(&Value::Null, |coverage| &coverage["hooks"]);
         let open = hooks.as_array().into_iter().flatten().find(|watched| watched["concern"] == "open");
         assert!(open.is_some_and(|open| !open["hooks"].as_array().is_none_or(Vec::is_empty)), "{hooks}");

@@ -6,8 +6,8 @@
 
 use super::metrics::{EVALUATION, Histogram, Instrument, LATENCY, METRICS, Metric};
 use super::snapshot::Snapshot;
-use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter, MeterProvider as _};
+use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::tonic_types::transport::{Certificate, ClientTlsConfig, Identity};
 use opentelemetry_otlp::{ExporterBuildError, MetricExporter, WithTonicConfig as _};
 use opentelemetry_sdk::Resource;
@@ -116,8 +116,11 @@ impl Export {
             runtime.shutdown_background();
         })?;
         let shared = Arc::new(Shared::default());
-        let resource = Resource::builder()
-            .with_service_name(env::var("OTEL_SERVICE_NAME").unwrap_or_else(|_| "weir".into()))
+        // The variables come first.
+        let named = |variable: &str, words: &str| env::var(variable).is_ok_and(|value| value.contains(words));
+        let named = named("OTEL_SERVICE_NAME", "") || named("OTEL_RESOURCE_ATTRIBUTES", "service.name=");
+        let resource = if named { Resource::builder() } else { Resource::builder().with_service_name("weir") };
+        let resource = resource
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .with_attribute(KeyValue::new("service.instance.id", instance.to_owned()))
             .build();
@@ -125,7 +128,8 @@ impl Export {
             .with_periodic_exporter(Counted { exporter, handle, shared: Arc::clone(&shared) })
             .with_resource(resource)
             .build();
-        let meter = provider.meter("weir");
+        let scope = InstrumentationScope::builder("weir").with_version(env!("CARGO_PKG_VERSION")).build();
+        let meter = provider.meter_with_scope(scope);
         METRICS.iter().for_each(|metric| register(&meter, metric, &shared));
         let (evaluation, latency) = (histogram(&meter, &EVALUATION), histogram(&meter, &LATENCY));
         Ok(Export { shared, provider, evaluation, latency, end: Some(end), connection: Some(connection) })
@@ -250,15 +254,15 @@ fn register(meter: &Meter, metric: &'static Metric, shared: &Arc<Shared>) {
     match metric.instrument {
         Instrument::Counter => {
             let builder = meter.f64_observable_counter(name).with_unit(unit).with_description(description);
-            drop(builder.with_callback(move |observer| observe(observer)).build());
+            let _ = builder.with_callback(move |observer| observe(observer)).build();
         }
         Instrument::UpDownCounter => {
             let builder = meter.f64_observable_up_down_counter(name).with_unit(unit).with_description(description);
-            drop(builder.with_callback(move |observer| observe(observer)).build());
+            let _ = builder.with_callback(move |observer| observe(observer)).build();
         }
         Instrument::Gauge => {
             let builder = meter.f64_observable_gauge(name).with_unit(unit).with_description(description);
-            drop(builder.with_callback(move |observer| observe(observer)).build());
+            let _ = builder.with_callback(move |observer| observe(observer)).build();
         }
     }
 }

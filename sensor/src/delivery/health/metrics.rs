@@ -186,7 +186,7 @@ pub const METRICS: &[Metric] = &[
         name: "weir.ring.usage",
         instrument: Instrument::Gauge,
         unit: "By",
-        description: "The most that waited in the ring between kernel and agent since the last reading.",
+        description: "The most that waited in the ring between kernel and agent when the agent came to it, in the last one to two minutes.",
         attributes: &[],
         read: |snapshot| count(snapshot.ring.bytes),
     },

@@ -60,7 +60,7 @@ pub struct Snapshot {
 /// The ring between kernel and agent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RingUse {
-    /// The most that waited in it when the agent came to empty it, since the last time that this was asked; bytes.
+    /// The most that waited in it when the agent came to empty it, in the last one to two minutes; bytes.
     pub bytes: u64,
     /// Its size, bytes.
     pub limit: u64,
