@@ -156,7 +156,8 @@ fn what_cannot_be_is_one_clear_sentence() -> Outcome {
         return Ok(());
     }
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:4318");
-    let cases: [(&[(&str, &str)], &[&str]); 4] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+    let cases: [Case; 4] = [
         (&[endpoint, ("OTEL_METRICS_EXPORTER", "prometheus")], &["OTEL_METRICS_EXPORTER", "prometheus", "otlp"]),
         (&[endpoint, ("OTEL_EXPORTER_OTLP_PROTOCOL", "carrier-pigeon")], &["OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"]),
         (&[endpoint, ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")], &["OTEL_EXPORTER_OTLP_ENDPOINT", "grpc"]),
