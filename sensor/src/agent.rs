@@ -140,7 +140,7 @@ async fn watch(settings: Settings, show: Show, format: Format) -> Result<(), Age
     let reloader = Reloader::new(Sources::of(&settings))?;
     let rules = RuleSet::load_with(&settings.rules, &settings.rule_options)?;
     let policy = Policy::find(settings.policy.as_deref())?;
-    let classes = ClassTable::load(settings.classes.as_deref())?.watching(rules.watched())?;
+    let classes = ClassTable::load(settings.classes.as_deref())?.watching(rules.watched())?.with_canary()?;
     for left_out in rules.left_out() {
         tracing::warn!(rule = &*left_out.title, "a rule was left out, as --allow-unsupported says");
     }
