@@ -6,6 +6,7 @@
 
 pub mod canary;
 mod coverage;
+mod environment;
 pub mod export;
 pub mod metrics;
 mod snapshot;
