@@ -12,8 +12,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let page = match std::env::args().nth(1).as_deref() {
         Some("fields") => Ok(reference::fields()),
+        Some("metrics") => Ok(reference::metrics()),
         Some("rules") => RuleSet::embedded().map(|set| reference::rules(&set)).map_err(|error| error.to_string()),
-        _ => Err("say which page: fields or rules".to_owned()),
+        _ => Err("say which page: fields, metrics or rules".to_owned()),
     };
     let written = page.and_then(|page| std::io::stdout().write_all(page.as_bytes()).map_err(|error| error.to_string()));
     match written {

@@ -4,6 +4,7 @@
 //! programs, pushes what they send through the [`Line`], and shows what comes out. Time and I/O end here.
 
 mod carriers;
+mod health;
 mod open_files;
 mod recognition;
 mod reload;
@@ -17,6 +18,7 @@ mod system;
 pub use select::{KINDS, Selection};
 
 use crate::alert::Notice;
+use crate::delivery::health::export::ExportError;
 use crate::delivery::{Console, ConsoleFormat, OutputError};
 use crate::detection::correlation::order;
 use crate::detection::{Options, RuleSet, RulesError};
@@ -28,6 +30,7 @@ use crate::policy::{Policy, PolicyError};
 use crate::provenance::graph::Mark;
 use crate::provenance::{ClassTable, ClassesError};
 use carriers::Carriers;
+use health::Health;
 use recognition::Recognition;
 use reload::{InEffect, Reloader, Sources};
 use state_file::{StateDirectory, StateFile};
@@ -68,6 +71,10 @@ pub struct Settings {
     pub kernel_log: Option<String>,
     /// Where what has left and what was seen is kept over restarts; `None`: nowhere.
     pub state: Option<PathBuf>,
+    /// A coverage record at the start, every so long, and at the end; `None`: none.
+    pub coverage: Option<Duration>,
+    /// Metrics are exported if the `OTEL_*` variables say so.
+    pub metrics: bool,
     /// The socket that `weir status` asks; `None`: in `state`, if there is one.
     pub control: Option<PathBuf>,
     /// A file to record everything in that goes into the line.
@@ -102,6 +109,8 @@ pub enum AgentError {
     Output(#[from] OutputError),
     #[error("cannot record in {} ({source}): give a new file in a directory that weir can write", .path.display())]
     Record { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Export(#[from] ExportError),
     #[error("cannot wait for events: {0}; this is the system's refusal, restart the sensor when it has recovered")]
     Runtime(#[from] io::Error),
 }
@@ -137,13 +146,14 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
     let reloader = Reloader::new(Sources::of(&settings))?;
     let rules = RuleSet::load_with(&settings.rules, &settings.rule_options)?;
     let policy = Policy::find(settings.policy.as_deref())?;
-    let classes = ClassTable::load(settings.classes.as_deref())?.watching(rules.watched())?;
+    let classes = ClassTable::load(settings.classes.as_deref())?.watching(rules.watched())?.with_canary()?;
     for left_out in rules.left_out() {
         tracing::warn!(rule = &*left_out.title, "a rule was left out, as --allow-unsupported says");
     }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
 
     let system = system::System::find(&settings)?;
+    let mut health = Health::new(&settings, system.own_tgid())?;
     let classification = classes.keys();
     let loaded = system.load(&settings, &classification)?;
     drop(classification);
@@ -156,7 +166,9 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
     let state = settings.state.as_deref().map_or_else(StateDirectory::nowhere, StateDirectory::open);
     let (ledger, saved) = StateFile::open(&state, state_file::LEDGER);
     let (correlations, saved_correlations) = StateFile::open(&state, state_file::CORRELATIONS);
+    health.begin(settings.state.clone().filter(|_| ledger.is_kept()));
     let mut agent = Agent {
+        health,
         output: Output { console: Console::new(anstream::stdout(), format, clock), show, shown: 0 },
         recorder,
         in_effect,
@@ -219,6 +231,7 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
             _ = housekeeping.tick() => {
                 agent.count(&mut ring, &system)?;
                 agent.keep_house()?;
+                agent.tell_health()?;
             }
             // Where nothing else comes, matches go on in order all the same.
             () = tokio::time::sleep(order::BOUND), if agent.line.next_match_due().is_some() => {
@@ -267,6 +280,7 @@ fn recorder(
 /// The line with what feeds it and what it feeds.
 struct Agent {
     line: Line,
+    health: Health,
     output: Output,
     recorder: Option<Recorder>,
     programs: Vec<kernel::Attached>,
@@ -300,7 +314,9 @@ impl Agent {
         if let Some(recorder) = &mut self.recorder {
             recorder.event(&event);
         }
+        let began = self.health.before_line();
         let (event, notices) = self.line.push(event);
+        self.health.behind_line(&event, began);
         let derived = self.line.take_derived();
         for (event, notices) in derived.into_iter().chain([(event, notices)]) {
             self.done |= self.output.show(&event, &notices)?;
@@ -358,6 +374,7 @@ impl Agent {
             }
         });
         result?;
+        self.health.ring(ring.take_fullest());
         self.push_found()?;
         self.mark();
         for pid in self.line.take_unknown() {
@@ -474,6 +491,7 @@ impl Agent {
             .and_then(|()| self.count(ring, system))
             .and_then(|()| self.keep_house())
             .and_then(|()| self.push_tick(system::now(), true))
+            .and_then(|()| self.end_health())
             .and_then(|()| self.output.console.flush());
         if self.ledger.is_kept() {
             self.save().await;
@@ -486,6 +504,7 @@ impl Agent {
             }
             recorder.statistics()
         });
+        self.health.finish().await;
         result?;
         if self.statistics {
             let own = |counts: Vec<(&'static str, u64)>| {

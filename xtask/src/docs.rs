@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{host, ui};
 
-/// The reference docs that are made from the code: docs/fields.md and docs/rules.md.
+/// The reference docs that are made from the code: docs/fields.md, docs/metrics.md and docs/rules.md.
 ///
 /// Writes them, or with --check compares them with what is there.
 #[derive(clap::Args)]
@@ -19,7 +19,7 @@ pub struct Args {
 }
 
 /// The pages, as the example `reference` of the sensor calls them.
-const PAGES: [&str; 2] = ["fields", "rules"];
+const PAGES: [&str; 3] = ["fields", "metrics", "rules"];
 
 /// Writes or compares.
 pub fn run(args: &Args) -> Result<ExitCode> {

@@ -58,6 +58,11 @@ impl System {
         Ok(System { hierarchies, scope, own_tgid, reader })
     }
 
+    /// The agent's process id in the initial pid namespace.
+    pub fn own_tgid(&self) -> u32 {
+        self.own_tgid
+    }
+
     /// Loads and attaches the programs.
     ///
     /// # Errors

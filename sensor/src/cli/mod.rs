@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, no logic. What a subcommand does is in the library; here it is asked for, and
 //! its outcome becomes words and an exit status.
 
+mod canary;
 mod completions;
 mod doctor;
 mod events;
@@ -63,6 +64,8 @@ enum Command {
     Policy(policy::Policy),
     Replay(replay::Replay),
     Completions(completions::Completions),
+    #[command(hide = true)]
+    Canary(canary::Canary),
 }
 
 /// Parses the command line, does what it says, and gives the exit status.
@@ -91,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Policy(policy) => policy.execute(),
         Command::Replay(replay) => replay.execute(),
         Command::Completions(completions) => completions.execute(),
+        Command::Canary(canary) => canary.execute(),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::detection::Options;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Watch this machine, and print an alert when something is wrong
 #[derive(Args)]
@@ -32,6 +33,12 @@ pub struct Run {
     #[arg(long, value_name = "DIR", env = "WEIR_STATE_DIR", default_value = "/var/lib/weir")]
     state_dir: PathBuf,
 
+    /// Write a coverage record every so many seconds, at the start and at the end: what was watched, seen and lost, and whether a
+    /// canary came out at the end of the line
+    #[arg(long, value_name = "SECONDS", env = "WEIR_COVERAGE_INTERVAL",
+        value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    coverage_interval: Option<u64>,
+
     /// The socket that `weir status` asks [default: weir.sock in the state directory]
     #[arg(long, value_name = "PATH", env = "WEIR_CONTROL")]
     control: Option<PathBuf>,
@@ -45,7 +52,9 @@ impl Run {
         let format = self.sensor.format();
         let rule_options = Options { allow_unsupported: self.allow_unsupported, ..Options::default() };
         let (state, control) = (Some(self.state_dir), self.control);
-        let settings = Settings { rule_options, state, control, ..self.sensor.settings(self.rules) };
+        let coverage = self.coverage_interval.map(Duration::from_secs);
+        let own = self.sensor.settings(self.rules);
+        let settings = Settings { rule_options, state, control, coverage, metrics: true, ..own };
         match agent::run(settings, Show::Alerts, format) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => super::fail(&error),

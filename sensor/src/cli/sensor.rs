@@ -95,6 +95,8 @@ impl Sensor {
             hooks: self.hooks.iter().fold(Hooks::default(), Hooks::with),
             kernel_log: self.kernel_log,
             state: None,
+            coverage: None,
+            metrics: false,
             control: None,
             record: self.record,
             notify: self.notify_fd,

@@ -1,5 +1,6 @@
 //! The console: one readable line an event or alert for people, one JSON object a line for programs.
 
+use super::health::Record;
 use super::json::{EventObject, Section, TotalsObject, outcomes};
 use super::ocsf;
 use crate::alert::{Alert, Incident, Notice, VALUE_MAX, escape, quantity};
@@ -159,6 +160,21 @@ impl<W: Write> Console<W> {
             }
         }
         Ok(())
+    }
+
+    /// Writes a coverage record, and makes sure that it is out.
+    ///
+    /// # Errors
+    /// When the output does not take it.
+    pub fn coverage(&mut self, record: &Record) -> Result<(), OutputError> {
+        match self.format {
+            ConsoleFormat::Json | ConsoleFormat::Ocsf => self.line(record)?,
+            ConsoleFormat::Text => {
+                let style = if record.is_whole() { DIM } else { level_style("MEDIUM") };
+                writeln!(self.out, "{DIM}{}{DIM:#} {style}coverage{style:#} {}", record.time(), record.body())?;
+            }
+        }
+        self.flush()
     }
 
     /// Writes what became of every event, and of the looks into files, a line a kind in text, one object in JSON.

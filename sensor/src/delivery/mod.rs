@@ -4,6 +4,7 @@
 //! Text that came from events is escaped here, for the output it goes to.
 
 mod console;
+pub mod health;
 mod json;
 pub mod ocsf;
 pub mod spool;

@@ -25,6 +25,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use thiserror::Error;
 
 /// Default size of the ring, bytes.
@@ -134,6 +135,12 @@ impl Attached {
     /// The program's descriptor.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.program.as_fd()
+    }
+
+    /// How often it ran and how long that took, while the sysctl `kernel.bpf_stats_enabled` was 1 (5.1); zero otherwise.
+    pub fn runs(&self) -> (u64, Duration) {
+        let statistics = sys::program_statistics(self.descriptor()).unwrap_or_default();
+        (statistics.run_count, Duration::from_nanos(statistics.run_time))
     }
 
     /// Takes it off its hook; what the kernel knows of it can still be read.

@@ -29,6 +29,10 @@ pub struct Ring {
     pause: Duration,
     /// The last turn ended at its bound: there may be more.
     more: bool,
+    /// Bytes of the turns since the ring was last empty.
+    waited: u64,
+    /// The most that these have been since somebody asked.
+    fullest: u64,
 }
 
 impl Ring {
@@ -44,7 +48,7 @@ impl Ring {
         // `AsyncFd` owns the ring, and it is never taken out or replaced.
         let ring = unsafe { AsyncFd::register_with_interest(events, Interest::READABLE) };
         let ring = ring.map_err(|error| error.into_parts().1)?;
-        Ok(Ring { ring, next: Instant::now(), pause: SHORTEST, more: false })
+        Ok(Ring { ring, next: Instant::now(), pause: SHORTEST, more: false, waited: 0, fullest: 0 })
     }
 
     /// Waits until it is worth looking: woken by a program, the pause over, or more left from the last turn. Can be
@@ -72,14 +76,32 @@ impl Ring {
         let mut taken = 0;
         while taken < limit {
             match ring.next() {
-                Some(record) => each(&record),
+                Some(record) => {
+                    self.waited += footprint(record.len());
+                    each(&record);
+                }
                 None => break,
             }
             taken += 1;
         }
         self.more = taken == limit;
+        self.fullest = self.fullest.max(self.waited);
+        if !self.more {
+            self.waited = 0;
+        }
         self.pause = if taken == 0 { (self.pause * 2).min(LONGEST) } else { SHORTEST };
         self.next = Instant::now() + self.pause;
         taken
     }
+
+    /// The most bytes that were taken out at once since this was last asked: so full was the ring, or fuller than it was by what came
+    /// in while it was emptied.
+    pub fn take_fullest(&mut self) -> u64 {
+        std::mem::take(&mut self.fullest)
+    }
+}
+
+/// What a record of that length takes in the ring: a header of 8 bytes, rounded up to 8 (`__bpf_ringbuf_reserve`, kernel/bpf/ringbuf.c).
+fn footprint(length: usize) -> u64 {
+    (length as u64 + 8).next_multiple_of(8)
 }

@@ -6,7 +6,7 @@
 
 use super::content::{ContentClasses, Format, Found, Sample};
 use super::definition::{Anchor, ClassesError, Definitions, anchor, check_room, glob};
-use super::watched::Watched;
+use super::watched::{CANARY_SUFFIX, Watched};
 use crate::event::{Class, Classes, File, FileChange};
 use crate::kernel::Classification;
 use globset::{GlobSet, GlobSetBuilder};
@@ -143,6 +143,20 @@ impl ClassTable {
             let text = format!("{} {watched:?}", self.version);
             self.version = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
         }
+        Ok(self)
+    }
+
+    /// The same, with the files of the agent's canary in the class `watched`, which says nothing of the classes: the version stays.
+    ///
+    /// # Errors
+    /// [`ClassesError::TooMany`], as [`ClassTable::watching`].
+    pub fn with_canary(mut self) -> Result<ClassTable, ClassesError> {
+        self.add(Class::Watched, &Anchor::Suffix(CANARY_SUFFIX));
+        if let Some((_, matcher)) = self.matchers.iter_mut().find(|(class, _)| *class == Class::Watched) {
+            matcher.suffixes.insert(CANARY_SUFFIX.to_owned());
+        }
+        let all = "classes.yml, with what the loaded rules ask for and the canary,";
+        check_room(all, self.suffixes.len(), self.names.len(), self.directories.len())?;
         Ok(self)
     }
 

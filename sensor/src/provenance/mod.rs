@@ -26,4 +26,4 @@ mod tests;
 pub use classes::ClassTable;
 pub use definition::ClassesError;
 pub use tracer::{Counts, Limits, Tracer};
-pub use watched::Watched;
+pub use watched::{CANARY_SUFFIX, Watched};

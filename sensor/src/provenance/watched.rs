@@ -4,6 +4,9 @@
 
 use std::collections::BTreeSet;
 
+/// The suffix of the files by which the agent tries whether opens come out at the end of its own line; in the class `watched` always.
+pub const CANARY_SUFFIX: &str = "weir-canary";
+
 /// Keys of the kind that the kernel looks up, in lower case. Each fits the kernel's tables
 /// ([`SuffixKey::new`](sensor_common::classify::SuffixKey::new), [`NameKey::new`](sensor_common::classify::NameKey::new)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -29,7 +29,11 @@ const SENSOR: [&str; 10] = [
 fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
     vec![
         (&[], vec!["--version"]),
-        (&["run"], [&SENSOR[..], &["--rules", "--allow-unsupported", "--state-dir", "--control"]].concat()),
+        (
+            &["run"],
+            [&SENSOR[..], &["--rules", "--allow-unsupported", "--state-dir", "--coverage-interval", "--control"]]
+                .concat(),
+        ),
         (&["events"], [&SENSOR[..], &["--kind", "--pid", "--container", "--count"]].concat()),
         (&["status"], vec!["--control", "--state-dir", "--format"]),
         (&["doctor"], vec!["--format"]),

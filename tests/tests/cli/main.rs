@@ -3,9 +3,11 @@
 mod alerts;
 mod bad_input;
 mod closed_output;
+mod coverage;
 mod doctor;
 mod help;
 mod lifecycle;
+mod metrics;
 mod ocsf;
 mod policy;
 mod reload;

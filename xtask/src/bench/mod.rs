@@ -61,7 +61,7 @@ pub struct Args {
 }
 
 /// What is measured beside the loads.
-const OTHERS: [(&str, &str); 4] = [
+const OTHERS: [(&str, &str); 5] = [
     (decode::NAME, "ring records made into events, on one core, without a kernel"),
     (rules::NAME, "rules held against events, on one core, without a kernel; a flooded correlation"),
     (

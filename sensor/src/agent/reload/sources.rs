@@ -70,7 +70,7 @@ impl Sources {
         let rules = RuleSet::load_with(&self.rules, &self.options);
         let policy = Policy::find(self.policy.as_deref());
         let classes = ClassTable::load(self.classes.as_deref()).and_then(|classes| match &rules {
-            Ok(rules) => classes.watching(rules.watched()),
+            Ok(rules) => classes.watching(rules.watched())?.with_canary(),
             Err(_) => Ok(classes),
         });
         let (rules, policy, classes) = match (rules, policy, classes) {

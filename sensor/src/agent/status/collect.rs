@@ -5,10 +5,11 @@ use super::{
 };
 use crate::agent::reload::InEffect;
 use crate::agent::{Agent, system};
+use crate::delivery::health;
 use crate::event::{BootTime, Kind, WallClock};
 use crate::kernel::{Coverage, Totals};
-use rustix::time::{ClockId, clock_gettime};
 use sensor_common::count::Outcome;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What was lost, or done to the sensor's own programs, counts as a problem for so long.
@@ -18,8 +19,10 @@ const PROBLEMS: usize = 20;
 
 /// What is kept for the next status.
 pub struct Collected {
-    coverage: Vec<Coverage>,
-    since: BootTime,
+    /// How far each concern is watched.
+    pub coverage: Arc<[Coverage]>,
+    /// Since when.
+    pub since: BootTime,
     /// When the last status was written, and the totals then.
     before: (BootTime, Totals),
     /// When something was last lost.
@@ -31,17 +34,22 @@ pub struct Collected {
 impl Collected {
     /// At the start, with these hooks.
     pub fn new(coverage: Vec<Coverage>, now: BootTime) -> Collected {
-        Collected { coverage, since: now, before: (now, Totals::default()), lost: None, tampered: None }
+        Collected {
+            coverage: coverage.into(),
+            since: now,
+            before: (now, Totals::default()),
+            lost: None,
+            tampered: None,
+        }
     }
 }
 
 impl Agent {
     /// How the sensor is now. Rates are counted from here on.
     pub(in crate::agent) fn status(&mut self) -> Status {
-        let (now, clock) = (system::now(), system::wall_clock());
+        let (snapshot, clock) = (self.snapshot(), system::wall_clock());
         let time = |at: BootTime| clock.rfc3339(at).to_string();
-        // A second old at most; reading them anew may fail.
-        let totals = self.before;
+        let (now, totals) = (snapshot.time, snapshot.totals);
         let (last, before) = std::mem::replace(&mut self.collected.before, (now, totals));
         let rate_seconds = now.since(last).as_secs_f64();
         let provenance = self.line.provenance();
@@ -50,16 +58,16 @@ impl Agent {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
-            since: time(self.collected.since),
+            since: time(snapshot.since),
             time: time(now),
-            seconds: now.since(self.collected.since).as_secs(),
+            seconds: now.since(snapshot.since).as_secs(),
             problems: self.problems(now),
-            process: usage(),
-            hooks: self.collected.coverage.iter().map(watched).collect(),
+            process: usage(&snapshot.usage),
+            hooks: snapshot.hooks.iter().map(watched).collect(),
             rate_seconds,
             events: Kind::ALL.into_iter().map(|kind| events(kind, &totals, &before, rate_seconds)).collect(),
             lost: losses(&totals),
-            tables: self.line.tables().into_iter().map(table).collect(),
+            tables: snapshot.tables.into_iter().map(table).collect(),
             rules: rules(&self.in_effect, clock),
             filters: detection
                 .filters
@@ -78,9 +86,9 @@ impl Agent {
                     evicted: counters.evicted,
                 })
                 .collect(),
-            alerts: named(self.line.alerts()),
-            looks: named(self.recognition.statistics(self.line.candidates())),
-            carriers: named(self.carriers.statistics()),
+            alerts: named(snapshot.alerts),
+            looks: named(snapshot.looks),
+            carriers: named(snapshot.carriers),
             ledger: Ledger {
                 kept: self.ledger.is_kept(),
                 saved: self.ledger.saved().map(time),
@@ -188,18 +196,10 @@ fn rules(in_effect: &InEffect, clock: WallClock) -> Rules {
     }
 }
 
-/// What this process takes.
-fn usage() -> Usage {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let bytes = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        // "VmRSS:     1234 kB", which are KiB (fs/proc/task_mmu.c).
-        Some(line.trim_start_matches(':').trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
-    };
-    let cpu = clock_gettime(ClockId::ProcessCPUTime);
+fn usage(usage: &health::Usage) -> Usage {
     Usage {
-        memory_bytes: bytes("VmRSS"),
-        memory_peak_bytes: bytes("VmHWM"),
-        cpu_seconds: cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9,
+        memory_bytes: usage.memory_bytes,
+        memory_peak_bytes: usage.memory_peak_bytes,
+        cpu_seconds: usage.cpu.as_secs_f64(),
     }
 }

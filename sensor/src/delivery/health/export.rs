@@ -1,0 +1,242 @@
+//! Exporting the metrics by the OpenTelemetry SDK, as the standard `OTEL_*` variables say.
+//!
+//! The SDK reads them on a thread of its own, from the snapshot that the agent left last; the exporter's connection lives on a
+//! second thread. So the agent waits for nothing: it swaps a pointer each second. One export is under way at a time and what is
+//! exported is the state, so nothing piles up where the collector is slow or absent; what it missed is in the next sums.
+
+pub use super::environment::ExportError;
+use super::environment::{Wanted, tls, wanted};
+use super::metrics::{EVALUATION, Histogram, Instrument, LATENCY, METRICS, Metric};
+use super::snapshot::Snapshot;
+use opentelemetry::metrics::{AsyncInstrument, Meter, MeterProvider as _};
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_otlp::{MetricExporter, WithTonicConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::metrics::{SdkMeterProvider, Temporality};
+use std::env;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::oneshot;
+
+/// Where the agent leaves its numbers, and the SDK finds them.
+#[derive(Debug, Default)]
+struct Shared {
+    snapshot: Mutex<Arc<Snapshot>>,
+    accepted: AtomicU64,
+    failed: AtomicU64,
+    /// That an export failed was said, and none has succeeded since.
+    said: AtomicBool,
+}
+
+impl Shared {
+    fn latest(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The export under way. Dropping it ends it without a last one.
+pub struct Export {
+    shared: Arc<Shared>,
+    provider: SdkMeterProvider,
+    evaluation: opentelemetry::metrics::Histogram<f64>,
+    latency: opentelemetry::metrics::Histogram<f64>,
+    /// Ends the thread of the connection.
+    end: Option<oneshot::Sender<()>>,
+    connection: Option<JoinHandle<()>>,
+}
+
+impl Export {
+    /// As the `OTEL_*` variables say; `None` where they name no endpoint, or want none (`OTEL_METRICS_EXPORTER=none`,
+    /// `OTEL_SDK_DISABLED=true`). `instance` is this run of the sensor.
+    ///
+    /// # Errors
+    /// They ask for what cannot be.
+    pub fn from_environment(instance: &str) -> Result<Option<Export>, ExportError> {
+        let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let wanted = wanted(&variable)?;
+        if wanted == Wanted::No {
+            return Ok(None);
+        }
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        match exporter(wanted, &variable, &runtime) {
+            Ok(exporter) => Ok(Some(Export::start(exporter, runtime, instance)?)),
+            Err(error) => {
+                // To drop one waits for its threads, which tokio forbids within another.
+                runtime.shutdown_background();
+                Err(error)
+            }
+        }
+    }
+
+    fn start(exporter: MetricExporter, runtime: Runtime, instance: &str) -> Result<Export, ExportError> {
+        let (end, ended) = oneshot::channel();
+        let handle = runtime.handle().clone();
+        let connection = std::thread::Builder::new().name("weir-otlp".into()).spawn(move || {
+            // Whoever holds `end` has gone: the same.
+            let _ = runtime.block_on(ended);
+            runtime.shutdown_background();
+        })?;
+        let shared = Arc::new(Shared::default());
+        // The variables come first.
+        let named = |variable: &str, words: &str| env::var(variable).is_ok_and(|value| value.contains(words));
+        let named = named("OTEL_SERVICE_NAME", "") || named("OTEL_RESOURCE_ATTRIBUTES", "service.name=");
+        let resource = if named { Resource::builder() } else { Resource::builder().with_service_name("weir") };
+        let resource = resource
+            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+            .with_attribute(KeyValue::new("service.instance.id", instance.to_owned()))
+            .build();
+        let provider = SdkMeterProvider::builder()
+            .with_periodic_exporter(Counted { exporter, handle, shared: Arc::clone(&shared) })
+            .with_resource(resource)
+            .build();
+        let scope = InstrumentationScope::builder("weir").with_version(env!("CARGO_PKG_VERSION")).build();
+        let meter = provider.meter_with_scope(scope);
+        METRICS.iter().for_each(|metric| register(&meter, metric, &shared));
+        let (evaluation, latency) = (histogram(&meter, &EVALUATION), histogram(&meter, &LATENCY));
+        Ok(Export { shared, provider, evaluation, latency, end: Some(end), connection: Some(connection) })
+    }
+
+    /// Leaves the numbers for the next export, with what became of the exports so far.
+    pub fn publish(&self, mut snapshot: Snapshot) {
+        snapshot.exports = self.results();
+        let old = {
+            let mut latest = self.shared.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *latest, Arc::new(snapshot))
+        };
+        drop(old);
+    }
+
+    /// Exports that the collector took, and that failed.
+    pub fn results(&self) -> [u64; 2] {
+        [&self.shared.accepted, &self.shared.failed].map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// Records what one event took: in the line, and since it happened.
+    pub fn timed(&self, line: Duration, latency: Option<Duration>) {
+        self.evaluation.record(line.as_secs_f64(), &[]);
+        if let Some(latency) = latency {
+            self.latency.record(latency.as_secs_f64(), &[]);
+        }
+    }
+
+    /// A last export, and the end; blocks for as long as the collector takes to answer, or the exporter's timeout.
+    pub fn finish(mut self) {
+        // What failed was counted, and said.
+        let _ = self.provider.shutdown();
+        self.end.take();
+        if let Some(connection) = self.connection.take() {
+            let _ = connection.join();
+        }
+    }
+}
+
+/// The exporter, with what became of its exports counted and a failure said once.
+struct Counted {
+    exporter: MetricExporter,
+    /// Of the runtime of the connection.
+    handle: Handle,
+    shared: Arc<Shared>,
+}
+
+impl PushMetricExporter for Counted {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        // The SDK polls this on its own thread, which knows of no runtime; the exporter's timers and sockets need one.
+        let mut export = pin!(self.exporter.export(metrics));
+        let result = poll_fn(|context| {
+            let _entered = self.handle.enter();
+            export.as_mut().poll(context)
+        })
+        .await;
+        let shared = &self.shared;
+        match &result {
+            Ok(()) => {
+                shared.accepted.fetch_add(1, Ordering::Relaxed);
+                if shared.said.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the collector takes the metrics again");
+                }
+            }
+            Err(error) => {
+                shared.failed.fetch_add(1, Ordering::Relaxed);
+                if !shared.said.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "the collector does not take the metrics; it is tried again at each interval");
+                }
+            }
+        }
+        result
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.exporter.temporality()
+    }
+}
+
+/// The exporter, made on the runtime of its connection.
+fn exporter(
+    wanted: Wanted,
+    variable: &impl Fn(&str) -> Option<String>,
+    runtime: &Runtime,
+) -> Result<MetricExporter, ExportError> {
+    let _entered = runtime.enter();
+    let builder = MetricExporter::builder();
+    if wanted != Wanted::Grpc {
+        return Ok(builder.with_http().build()?);
+    }
+    let tonic = builder.with_tonic();
+    Ok(match tls(variable)? {
+        Some(tls) => tonic.with_tls_config(tls).build()?,
+        None => tonic.build()?,
+    })
+}
+
+fn register(meter: &Meter, metric: &'static Metric, shared: &Arc<Shared>) {
+    let shared = Arc::clone(shared);
+    let observe = move |observer: &dyn AsyncInstrument<f64>| {
+        let snapshot = shared.latest();
+        // Not taken yet: nothing is known.
+        if snapshot.unix_seconds == 0.0 {
+            return;
+        }
+        for point in (metric.read)(&snapshot) {
+            let values = metric.attributes.iter().zip(point.attributes);
+            let attributes: Vec<_> = values.map(|(name, value)| KeyValue::new(*name, value)).collect();
+            observer.observe(point.value, &attributes);
+        }
+    };
+    let (name, unit, description) = (metric.name, metric.unit, metric.description);
+    // The SDK holds on to the callback; the handle is nothing that is needed.
+    match metric.instrument {
+        Instrument::Counter => {
+            let builder = meter.f64_observable_counter(name).with_unit(unit).with_description(description);
+            let _ = builder.with_callback(move |observer| observe(observer)).build();
+        }
+        Instrument::UpDownCounter => {
+            let builder = meter.f64_observable_up_down_counter(name).with_unit(unit).with_description(description);
+            let _ = builder.with_callback(move |observer| observe(observer)).build();
+        }
+        Instrument::Gauge => {
+            let builder = meter.f64_observable_gauge(name).with_unit(unit).with_description(description);
+            let _ = builder.with_callback(move |observer| observe(observer)).build();
+        }
+    }
+}
+
+fn histogram(meter: &Meter, what: &Histogram) -> opentelemetry::metrics::Histogram<f64> {
+    let builder = meter.f64_histogram(what.name).with_unit(what.unit).with_description(what.description);
+    builder.with_boundaries(what.boundaries.to_vec()).build()
+}
