@@ -5,6 +5,7 @@
 
 mod console;
 mod json;
+pub mod otlp;
 
 #[cfg(test)]
 mod tests;
