@@ -116,6 +116,7 @@ fn said(message: &str) -> String {
             let kind = rest.split([' ', ',']).next().unwrap_or("value");
             let expected = rest.rsplit_once("expected ").map_or(rest, |(_, expected)| expected);
             let expected = expected.split(" at line").next().unwrap_or(expected);
+            let expected = if expected.starts_with("struct ") { "keys with values" } else { expected };
             format!("{before}this is a {kind} and has to be {expected}; quote text, and write numbers without quotes")
         }
         None => {
@@ -153,7 +154,8 @@ mod tests {
         assert!(!error.contains("hush"), "{error}");
         let error = parse("otlp:\n  headers: Bearer hush\n").unwrap_err();
         assert!(error.contains("has to be a map") && !error.contains("hush"), "{error}");
-        let error = parse("otlp: [\n").unwrap_err();
+        assert!(parse("otlp: [\n").unwrap_err().contains("has to be keys with values"));
+        let error = parse("otlp:\n\tendpoint: x\n").unwrap_err();
         assert!(error.contains("mend"), "{error}");
     }
 

@@ -116,7 +116,8 @@ pub(super) async fn run_with<S: Source, E: Export>(
 ) {
     let backoff = Backoff::new(random);
     let (logged, room) = (BTreeSet::new(), RECORDS);
-    let mut sender = Sender { source, exporter, counters, backoff, logged, room, unwelcome: None, said: String::new() };
+    let (unwelcome, said, traces_said) = (None, String::new(), String::new());
+    let mut sender = Sender { source, exporter, counters, backoff, logged, room, unwelcome, said, traces_said };
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let batch = tokio::select! {
@@ -152,8 +153,9 @@ struct Sender<'a, S, E> {
     room: usize,
     /// Since when the collector takes nothing from this sensor.
     unwelcome: Option<Instant>,
-    /// The last complaint: the same is not said twice.
+    /// The last complaints: the same is not said twice.
     said: String,
+    traces_said: String,
 }
 
 /// What to do after a batch.
@@ -174,14 +176,13 @@ impl<S: Source, E: Export> Sender<'_, S, E> {
     /// Sends a batch, and parts of it apart where they have to be.
     async fn batch<F: Future<Output = ()>>(&mut self, batch: Vec<Entry>, mut shutdown: Pin<&mut F>) -> Next {
         let mut parts = VecDeque::from([batch]);
-        while let Some(part) = parts.pop_front() {
-            match self.part(&part).await {
+        while let Some(mut part) = parts.pop_front() {
+            match self.part(&mut part).await {
                 Fate::Done => {}
                 Fate::Halve(_) if part.len() > 1 => {
-                    let mut first = part;
-                    let second = first.split_off(first.len() / 2);
+                    let second = part.split_off(part.len() / 2);
                     parts.push_front(second);
-                    parts.push_front(first);
+                    parts.push_front(part);
                 }
                 Fate::Halve(reason) => self.set_aside(&part, &reason).await,
                 Fate::Later(pause) => {
@@ -199,7 +200,8 @@ impl<S: Source, E: Export> Sender<'_, S, E> {
         Next::Now
     }
 
-    async fn part(&mut self, part: &[Entry]) -> Fate {
+    /// Sends a part of a batch. What the collector has is acknowledged and no more in `part`.
+    async fn part(&mut self, part: &mut Vec<Entry>) -> Fate {
         let unsent: Vec<&Entry> = part.iter().filter(|entry| !self.logged.contains(&entry.id)).collect();
         if !unsent.is_empty() {
             let outcome = self.exporter.logs(&unsent).await;
@@ -207,35 +209,51 @@ impl<S: Source, E: Export> Sender<'_, S, E> {
                 return fate;
             }
         }
-        let (incidents, others): (Vec<&Entry>, Vec<&Entry>) = part.iter().partition(|entry| entry.kind == Kind::Incident);
+        let others: Vec<u64> = part.extract_if(.., |entry| entry.kind != Kind::Incident).map(|entry| entry.id).collect();
         self.acknowledge(&others).await;
-        if incidents.is_empty() {
-            return Fate::Done;
+        if !part.is_empty() {
+            let outcome = self.exporter.traces(&part.iter().collect::<Vec<_>>()).await;
+            if let Some(fate) = self.judge_traces(outcome, part) {
+                return fate;
+            }
+            let incidents: Vec<u64> = part.drain(..).map(|entry| entry.id).collect();
+            self.acknowledge(&incidents).await;
         }
-        match self.exporter.traces(&incidents).await {
+        self.all_well();
+        Fate::Done
+    }
+
+    /// What an outcome of traces means, after their log records arrived; `None`: that is all that can be done.
+    fn judge_traces(&mut self, outcome: Outcome, part: &[Entry]) -> Option<Fate> {
+        match outcome {
+            Outcome::Accepted => self.request_went_well(),
             Outcome::Retry { after, reason } => {
-                self.logged.extend(incidents.iter().map(|entry| entry.id));
+                self.logged.extend(part.iter().map(|entry| entry.id));
                 while self.logged.len() > LOGGED_MAX {
                     self.logged.pop_first();
                 }
-                return self.later(after, &reason);
+                return Some(self.later(after, &reason));
             }
-            Outcome::Accepted => self.went_well(),
             Outcome::Partial { message: reason, .. } | Outcome::Unwelcome { reason } | Outcome::Refused { reason } => {
                 self.counters.requests_failed.fetch_add(1, Relaxed);
-                self.counters.traces_refused.fetch_add(incidents.len() as u64, Relaxed);
-                self.say(&format!("traces of incidents are refused, their log records arrived: {reason}; set OTEL_TRACES_EXPORTER=none if none are wanted"));
+                self.counters.traces_refused.fetch_add(part.len() as u64, Relaxed);
+                if self.traces_said != reason {
+                    tracing::warn!(
+                        reason,
+                        "the traces of incidents are refused, their log records arrived; set OTEL_TRACES_EXPORTER=none if none are wanted"
+                    );
+                    self.traces_said = reason;
+                }
             }
         }
-        self.acknowledge(&incidents).await;
-        Fate::Done
+        None
     }
 
     /// What an outcome of log records means; `None`: the collector has them.
     async fn judge(&mut self, outcome: Outcome, part: &[Entry]) -> Option<Fate> {
         match outcome {
             Outcome::Accepted => {
-                self.went_well();
+                self.request_went_well();
                 None
             }
             Outcome::Retry { after, reason } => Some(self.later(after, &reason)),
@@ -268,11 +286,15 @@ impl<S: Source, E: Export> Sender<'_, S, E> {
         Fate::Later(self.backoff.pause(after))
     }
 
-    fn went_well(&mut self) {
+    fn request_went_well(&mut self) {
         self.counters.requests_accepted.fetch_add(1, Relaxed);
+        self.unwelcome = None;
+    }
+
+    /// Everything of a part has arrived.
+    fn all_well(&mut self) {
         self.backoff.reset();
         self.room = self.room.saturating_mul(2).min(RECORDS);
-        self.unwelcome = None;
         if !std::mem::take(&mut self.said).is_empty() {
             tracing::info!("the collector takes records again");
         }
@@ -285,14 +307,13 @@ impl<S: Source, E: Export> Sender<'_, S, E> {
         }
     }
 
-    async fn acknowledge(&mut self, entries: &[&Entry]) {
-        let ids: Vec<u64> = entries.iter().map(|entry| entry.id).collect();
+    async fn acknowledge(&mut self, ids: &[u64]) {
         if ids.is_empty() {
             return;
         }
         self.logged.retain(|id| !ids.contains(id));
         self.counters.accepted.fetch_add(ids.len() as u64, Relaxed);
-        self.source.acknowledge(&ids).await;
+        self.source.acknowledge(ids).await;
     }
 
     async fn put_back(&mut self, parts: VecDeque<Vec<Entry>>) {
