@@ -42,7 +42,11 @@ pub(super) async fn answer(request: Request<Incoming>, state: &State) -> io::Res
             page.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
             return Ok(page);
         }
-        Fault::Slow(time) => tokio::time::sleep(time).await,
+        Fault::Slow(time) => {
+            // Now, because a client that goes away takes this with it.
+            print(&json!({"fault": "slow", "path": path}))?;
+            tokio::time::sleep(time).await;
+        }
         _ => {}
     }
     let test = head.headers.get("x-weir-test").and_then(|value| value.to_str().ok()).map(str::to_owned);

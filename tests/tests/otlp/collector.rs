@@ -35,7 +35,13 @@ fn collector(program: &str, directory: &Path, ports: [u16; 2], next: u16, tls: &
     );
     let (file, log) = (directory.join("otelcol.yaml"), directory.join("otelcol.log"));
     fs::write(&file, config)?;
-    let child = Command::new(program).arg("--config").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?).spawn()?;
+    let child = Command::new(program)
+        .arg("--config")
+        .arg(&file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(&log)?)
+        .spawn()?;
     let collector = Collector(child);
     let listens = |port: u16| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
     until(PATIENCE, "the collector listens", || (listens(grpc) && listens(http)).then_some(()))
@@ -79,9 +85,16 @@ fn a_real_collector_takes_it_and_hands_it_on() {
             };
             let passes = number + 1;
             let what = format!("{protocol} over {scheme}");
-            receiver.until(&what, |requests| count("/v1/logs", requests) >= 9 * passes && count("/v1/traces", requests) >= 3 * passes).unwrap();
+            receiver
+                .until(&what, |requests| {
+                    count("/v1/logs", requests) >= 9 * passes && count("/v1/traces", requests) >= 3 * passes
+                })
+                .unwrap();
         }
         let logs = receiver.records("/v1/logs");
-        assert!(logs.iter().any(|log| log["resource"]["container.id"] == "abc" && log["event_name"] == "weir.alert"), "{logs:#?}");
+        assert!(
+            logs.iter().any(|log| log["resource"]["container.id"] == "abc" && log["event_name"] == "weir.alert"),
+            "{logs:#?}"
+        );
     }
 }

@@ -37,8 +37,10 @@ pub fn alert(id: u64) -> Entry {
 }
 
 pub fn incident(id: u64) -> Entry {
-    let process = |process: &str, parent: &str| json!({"weir.process.id": process, "weir.process.parent.id": parent, "time": "2026-07-01T12:00:01.000000Z", "process.executable.path": "/bin/sh",
-        "weir.process.deeds": [{"weir.event.kind": "open", "time": "2026-07-01T12:00:01.000000Z", "file.path": "/models/m"}]});
+    let process = |process: &str, parent: &str| {
+        json!({"weir.process.id": process, "weir.process.parent.id": parent, "time": "2026-07-01T12:00:01.000000Z", "process.executable.path": "/bin/sh",
+        "weir.process.deeds": [{"weir.event.kind": "open", "time": "2026-07-01T12:00:01.000000Z", "file.path": "/models/m"}]})
+    };
     let record = json!({
         "time": "2026-07-01T12:00:05.000000Z", "event_name": "weir.incident", "severity_number": 21, "severity_text": "critical", "body": "All of it.",
         "attributes": {"log.record.uid": format!("{UID}/0"), "weir.incident.id": UID, "weir.incident.revision": 0, "weir.incident.began": "2026-07-01T12:00:00.000000Z"},

@@ -93,7 +93,9 @@ pub(super) fn of_status(status: &tonic::Status, endpoint: &str) -> Outcome {
         Code::ResourceExhausted if after.is_some() => Outcome::Retry { after, reason: said },
         Code::Unauthenticated | Code::PermissionDenied => Outcome::Unwelcome { reason: credentials(&said) },
         Code::Unimplemented | Code::NotFound => Outcome::Unwelcome {
-            reason: format!("{said}; check that it receives this signal over gRPC (usually at port 4317), or set the protocol to http/protobuf"),
+            reason: format!(
+                "{said}; check that it receives this signal over gRPC (usually at port 4317), or set the protocol to http/protobuf"
+            ),
         },
         Code::Unknown
         | Code::InvalidArgument
@@ -125,9 +127,13 @@ pub(super) fn of_http<R: Response>(
         429 | 502 | 503 | 504 => Outcome::Retry { after: retry_after(headers, now), reason: said },
         401 | 403 | 407 => Outcome::Unwelcome { reason: credentials(&said) },
         404 | 405 | 415 | 426 => Outcome::Unwelcome {
-            reason: format!("{said}; check the path, and that it receives this signal over HTTP (usually at port 4318)"),
+            reason: format!(
+                "{said}; check the path, and that it receives this signal over HTTP (usually at port 4318)"
+            ),
         },
-        300..=399 => Outcome::Unwelcome { reason: format!("{said}; redirects are not followed, so name the address itself") },
+        300..=399 => {
+            Outcome::Unwelcome { reason: format!("{said}; redirects are not followed, so name the address itself") }
+        }
         _ => Outcome::Refused { reason: said },
     }
 }
@@ -145,7 +151,9 @@ fn of_success<R: Response>(kind: &str, is_protobuf: bool, body: &[u8], endpoint:
     }
     // A proxy's page with 200 is no receipt.
     let kind = shown(kind);
-    Outcome::Unwelcome { reason: format!("{endpoint} answers 200 with `{kind}` and not as OTLP; check host, port and path") }
+    Outcome::Unwelcome {
+        reason: format!("{endpoint} answers 200 with `{kind}` and not as OTLP; check host, port and path"),
+    }
 }
 
 /// `Retry-After`: seconds or a date (RFC 9110, section 10.2.3).

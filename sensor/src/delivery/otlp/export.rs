@@ -73,9 +73,10 @@ impl Export for Exporter {
         match channel.target.protocol {
             Protocol::Http => channel.post::<LogsAnswer>(request.encode_to_vec()).await,
             Protocol::Grpc => {
-                let mut client = LogsServiceClient::with_origin(channel.client.clone(), channel.target.endpoint.clone())
-                    .accept_compressed(CompressionEncoding::Gzip)
-                    .max_decoding_message_size(ANSWER_MAX);
+                let mut client =
+                    LogsServiceClient::with_origin(channel.client.clone(), channel.target.endpoint.clone())
+                        .accept_compressed(CompressionEncoding::Gzip)
+                        .max_decoding_message_size(ANSWER_MAX);
                 if channel.target.compression == Compression::Gzip {
                     client = client.send_compressed(CompressionEncoding::Gzip);
                 }
@@ -94,9 +95,10 @@ impl Export for Exporter {
         match channel.target.protocol {
             Protocol::Http => channel.post::<TraceAnswer>(request.encode_to_vec()).await,
             Protocol::Grpc => {
-                let mut client = TraceServiceClient::with_origin(channel.client.clone(), channel.target.endpoint.clone())
-                    .accept_compressed(CompressionEncoding::Gzip)
-                    .max_decoding_message_size(ANSWER_MAX);
+                let mut client =
+                    TraceServiceClient::with_origin(channel.client.clone(), channel.target.endpoint.clone())
+                        .accept_compressed(CompressionEncoding::Gzip)
+                        .max_decoding_message_size(ANSWER_MAX);
                 if channel.target.compression == Compression::Gzip {
                     client = client.send_compressed(CompressionEncoding::Gzip);
                 }
@@ -150,7 +152,7 @@ impl Channel {
             Ok(Ok(response)) => of_response(response.into_inner()),
             // A status with a source is no answer, but what tonic makes of a connection that failed.
             Ok(Err(status)) => match status.source() {
-                Some(error) => failed(error, &self.target.endpoint),
+                Some(error) => failed(error, &self.target),
                 None => of_status(&status, &shown(&self.target.endpoint)),
             },
         }
@@ -160,7 +162,7 @@ impl Channel {
         match tokio::time::timeout(self.target.timeout, self.posted::<R>(body)).await {
             Err(_) => self.late(),
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => failed(&*error, &self.target.endpoint),
+            Ok(Err(error)) => failed(&*error, &self.target),
         }
     }
 
@@ -195,33 +197,57 @@ fn shown(endpoint: &Uri) -> String {
     format!("{}://{authority}", endpoint.scheme_str().unwrap_or("http"))
 }
 
-/// There was no answer: the collector has seen nothing, so that whatever it is, the records are tried again.
-fn failed(error: &(dyn Error + 'static), endpoint: &Uri) -> Outcome {
+/// There was no answer: the collector has taken nothing, so that whatever it is, the records are tried again.
+fn failed(error: &(dyn Error + 'static), target: &Target) -> Outcome {
     let mut chain = vec![error];
     let mut last = error;
     while let Some(source) = last.source() {
         chain.push(source);
         last = source;
     }
+    let was_connected = chain.iter().any(|error| {
+        error.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(|error| !error.is_connect())
+    });
     let reason = match chain.iter().find_map(|error| tls_error(*error)) {
         Some(error) => tls_sentence(error),
-        None => {
-            // The last says most: `Connection refused`, `Name or service not known`.
-            let hint = match endpoint.port_u16() {
-                Some(4317) => " and takes gRPC there (protocol grpc)",
-                Some(4318) => " and takes HTTP there (protocol http/protobuf)",
-                _ => "",
-            };
-            format!("cannot be reached ({last}); check that the collector runs{hint}, and that this machine may connect to it")
-        }
+        None if was_connected => broken(last, target),
+        // The last says most: `Connection refused`, `Name or service not known`.
+        None => unreachable(last, &target.endpoint),
     };
-    Outcome::Retry { after: None, reason: format!("{} {reason}", shown(endpoint)) }
+    Outcome::Retry { after: None, reason: format!("{} {reason}", shown(&target.endpoint)) }
 }
 
-/// An I/O error does not give what it wraps as its source.
+fn unreachable(error: &dyn Error, endpoint: &Uri) -> String {
+    let hint = match endpoint.port_u16() {
+        Some(4317) => " and takes gRPC there (protocol grpc)",
+        Some(4318) => " and takes HTTP there (protocol http/protobuf)",
+        _ => "",
+    };
+    format!("cannot be reached ({error}); check that the collector runs{hint}, and that this machine may connect to it")
+}
+
+/// With TLS 1.3 a server that wants a certificate says so after the handshake, and HTTP/2 does not hand on its words.
+fn broken(error: &dyn Error, target: &Target) -> String {
+    let is_tls = target.endpoint.scheme() == Some(&http::uri::Scheme::HTTPS);
+    let hint = match (is_tls, &target.identity) {
+        (false, _) => "check that it speaks this protocol there, and without TLS".to_owned(),
+        (true, None) => format!("if it asks for a certificate of the sensor, {SET_CERTIFICATE}"),
+        (true, Some(_)) => CHECK_CERTIFICATE.to_owned(),
+    };
+    format!("has broken off the connection ({error}); its own log says why; {hint}")
+}
+
+const SET_CERTIFICATE: &str =
+    "set client_certificate and client_key (OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, OTEL_EXPORTER_OTLP_CLIENT_KEY)";
+const CHECK_CERTIFICATE: &str = "check that client_certificate is of an authority that it trusts";
+
+/// An I/O error does not give what it wraps as its source, and may wrap another one.
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let wrapped = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
-    wrapped.and_then(|error| error.downcast_ref()).or_else(|| error.downcast_ref())
+    let mut error = error;
+    while let Some(wrapped) = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()) {
+        error = wrapped;
+    }
+    error.downcast_ref()
 }
 
 fn tls_sentence(error: &rustls::Error) -> String {
@@ -237,10 +263,10 @@ fn tls_sentence(error: &rustls::Error) -> String {
             "has a certificate that is not valid at this time; renew it, or set this machine's clock".to_owned()
         }
         Error::AlertReceived(Alert::CertificateRequired) => {
-            "asks for a certificate of the sensor; set client_certificate and client_key (OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, OTEL_EXPORTER_OTLP_CLIENT_KEY)".to_owned()
+            format!("asks for a certificate of the sensor; {SET_CERTIFICATE}")
         }
         Error::AlertReceived(alert) => {
-            format!("refuses TLS ({alert:?}); check that client_certificate is of an authority that it trusts")
+            format!("refuses TLS ({alert:?}); {CHECK_CERTIFICATE}")
         }
         Error::InvalidMessage(_) => "does not speak TLS; write the endpoint with http://".to_owned(),
         other => format!("cannot be spoken to over TLS ({other}); check its certificate and version of TLS"),

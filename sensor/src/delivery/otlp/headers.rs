@@ -17,7 +17,8 @@ pub(super) fn pairs(list: &str) -> Result<Vec<(String, String)>, String> {
             return Err(format!("its entry {number} has no `=`; write key=value,key=value, with %2C for a comma"));
         };
         let value = percent_decode_str(value.trim()).decode_utf8();
-        let value = value.map_err(|_| format!("the value of its entry {number} is not UTF-8; mend its percent codes"))?;
+        let value =
+            value.map_err(|_| format!("the value of its entry {number} is not UTF-8; mend its percent codes"))?;
         pairs.push((key.trim().to_owned(), value.into_owned()));
     }
     Ok(pairs)
@@ -46,8 +47,9 @@ fn from_pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Hea
         if OURS.contains(&name.as_str()) {
             return Err(format!("the header `{name}` is set by the protocol itself; take it out"));
         }
-        let mut value = HeaderValue::try_from(value)
-            .map_err(|_| format!("the value of `{name}` has characters that a header cannot have; percent-encode it"))?;
+        let mut value = HeaderValue::try_from(value).map_err(|_| {
+            format!("the value of `{name}` has characters that a header cannot have; percent-encode it")
+        })?;
         value.set_sensitive(true);
         headers.insert(name, value);
     }

@@ -209,7 +209,8 @@ impl<S: Source, E: Export> Sender<'_, S, E> {
                 return fate;
             }
         }
-        let others: Vec<u64> = part.extract_if(.., |entry| entry.kind != Kind::Incident).map(|entry| entry.id).collect();
+        let others: Vec<u64> =
+            part.extract_if(.., |entry| entry.kind != Kind::Incident).map(|entry| entry.id).collect();
         self.acknowledge(&others).await;
         if !part.is_empty() {
             let outcome = self.exporter.traces(&part.iter().collect::<Vec<_>>()).await;

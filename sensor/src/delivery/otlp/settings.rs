@@ -204,7 +204,9 @@ impl Given<'_> {
         let in_file = self.part(signal).get("exporter").map(|value| Value { from, value, own: true });
         match exporter.or(in_file) {
             Some(value) if value.value == "none" => return Ok(None),
-            Some(value) if value.value != "otlp" => return Err(value.wrong("it can be otlp or none; write one of these")),
+            Some(value) if value.value != "otlp" => {
+                return Err(value.wrong("it can be otlp or none; write one of these"));
+            }
             _ => {}
         }
         let Some(endpoint) = self.find(signal, "endpoint") else { return Ok(None) };
@@ -213,8 +215,16 @@ impl Given<'_> {
             Some(value) => match value.value.as_str() {
                 "grpc" => Protocol::Grpc,
                 "http/protobuf" => Protocol::Http,
-                "http/json" => return Err(value.wrong("http/json is not spoken here; write http/protobuf, which collectors take at the same port")),
-                other => return Err(value.wrong(format!("`{}` is no protocol; write grpc or http/protobuf", other.escape_debug()))),
+                "http/json" => {
+                    return Err(value.wrong(
+                        "http/json is not spoken here; write http/protobuf, which collectors take at the same port",
+                    ));
+                }
+                other => {
+                    return Err(
+                        value.wrong(format!("`{}` is no protocol; write grpc or http/protobuf", other.escape_debug()))
+                    );
+                }
             },
         };
         let insecure = self.find(signal, "insecure").map_or(Ok(false), |value| truth(&value))?;
@@ -223,7 +233,9 @@ impl Given<'_> {
             Some(value) => match value.value.as_str() {
                 "none" => Compression::None,
                 "gzip" => Compression::Gzip,
-                other => return Err(value.wrong(format!("`{}` is no compression; write gzip or none", other.escape_debug()))),
+                other => {
+                    return Err(value.wrong(format!("`{}` is no compression; write gzip or none", other.escape_debug())));
+                }
             },
         };
         Ok(Some(Target {
@@ -296,7 +308,9 @@ fn uri(value: &Value, signal: Signal, protocol: Protocol, insecure: bool) -> Res
         (true, _, _) => value.value.clone(),
         (false, Protocol::Grpc, true) => format!("http://{}", value.value),
         (false, Protocol::Grpc, false) => format!("https://{}", value.value),
-        (false, Protocol::Http, _) => return Err(value.wrong(format!("the endpoint has no http:// or https://; {EXAMPLE}"))),
+        (false, Protocol::Http, _) => {
+            return Err(value.wrong(format!("the endpoint has no http:// or https://; {EXAMPLE}")));
+        }
     };
     let parts = text.parse::<Uri>().map(Uri::into_parts);
     let mut parts = parts.map_err(|error| value.wrong(format!("the endpoint is no URL ({error}); {EXAMPLE}")))?;
@@ -314,7 +328,9 @@ fn uri(value: &Value, signal: Signal, protocol: Protocol, insecure: bool) -> Res
     }
     let path = parts.path_and_query.as_ref().map_or("/", PathAndQuery::path);
     if parts.path_and_query.as_ref().is_some_and(|path| path.query().is_some()) {
-        return Err(value.wrong("the endpoint has a query (after `?`), which would be shown in logs; put it into headers"));
+        return Err(
+            value.wrong("the endpoint has a query (after `?`), which would be shown in logs; put it into headers")
+        );
     }
     // "Endpoint URLs for OTLP/HTTP": the general one is a base, the signal's own is used as it is.
     let path = match (protocol, value.own) {

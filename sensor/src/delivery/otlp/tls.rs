@@ -13,12 +13,18 @@ use std::sync::Arc;
 pub(super) fn client(target: &Target) -> Result<ClientConfig, ConfigError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| wrong("TLS", format!("it cannot be set up ({error}); report this with the version of weir")))?;
+        .map_err(|error| {
+            wrong("TLS", format!("it cannot be set up ({error}); report this with the version of weir"))
+        })?;
     let builder = builder.with_root_certificates(roots(target)?);
     let Some((certificate, key)) = &target.identity else { return Ok(builder.with_no_client_auth()) };
     let chain = certificates(certificate)?;
-    let secret = PrivateKeyDer::from_pem_file(&key.path)
-        .map_err(|error| file(key, format!("which has no private key that can be used ({error}); write it as PEM (PKCS #8, SEC1 or PKCS #1)")))?;
+    let secret = PrivateKeyDer::from_pem_file(&key.path).map_err(|error| {
+        file(
+            key,
+            format!("which has no private key that can be used ({error}); write it as PEM (PKCS #8, SEC1 or PKCS #1)"),
+        )
+    })?;
     builder
         .with_client_auth_cert(chain, secret)
         .map_err(|error| file(key, format!("which does not go with the certificate in {} ({error}); name the key that the certificate was made for", certificate.path.display())))
@@ -30,7 +36,10 @@ fn roots(target: &Target) -> Result<RootCertStore, ConfigError> {
         Some(named) => {
             for certificate in certificates(named)? {
                 roots.add(certificate).map_err(|error| {
-                    file(named, format!("which has a certificate that cannot be used ({error}); write the authority's as PEM"))
+                    file(
+                        named,
+                        format!("which has a certificate that cannot be used ({error}); write the authority's as PEM"),
+                    )
                 })?;
             }
         }
@@ -49,7 +58,10 @@ fn roots(target: &Target) -> Result<RootCertStore, ConfigError> {
 fn certificates(named: &Named) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let read = CertificateDer::pem_file_iter(&named.path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let certificates = read.map_err(|error| {
-        file(named, format!("which cannot be read as PEM ({error}); check that it is there and has BEGIN CERTIFICATE lines"))
+        file(
+            named,
+            format!("which cannot be read as PEM ({error}); check that it is there and has BEGIN CERTIFICATE lines"),
+        )
     })?;
     if certificates.is_empty() {
         return Err(file(named, "which has no certificate; write it as PEM, with BEGIN CERTIFICATE lines".to_owned()));

@@ -41,7 +41,9 @@ pub fn request<'a>(
     let scope_spans = vec![ScopeSpans { scope: Some(scope()), spans, schema_url: String::new() }];
     // An incident is of several containers: its trace is the sensor's, and the spans say which process it was.
     let resource = Some(resources.sensor());
-    ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { resource, scope_spans, schema_url: String::new() }] }
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans { resource, scope_spans, schema_url: String::new() }],
+    }
 }
 
 /// The spans of one revision of an incident, the revision's own first.
@@ -111,7 +113,8 @@ impl Revision<'_> {
     fn root(&self, object: &Map<String, Value>, attributes: &Map<String, Value>) -> Span {
         let end = nanos(str_of(object, "time"));
         let began = nanos(str_of(attributes, "weir.incident.began"));
-        let begin = self.processes.iter().map(|process| process.begin).chain([began, end]).filter(|time| *time > 0).min();
+        let begin =
+            self.processes.iter().map(|process| process.begin).chain([began, end]).filter(|time| *time > 0).min();
         let merged = attributes.get("weir.incident.merged").and_then(Value::as_array);
         let merged = merged.into_iter().flatten().filter_map(|uid| uid_bytes(uid.as_str()?));
         let before = self.revision.checked_sub(1).map(|before| link(&self.incident, before));
@@ -123,10 +126,8 @@ impl Revision<'_> {
             },
             links: before.into_iter().chain(merged.map(|incident| link(&incident, 0))).collect(),
             // Viewers find what is bad by this.
-            status: is_bad.then(|| Status {
-                code: StatusCode::Error.into(),
-                message: str_of(object, "body").to_owned(),
-            }),
+            status: is_bad
+                .then(|| Status { code: StatusCode::Error.into(), message: str_of(object, "body").to_owned() }),
             name: str_of(object, "event_name").to_owned(),
             attributes: attributes.iter().map(|(key, value)| pair(key, any(value))).collect(),
             ..self.span("", begin.unwrap_or(end), end)

@@ -32,7 +32,9 @@ fn http_statuses_are_as_specified() {
     for (status, means) in [(429, "retry"), (502, "retry"), (503, "retry"), (504, "retry"), (400, "refused")] {
         assert_eq!(name(&http(status, &[], b"")), means, "{status}");
     }
-    for (status, means) in [(413, "refused"), (500, "refused"), (401, "unwelcome"), (404, "unwelcome"), (302, "unwelcome")] {
+    for (status, means) in
+        [(413, "refused"), (500, "refused"), (401, "unwelcome"), (404, "unwelcome"), (302, "unwelcome")]
+    {
         assert_eq!(name(&http(status, &[], b"")), means, "{status}");
     }
 }
@@ -62,7 +64,9 @@ fn retry_after_is_seconds_or_a_date() {
 #[test]
 fn grpc_codes_are_as_specified() {
     let of = |code| name(&of_status(&Status::new(code, "x"), "http://c"));
-    for code in [Code::Cancelled, Code::DeadlineExceeded, Code::Aborted, Code::OutOfRange, Code::Unavailable, Code::DataLoss] {
+    for code in
+        [Code::Cancelled, Code::DeadlineExceeded, Code::Aborted, Code::OutOfRange, Code::Unavailable, Code::DataLoss]
+    {
         assert_eq!(of(code), "retry", "{code:?}");
     }
     for code in [Code::InvalidArgument, Code::Internal, Code::Unknown, Code::ResourceExhausted] {

@@ -52,7 +52,8 @@ fn keys(attributes: &[KeyValue]) -> Vec<&str> {
 
 #[test]
 fn an_alert_is_a_log_record_of_its_container() {
-    let configured = [("service.name", "mine"), ("k8s.cluster.name", "east"), ("k8s.pod.name", "weir-x"), ("team", "ml")];
+    let configured =
+        [("service.name", "mine"), ("k8s.cluster.name", "east"), ("k8s.pod.name", "weir-x"), ("team", "ml")];
     let configured = configured.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     let (resource, record) = log::record(&alert(1, Some("abc")), &Resources::new(&configured, Some("node")));
     assert_eq!(keys(&resource.attributes), ["container.id", "host.name", "k8s.cluster.name", "k8s.pod.name", "team"]);

@@ -236,7 +236,14 @@ async fn a_shutdown_leaves_everything_in_the_spool() {
     drop(state);
     let refused = Outcome::Refused { reason: "no".to_owned() };
     let collector = Collector::new([refused]);
-    run(&spool, &collector, { let mut polls = 0; std::future::poll_fn(move |_| { polls += 1; if polls > 1 { std::task::Poll::Ready(()) } else { std::task::Poll::Pending } }) }).await;
+    run(&spool, &collector, {
+        let mut polls = 0;
+        std::future::poll_fn(move |_| {
+            polls += 1;
+            if polls > 1 { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+    })
+    .await;
     let state = spool.0.lock().unwrap();
     assert_eq!((state.queue.len(), state.flying.len()), (4, 0));
 }

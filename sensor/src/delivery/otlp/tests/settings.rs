@@ -74,15 +74,39 @@ fn what_is_wrong_is_one_sentence_with_the_mend_and_without_secrets() {
         (&[(ENDPOINT, "c:4318")], "OTEL_EXPORTER_OTLP_ENDPOINT: the endpoint has no http:// or https://; write"),
         (&[(ENDPOINT, "http://")], "OTEL_EXPORTER_OTLP_ENDPOINT: the endpoint is no URL"),
         (&[(ENDPOINT, "http://:4318")], "OTEL_EXPORTER_OTLP_ENDPOINT: the endpoint names no host; write"),
-        (&[(ENDPOINT, "http://me:hush@c")], "OTEL_EXPORTER_OTLP_ENDPOINT: the endpoint holds a user or a password; put"),
+        (
+            &[(ENDPOINT, "http://me:hush@c")],
+            "OTEL_EXPORTER_OTLP_ENDPOINT: the endpoint holds a user or a password; put",
+        ),
         (&[(ENDPOINT, "http://c?key=hush")], "OTEL_EXPORTER_OTLP_ENDPOINT: the endpoint has a query"),
-        (&[(ENDPOINT, "http://c"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")], "OTEL_EXPORTER_OTLP_PROTOCOL: http/json is not"),
-        (&[(ENDPOINT, "http://c"), ("OTEL_EXPORTER_OTLP_HEADERS", "hush")], "OTEL_EXPORTER_OTLP_HEADERS: its entry 1 has no `=`"),
-        (&[(ENDPOINT, "http://c"), ("OTEL_EXPORTER_OTLP_HEADERS", "a=%0Ahush")], "OTEL_EXPORTER_OTLP_HEADERS: the value of `a`"),
-        (&[(ENDPOINT, "http://c"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s")], "OTEL_EXPORTER_OTLP_TIMEOUT: it has to be milliseconds"),
-        (&[(ENDPOINT, "http://c"), ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd")], "OTEL_EXPORTER_OTLP_COMPRESSION: `zstd` is no compression"),
-        (&[(ENDPOINT, "http://c"), ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/k")], "OTEL_EXPORTER_OTLP_CLIENT_KEY: a key is of use only with"),
-        (&[(ENDPOINT, "https://c"), ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere")], "OTEL_EXPORTER_OTLP_CERTIFICATE names /nowhere, which cannot be read"),
+        (
+            &[(ENDPOINT, "http://c"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")],
+            "OTEL_EXPORTER_OTLP_PROTOCOL: http/json is not",
+        ),
+        (
+            &[(ENDPOINT, "http://c"), ("OTEL_EXPORTER_OTLP_HEADERS", "hush")],
+            "OTEL_EXPORTER_OTLP_HEADERS: its entry 1 has no `=`",
+        ),
+        (
+            &[(ENDPOINT, "http://c"), ("OTEL_EXPORTER_OTLP_HEADERS", "a=%0Ahush")],
+            "OTEL_EXPORTER_OTLP_HEADERS: the value of `a`",
+        ),
+        (
+            &[(ENDPOINT, "http://c"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s")],
+            "OTEL_EXPORTER_OTLP_TIMEOUT: it has to be milliseconds",
+        ),
+        (
+            &[(ENDPOINT, "http://c"), ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd")],
+            "OTEL_EXPORTER_OTLP_COMPRESSION: `zstd` is no compression",
+        ),
+        (
+            &[(ENDPOINT, "http://c"), ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/k")],
+            "OTEL_EXPORTER_OTLP_CLIENT_KEY: a key is of use only with",
+        ),
+        (
+            &[(ENDPOINT, "https://c"), ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere")],
+            "OTEL_EXPORTER_OTLP_CERTIFICATE names /nowhere, which cannot be read",
+        ),
     ];
     for (variables, begins) in cases {
         let said = wrong(variables);
