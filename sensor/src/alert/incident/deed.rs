@@ -39,9 +39,7 @@ impl Deed {
             (Body::Exec(exec), _) => Object::File(shortened(&exec.file.path)),
             (Body::Open(open), _) => Object::File(shortened(&open.file.path)),
             (Body::FileChange(change), _) => Object::File(shortened(&change.file.path)),
-            (_, Some(peer)) => {
-                Object::Destination(shortened(&name().unwrap_or_else(|| peer.peer_address.to_string().into())))
-            }
+            (_, Some(peer)) => Object::Destination(shortened(&name().unwrap_or_else(|| peer.peer_address.to_string()))),
             _ => Object::Other,
         };
         Deed { time: event.time, kind: event.body.kind_name(), object }

@@ -234,7 +234,9 @@ impl Given<'_> {
                 "none" => Compression::None,
                 "gzip" => Compression::Gzip,
                 other => {
-                    return Err(value.wrong(format!("`{}` is no compression; write gzip or none", other.escape_debug())));
+                    return Err(
+                        value.wrong(format!("`{}` is no compression; write gzip or none", other.escape_debug()))
+                    );
                 }
             },
         };

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, pending};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -228,22 +229,19 @@ async fn a_shutdown_leaves_everything_in_the_spool() {
     let spool = Spool::with((0..4).map(|id| entry(id, Kind::Alert)));
     let collector = Collector::new((0..100).map(|_| retry(None)).collect::<Vec<_>>());
     run(&spool, &collector, tokio::time::sleep(Duration::from_secs(20))).await;
-    let state = spool.0.lock().unwrap();
-    assert_eq!((state.queue.len(), state.flying.len(), state.acknowledged.len()), (4, 0, 0));
-    assert!(state.queue.iter().map(|entry| entry.id).eq(0..4), "in their order");
+    {
+        let state = spool.0.lock().unwrap();
+        assert_eq!((state.queue.len(), state.flying.len(), state.acknowledged.len()), (4, 0, 0));
+        assert!(state.queue.iter().map(|entry| entry.id).eq(0..4), "in their order");
+    }
 
-    // In the middle of a batch that has fallen apart.
-    drop(state);
-    let refused = Outcome::Refused { reason: "no".to_owned() };
-    let collector = Collector::new([refused]);
-    run(&spool, &collector, {
-        let mut polls = 0;
-        std::future::poll_fn(move |_| {
-            polls += 1;
-            if polls > 1 { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-        })
-    })
-    .await;
+    // In the middle of a batch that has fallen apart: it is asked for before the first take, and then after the first part.
+    let mut polls = 0;
+    let at_the_second = std::future::poll_fn(move |_| {
+        polls += 1;
+        if polls > 1 { Poll::Ready(()) } else { Poll::Pending }
+    });
+    run(&spool, &Collector::new([Outcome::Refused { reason: "no".to_owned() }]), at_the_second).await;
     let state = spool.0.lock().unwrap();
     assert_eq!((state.queue.len(), state.flying.len()), (4, 0));
 }
