@@ -17,6 +17,7 @@ pub mod detection;
 pub mod alert;
 pub mod line;
 pub mod delivery;
+pub mod config;
 pub mod agent;
 pub mod reference;
 pub mod replay;

@@ -13,6 +13,7 @@ pub mod bpf;
 mod context;
 pub mod guest;
 pub mod locate;
+pub mod receiver;
 pub mod resolver;
 mod run;
 pub mod scene;

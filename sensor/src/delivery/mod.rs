@@ -7,6 +7,7 @@ mod console;
 pub mod health;
 mod json;
 pub mod ocsf;
+pub mod otlp;
 pub mod spool;
 
 #[cfg(test)]

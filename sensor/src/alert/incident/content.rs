@@ -1,14 +1,15 @@
 //! What an incident is about: it grows with every alert, within bounds.
 
+use super::deed::Deed;
 use super::key::{events, named, named_list};
 use super::list::List;
-use super::part::{Destination, Participant, Role, Roles, Source, Told, shortened};
+use super::part::{Destination, Participant, Role, Source, Told, shortened};
 use crate::alert::{Alert, Uid};
 use crate::detection::Level;
-use crate::event::{Access, Body, BootTime, Event, FileChange, FileId, Open, Process, ProcessKey, Workload};
+use crate::event::{Access, Body, BootTime, Event, FileChange, FileId, Open, Process, Workload};
 use std::sync::Arc;
 
-/// An incident as it is at one time: what a record of it tells. At most about 50 kB.
+/// An incident as it is at one time: what a record of it tells. At most about 100 kB.
 #[derive(Clone, Debug)]
 pub struct Incident {
     /// Follows from its first alert's id; the same in all its records.
@@ -209,19 +210,23 @@ impl Incident {
         };
         if let Some(key) = event.actor.process {
             let executable = event.process.as_deref().map_or("", |process: &Process| &process.executable);
-            self.process(key, executable, role.into(), event.time);
+            let mut actor = Participant::new(key, executable, role.into(), event.time);
+            let lineage = event.process.as_deref().map(|process| &process.lineage);
+            actor.ancestors = lineage.into_iter().flat_map(|lineage| lineage.iter()).map(|one| one.key).collect();
+            actor.ended = matches!(event.body, Body::Exit(_)).then_some(event.time);
+            actor.deeds.entry(|_| false, || Deed::of(event));
+            self.process(actor);
         }
         let reader = trail.and_then(|trail| trail.source.as_ref()).map(|source| &source.reader);
         for (party, role) in [(reader, Role::Reader), (sender.map(|sender| &**sender), Role::Sender)] {
             if let Some(party) = party {
-                self.process(party.key, &party.executable, Some(role).into(), event.time);
+                self.process(Participant::new(party.key, &party.executable, Some(role).into(), event.time));
             }
         }
     }
 
-    fn process(&mut self, key: ProcessKey, executable: &str, roles: Roles, time: BootTime) {
-        let participant = Participant { key, executable: shortened(executable), roles, first: time };
-        let (process, is_new) = self.processes.entry(|known| known.key == key, || participant.clone());
+    fn process(&mut self, participant: Participant) {
+        let (process, is_new) = self.processes.entry(|known| known.key == participant.key, || participant.clone());
         if let (Some(process), false) = (process, is_new) {
             process.absorb(participant);
         }

@@ -11,6 +11,7 @@
 //! not told, for [`REMIND`] at most.
 
 mod content;
+mod deed;
 mod key;
 mod list;
 mod part;
@@ -24,6 +25,7 @@ mod table;
 mod tests;
 
 pub use content::Incident;
+pub use deed::{Deed, Object};
 pub use key::{Key, Links, links_of};
 pub use list::List;
 pub use part::{Destination, Participant, Role, Roles, Source, Told};

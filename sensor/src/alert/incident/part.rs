@@ -1,5 +1,6 @@
 //! What the lists of an incident are made of: rules, files, processes, destinations.
 
+use super::deed::Deed;
 use super::list::List;
 use crate::detection::{Level, Rule};
 use crate::event::{BootTime, Endpoints, FileId, Flow, FlowReason, ProcessKey};
@@ -135,13 +136,41 @@ pub struct Participant {
     pub roles: Roles,
     /// When it first appeared.
     pub first: BootTime,
+    /// When it last appeared.
+    pub last: BootTime,
+    /// When it ended, if that is part of a proof.
+    pub ended: Option<BootTime>,
+    /// Its ancestors, the parent first, as far as they are known; at most [`Process::LINEAGE_MAX`](crate::event::Process::LINEAGE_MAX).
+    pub ancestors: Box<[ProcessKey]>,
+    /// What it did first, each thing once; at most 4.
+    pub deeds: List<Deed, 4>,
 }
 
 impl Participant {
+    /// One that appears at `time`, of which nothing else is known.
+    pub fn new(key: ProcessKey, executable: &str, roles: Roles, time: BootTime) -> Participant {
+        Participant {
+            key,
+            executable: shortened(executable),
+            roles,
+            first: time,
+            last: time,
+            ended: None,
+            ancestors: Box::default(),
+            deeds: List::default(),
+        }
+    }
+
     /// Takes in the same process of another alert or incident.
     pub fn absorb(&mut self, other: Participant) {
         self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.ended = self.ended.max(other.ended);
         self.roles.add(other.roles);
+        self.deeds.absorb(other.deeds, Deed::is, |known, other| known.time = known.time.min(other.time));
+        if self.ancestors.is_empty() {
+            self.ancestors = other.ancestors;
+        }
         if self.executable.is_empty() {
             self.executable = other.executable;
         }

@@ -3,11 +3,12 @@
 //! `attributes` are flat and short, for a SIEM's table; `incident` has all of it, in the vocabulary of events.
 
 use super::content::Incident;
+use super::deed::{Deed, Object as DeedObject};
 use super::list::List;
 use super::part::{Destination, Participant, Source, Told};
 use super::sentence::sentence;
 use crate::alert::Severity;
-use crate::event::WallClock;
+use crate::event::{ProcessKey, WallClock};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -96,7 +97,7 @@ impl Serialize for Whole<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("rules", &objects(&incident.rules, rule))?;
         map.serialize_entry("sources", &objects(&incident.sources, source))?;
-        map.serialize_entry("processes", &objects(&incident.processes, |one| process(one, clock)))?;
+        map.serialize_entry("processes", &objects(&incident.processes, |one| process(one, incident, clock)))?;
         map.serialize_entry("destinations", &objects(&incident.destinations, destination))?;
         let left_out = [
             ("rules", incident.rules.beyond()),
@@ -138,16 +139,43 @@ fn source(source: &Source) -> Object {
     object
 }
 
-fn process(process: &Participant, clock: WallClock) -> Object {
+fn process(process: &Participant, incident: &Incident, clock: WallClock) -> Object {
     let roles: Vec<&str> = process.roles.iter().map(|role| role.name()).collect();
-    [
+    let time = |time| clock.rfc3339(time).to_string();
+    let deeds: Vec<Object> = process.deeds.items().iter().map(|done| deed(done, clock)).collect();
+    let mut object: Object = [
         ("weir.process.id", process.key.to_string().into()),
         ("process.pid", process.key.pid.into()),
         ("process.executable.path", (*process.executable).into()),
         ("weir.process.roles", roles.into()),
-        ("time", clock.rfc3339(process.first).to_string().into()),
+        ("weir.process.deeds", deeds.into_iter().map(|done| serde_json::json!(done)).collect()),
+        ("weir.process.last", time(process.last).into()),
+        ("time", time(process.first).into()),
     ]
-    .into()
+    .into();
+    // A process of which no start is known has 0 there.
+    if process.key.start_ticks > 0 {
+        object.insert("process.creation.time", time(process.key.start()).into());
+    }
+    if let Some(ended) = process.ended {
+        object.insert("process.exit.time", time(ended).into());
+    }
+    let has = |ancestor: &&ProcessKey| incident.processes.items().iter().any(|other| other.key == **ancestor);
+    if let Some(parent) = process.ancestors.iter().find(has) {
+        object.insert("weir.process.parent.id", parent.to_string().into());
+    }
+    object
+}
+
+fn deed(deed: &Deed, clock: WallClock) -> Object {
+    let mut object: Object =
+        [("time", clock.rfc3339(deed.time).to_string().into()), ("weir.event.kind", deed.kind.into())].into();
+    match &deed.object {
+        DeedObject::File(path) => object.insert("file.path", (**path).into()),
+        DeedObject::Destination(name) => object.insert("weir.destination.id", (**name).into()),
+        DeedObject::Other => None,
+    };
+    object
 }
 
 fn destination(destination: &Destination) -> Object {

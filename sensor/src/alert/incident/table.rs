@@ -19,7 +19,7 @@ pub const REMIND: Duration = Duration::from_secs(24 * 3600);
 /// How much is remembered.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Open incidents. Mostly about 2 kB each, at most about 60 kB, where every name in it is as long as can be.
+    /// Open incidents. Mostly about 2 kB each, at most about 110 kB, where every name in it is as long as can be.
     pub incidents: usize,
 }
 

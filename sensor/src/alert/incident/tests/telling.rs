@@ -214,6 +214,44 @@ fn the_record_tells_who_did_what_and_what_was_added() {
 }
 
 #[test]
+fn a_record_tells_of_each_process_where_it_is_from_when_it_was_and_what_it_did() {
+    let mut incidents = Incidents::default();
+    plain(&mut incidents, "odd", Low, 30 * SECOND, LINEAGE);
+    let sent = [
+        event(32 * SECOND, CHILDREN[0], reads(5)),
+        event(34 * SECOND, CHILDREN[1], sends(9, 1, 100, FlowReason::Closed)),
+    ];
+    let (_, record) = push(&mut incidents, alert("theft", High, &sent));
+    let clock = crate::event::WallClock::new(0, BootTime(0));
+    let json = serde_json::to_value(record.unwrap().record(clock)).unwrap();
+    let processes = &json["incident"]["processes"];
+    let [parent, reader, sender] = [&processes[0], &processes[1], &processes[2]];
+    assert!(parent.get("weir.process.parent.id").is_none(), "its parents are not in the incident");
+    assert_eq!(
+        (&reader["weir.process.parent.id"], &sender["weir.process.parent.id"]),
+        (&"20-200".into(), &"20-200".into())
+    );
+    // Ended by its own exit, 200 ticks of 10 ms after the boot.
+    assert_eq!(
+        (&parent["process.creation.time"], &parent["process.exit.time"]),
+        (&"1970-01-01T00:00:02.000000Z".into(), &"1970-01-01T00:00:30.000000Z".into())
+    );
+    assert!(reader.get("process.exit.time").is_none());
+    let read = serde_json::json!([{"time": "1970-01-01T00:00:32.000000Z", "weir.event.kind": "open", "file.path": "/models/5"}]);
+    assert_eq!(reader["weir.process.deeds"], read);
+    let sent = serde_json::json!([{"time": "1970-01-01T00:00:34.000000Z", "weir.event.kind": "flow", "weir.destination.id": "203.0.113.9"}]);
+    assert_eq!(sender["weir.process.deeds"], sent);
+    // What it did a thousand times is told once, and of a thousand things the first four.
+    for number in 0..1_000 {
+        let again = alert("theft", High, &[event((40 + number) * SECOND, CHILDREN[0], reads(5 + number % 10))]);
+        push(&mut incidents, again);
+    }
+    let open = incidents.open().next().unwrap();
+    let reader = &open.processes.items()[1];
+    assert_eq!((reader.deeds.items().len(), reader.last), (4, BootTime(1_039 * SECOND)));
+}
+
+#[test]
 fn what_attackers_write_is_harmless_in_a_record() {
     let mut incidents = Incidents::default();
     let Body::Open(mut open) = reads(5) else { panic!("no open") };
