@@ -144,8 +144,8 @@ pub fn run(settings: Settings, show: Show, format: ConsoleFormat) -> Result<(), 
 async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<(), AgentError> {
     // Before they are read, so that no change of them is missed.
     let reloader = Reloader::new(Sources::of(&settings))?;
-    let rules = RuleSet::load_with(&settings.rules, &settings.rule_options)?;
     let policy = Policy::find(settings.policy.as_deref())?;
+    let rules = RuleSet::load_with(&settings.rules, &settings.rule_options.clone().with_policy(&policy))?;
     let classes = ClassTable::load(settings.classes.as_deref())?.watching(rules.watched())?.with_canary()?;
     for left_out in rules.left_out() {
         tracing::warn!(rule = &*left_out.title, "a rule was left out, as --allow-unsupported says");

@@ -2,6 +2,7 @@
 
 use crate::delivery::Format;
 use crate::detection::{self, Logic, Options, Rule, RuleSet, example};
+use crate::policy::Policy;
 use crate::provenance::ClassTable;
 use anstyle::Style;
 use clap::{Args, Subcommand};
@@ -35,6 +36,10 @@ mean what they mean there. What Weir has no events or fields for is refused, or 
         /// Leave out rules that ask for what Weir does not see (log sources, fields), and check the others
         #[arg(long)]
         allow_unsupported: bool,
+
+        /// A policy whose lists the rules name (default: /etc/weir/policy.yml, if it is there)
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
     },
     /// Run the events that each rule must match, and those that it must not
     #[command(
@@ -68,7 +73,10 @@ mean what they mean there. What Weir has no events or fields for is refused, or 
 impl Rules {
     pub fn execute(self) -> ExitCode {
         match self.command {
-            Command::Check { paths, allow_unsupported } => check(&paths, &options(allow_unsupported)),
+            Command::Check { paths, allow_unsupported, policy } => match Policy::find(policy.as_deref()) {
+                Ok(policy) => check(&paths, &options(allow_unsupported).with_policy(&policy)),
+                Err(error) => super::fail(&error),
+            },
             Command::Test { paths, format } => test(&paths, format),
             Command::List { rules, allow_unsupported, format } => {
                 match RuleSet::load_with(&rules, &options(allow_unsupported)) {

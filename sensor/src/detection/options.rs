@@ -1,6 +1,7 @@
 //! How a rule set is read, and what is said of it besides that it is right.
 
 use super::fault::{Place, Problem};
+use crate::policy::Policy;
 use std::sync::Arc;
 
 /// How a rule set is to be read.
@@ -11,6 +12,20 @@ pub struct Options {
     pub allow_unsupported: bool,
     /// Lists from elsewhere than list files, the policy for one. They replace those of the same name.
     pub lists: Vec<NamedList>,
+}
+
+impl Options {
+    /// The same, with the lists of a policy.
+    #[must_use]
+    pub fn with_policy(mut self, policy: &Policy) -> Options {
+        let list = |(name, values): (&str, &[Box<str>])| NamedList {
+            name: name.into(),
+            file: policy.file().clone(),
+            values: values.iter().map(|value| (0, value.clone())).collect(),
+        };
+        self.lists.extend(policy.lists().map(list));
+        self
+    }
 }
 
 /// A list that is in no file of its own.

@@ -5,6 +5,7 @@ use super::error::PolicyError;
 use crate::place::Place;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,14 +26,17 @@ pub const SCHEMA: &str = include_str!("../../../rules/policy.schema.json");
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     entries: Vec<Entry>,
+    lists: BTreeMap<Box<str>, Vec<Box<str>>>,
+    file: Arc<str>,
     digest: Option<Arc<str>>,
 }
 
 /// The file as it is written.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a policy: a mapping with `workloads`")]
+#[serde(deny_unknown_fields, expecting = "a policy: a mapping with `workloads` and `lists`")]
 struct Written {
     workloads: Option<Vec<entry::Written>>,
+    lists: Option<BTreeMap<Box<str>, Vec<Box<str>>>>,
 }
 
 impl Policy {
@@ -82,14 +86,14 @@ impl Policy {
         let nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#') || line == "---";
         let digest = Some(Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>().into());
         if text.lines().all(nothing) {
-            return Ok(Policy { entries: Vec::new(), digest });
+            return Ok(Policy { digest, file: file.clone(), ..Policy::default() });
         }
         // What is no YAML, and keys that are there twice; of the rest the types below know more.
         yaml_serde::from_str::<yaml_serde::Value>(text)
             .map_err(|error| PolicyError::Yaml { place: place(&error, file), reason: message(&error) })?;
         let written: Written =
             yaml_serde::from_str(text).map_err(|error| PolicyError::of_value(place(&error, file), &message(&error)))?;
-        let written = written.workloads.unwrap_or_default();
+        let (lists, written) = (written.lists.unwrap_or_default(), written.workloads.unwrap_or_default());
         let wrong = |reason: String| Err(PolicyError::Value { place: Place::file(file), reason });
         if written.len() > ENTRIES_MAX {
             return wrong(format!(
@@ -103,7 +107,12 @@ impl Policy {
                 "it has {wildcards} patterns with wildcards, more than {WILDCARDS_MAX}; take some out"
             ));
         }
-        Ok(Policy { entries: named(text, file, written)?, digest })
+        if let Some(name) = lists.keys().find(|name| !is_list_name(name)) {
+            return wrong(format!(
+                "the list `{name}` cannot be named in a rule; give it a name of letters, digits, `_` and `-`"
+            ));
+        }
+        Ok(Policy { entries: named(text, file, written)?, lists, file: file.clone(), digest })
     }
 
     /// What is declared, in the order of the file.
@@ -111,10 +120,25 @@ impl Policy {
         &self.entries
     }
 
+    /// Lists that rules name as `%NAME%`, each with its values; as many as the file's size allows.
+    pub fn lists(&self) -> impl Iterator<Item = (&str, &[Box<str>])> {
+        self.lists.iter().map(|(name, values)| (&**name, &**values))
+    }
+
+    /// What the file is called in errors; empty if there is none.
+    pub fn file(&self) -> &Arc<str> {
+        &self.file
+    }
+
     /// SHA-256 of the file, hexadecimal: the policy's version. `None`: there is no policy.
     pub fn digest(&self) -> Option<&Arc<str>> {
         self.digest.as_ref()
     }
+}
+
+/// As the names of list files are.
+fn is_list_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
 }
 
 /// The entries with their lines, if each has a name of its own.

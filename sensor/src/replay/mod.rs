@@ -15,7 +15,7 @@ pub use diff::Difference;
 
 use crate::alert::Notice;
 use crate::delivery::{Console, Format, OutputError};
-use crate::detection::{RuleSet, RulesError};
+use crate::detection::{Options, RuleSet, RulesError};
 use crate::event::{BootTime, Event, WallClock};
 use crate::evidence::recording::{Damage, Gap, Header, Reader, Record, RecordingError};
 use crate::line::{Limits, Line};
@@ -102,7 +102,7 @@ impl Summary {
 /// # Errors
 /// The rules, the classes, the recording or the output are not right.
 pub fn run<W: Write>(settings: &Settings, format: Format, out: W) -> Result<Summary, ReplayError> {
-    let rules = RuleSet::load(&settings.rules)?;
+    let rules = rules(settings, &settings.rules)?;
     let mut replay = Replay::open(settings)?;
     replay.compare(rules.digest());
     let mut console = Console::new(out, format, replay.clock);
@@ -132,7 +132,7 @@ pub fn diff<W: Write>(
     format: Format,
     out: W,
 ) -> Result<(Summary, Difference), ReplayError> {
-    let (before, after) = (RuleSet::load(&settings.rules)?, RuleSet::load(other)?);
+    let (before, after) = (rules(settings, &settings.rules)?, rules(settings, other)?);
     let mut replay = Replay::open(settings)?;
     let mut lines = [replay.line(settings, before)?, replay.line(settings, after)?];
     let mut difference = Difference::new(format);
@@ -152,6 +152,14 @@ pub fn diff<W: Write>(
     }
     difference.write(out)?;
     Ok((replay.end(), difference))
+}
+
+/// Rules beside the built-in ones, with the policy's lists. What Weir does not have is left out: a sensor that was not told to do so
+/// did not run.
+fn rules(settings: &Settings, paths: &[PathBuf]) -> Result<RuleSet, ReplayError> {
+    let policy = Policy::find(settings.policy.as_deref())?;
+    let options = Options { allow_unsupported: true, ..Options::default() }.with_policy(&policy);
+    Ok(RuleSet::load_with(paths, &options)?)
 }
 
 /// An event through the line, and what is to be told of it, in the order in which the agent tells it.

@@ -45,7 +45,7 @@ fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
             vec!["--policy", "--rules", "--namespace", "--pod", "--label", "--image", "--name", "--cgroup", "--format"],
         ),
         (&["policy", "schema"], vec![]),
-        (&["rules", "check"], vec!["--allow-unsupported"]),
+        (&["rules", "check"], vec!["--allow-unsupported", "--policy"]),
         (&["rules", "list"], vec!["--rules", "--allow-unsupported", "--format"]),
         (&["replay"], vec!["--rules", "--diff", "--classes", "--policy", "--from", "--to", "--format"]),
         (&["completions"], vec![]),

@@ -67,8 +67,12 @@ impl Sources {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn read(&self, in_effect: &Versions) -> Result<Option<Box<Fresh>>, Refused> {
-        let rules = RuleSet::load_with(&self.rules, &self.options);
         let policy = Policy::find(self.policy.as_deref());
+        let options = match &policy {
+            Ok(policy) => self.options.clone().with_policy(policy),
+            Err(_) => self.options.clone(),
+        };
+        let rules = RuleSet::load_with(&self.rules, &options);
         let classes = ClassTable::load(self.classes.as_deref()).and_then(|classes| match &rules {
             Ok(rules) => classes.watching(rules.watched())?.with_canary(),
             Err(_) => Ok(classes),

@@ -2,6 +2,7 @@
 
 use super::super::{Engine, Fault, NamedList, Options, RuleSet, check};
 use super::{matching, rule, set, set_with};
+use crate::policy::Policy;
 
 /// The one sentence that a rule with this detection is refused with.
 fn refused(detection: &str) -> String {
@@ -220,4 +221,9 @@ fn lists_from_elsewhere_replace_files() {
     assert_eq!(two.lists().get("ours").unwrap().collect::<Vec<_>>(), ["/two"]);
     assert_ne!(two.digest(), plain.digest());
     assert_ne!(two.digest(), three.digest());
+    // So do those of the policy.
+    let policy = Policy::parse("lists:\n  ours: [/four, /five]\n", &"policy.yml".into()).unwrap();
+    let four = RuleSet::load_with(&[directory.path()], &Options::default().with_policy(&policy)).unwrap();
+    assert_eq!(four.lists().get("ours").unwrap().collect::<Vec<_>>(), ["/four", "/five"]);
+    assert_ne!(four.digest(), plain.digest());
 }

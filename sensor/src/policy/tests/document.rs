@@ -137,3 +137,12 @@ proptest::proptest! {
         let _ = policy(&entry(&format!("    {keys}")));
     }
 }
+
+#[test]
+fn lists_have_names_that_rules_can_name() {
+    let policy = super::policy("lists:\n  scanners: [/usr/bin/clamscan]\n  none: []\n").unwrap();
+    let lists: Vec<_> = policy.lists().map(|(name, values)| (name, values.len())).collect();
+    assert_eq!(lists, [("none", 0), ("scanners", 1)]);
+    let error = super::policy("lists:\n  'a b': [x]\n").unwrap_err().to_string();
+    assert!(error.contains("the list `a b` cannot be named in a rule"), "{error}");
+}
