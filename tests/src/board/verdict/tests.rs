@@ -5,7 +5,7 @@ use crate::board::Expected;
 use crate::board::report::Status;
 use crate::sensor::Event;
 use serde_json::{Value, json};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 fn expected() -> Expected {
     Expected {
@@ -39,9 +39,13 @@ fn alert() -> Value {
 }
 
 fn judge(alerts: &[Value]) -> (Status, Vec<&'static str>) {
+    judge_by(&expected(), alerts)
+}
+
+fn judge_by(expected: &Expected, alerts: &[Value]) -> (Status, Vec<&'static str>) {
     let events: Vec<Event> = alerts.iter().filter_map(|alert| Event::parse(&alert.to_string()).ok()).collect();
     assert_eq!(events.len(), alerts.len());
-    let (status, facts, _) = of_attack(&events, &expected());
+    let (status, facts, _) = of_attack(&events, expected);
     (status, facts.wrong())
 }
 
@@ -85,7 +89,10 @@ fn what_is_no_detection() {
 fn told_elsewhere_by_the_source() {
     let mut elsewhere = with("container.id", "c2");
     elsewhere["attributes"]["weir.source.inode"] = "77".into();
-    assert_eq!(judge(&[elsewhere]), (Status::Detected, vec![]));
+    assert_eq!(judge(&[elsewhere.clone()]), (Status::Detected, vec![]));
+    // The number was another file's before.
+    let later = Expected { began: SystemTime::now() + Duration::from_secs(60), ..expected() };
+    assert_eq!(judge_by(&later, &[elsewhere]).0, Status::Missed);
 }
 
 #[test]
