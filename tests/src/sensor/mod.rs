@@ -111,10 +111,11 @@ impl Sensor {
     fn start_with<S: AsRef<OsStr>>(program: &Path, arguments: &[S], kept: Arc<Directory>) -> io::Result<Sensor> {
         let (notices, notice) = io::pipe()?;
         let mut command = Command::new(program);
-        command.args(arguments.iter().map(AsRef::as_ref)).args(["--notify-fd", &notice.as_raw_fd().to_string()]);
+        command.args(arguments.iter().map(AsRef::as_ref));
         if !arguments.iter().any(|argument| argument.as_ref() == "--format") {
             command.args(["--format", "json"]);
         }
+        command.args(["--notify-fd", &notice.as_raw_fd().to_string()]);
         command.env("WEIR_STATE_DIR", state(&kept));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         run::inherit(&mut command, notice.into());
