@@ -146,7 +146,7 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
     let reloader = Reloader::new(Sources::of(&settings))?;
     let policy = Policy::find(settings.policy.as_deref())?;
     let rules = RuleSet::load_with(&settings.rules, &settings.rule_options.clone().with_policy(&policy))?;
-    let classes = ClassTable::load(settings.classes.as_deref())?.watching(rules.watched())?.with_canary()?;
+    let classes = ClassTable::load(settings.classes.as_deref())?.watching(rules.watched())?;
     for left_out in rules.left_out() {
         tracing::warn!(rule = &*left_out.title, "a rule was left out, as --allow-unsupported says");
     }

@@ -106,7 +106,7 @@ fn check(paths: &[PathBuf], options: &Options) -> ExitCode {
         return ExitCode::FAILURE;
     };
     // The built-in classes take room in the kernel's tables as well.
-    if let Err(error) = ClassTable::load(None).and_then(|classes| classes.watching(set.watched())?.with_canary()) {
+    if let Err(error) = ClassTable::load(None).and_then(|classes| classes.watching(set.watched())) {
         return super::fail(&error);
     }
     for note in set.notes() {

@@ -124,7 +124,8 @@ impl ClassTable {
         Ok(table)
     }
 
-    /// The same, with what loaded rules ask for in the class `watched`. For a table that nothing was added to so far.
+    /// The same, with what loaded rules ask for in the class `watched`, and the files of the agent's canary, which say nothing of the
+    /// classes: the version is without them. For a table that nothing was added to so far.
     ///
     /// # Errors
     /// [`ClassesError::TooMany`]: together they are more than the kernel's tables hold.
@@ -136,27 +137,15 @@ impl ClassTable {
             matcher.suffixes.extend(watched.suffixes.iter().cloned());
             matcher.names.extend(watched.names.iter().cloned());
             matcher.directories.extend(watched.directories.iter().cloned());
+            matcher.suffixes.insert(CANARY_SUFFIX.to_owned());
         }
+        self.add(Class::Watched, &Anchor::Suffix(CANARY_SUFFIX));
         let all = "classes.yml, with what the loaded rules ask for,";
         check_room(all, self.suffixes.len(), self.names.len(), self.directories.len())?;
         if *watched != Watched::default() {
             let text = format!("{} {watched:?}", self.version);
             self.version = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
         }
-        Ok(self)
-    }
-
-    /// The same, with the files of the agent's canary in the class `watched`, which says nothing of the classes: the version stays.
-    ///
-    /// # Errors
-    /// [`ClassesError::TooMany`], as [`ClassTable::watching`].
-    pub fn with_canary(mut self) -> Result<ClassTable, ClassesError> {
-        self.add(Class::Watched, &Anchor::Suffix(CANARY_SUFFIX));
-        if let Some((_, matcher)) = self.matchers.iter_mut().find(|(class, _)| *class == Class::Watched) {
-            matcher.suffixes.insert(CANARY_SUFFIX.to_owned());
-        }
-        let all = "classes.yml, with what the loaded rules ask for and the canary,";
-        check_room(all, self.suffixes.len(), self.names.len(), self.directories.len())?;
         Ok(self)
     }
 

@@ -74,7 +74,7 @@ impl Sources {
         };
         let rules = RuleSet::load_with(&self.rules, &options);
         let classes = ClassTable::load(self.classes.as_deref()).and_then(|classes| match &rules {
-            Ok(rules) => classes.watching(rules.watched())?.with_canary(),
+            Ok(rules) => classes.watching(rules.watched()),
             Err(_) => Ok(classes),
         });
         let (rules, policy, classes) = match (rules, policy, classes) {
