@@ -161,8 +161,8 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
     let clock = system::wall_clock();
     let recorder = recorder(&settings, &rules, &policy, &classes, clock)?;
     let in_effect = InEffect::new(&rules, &policy, &classes, system::now());
-    let mut line = Line::new(rules.clone(), classes, Limits::default());
-    line.set_policy(policy, &rules);
+    let mut line = Line::new(rules, classes, Limits::default());
+    line.set_policy(policy);
     let state = settings.state.as_deref().map_or_else(StateDirectory::nowhere, StateDirectory::open);
     let (ledger, saved) = StateFile::open(&state, state_file::LEDGER);
     let (correlations, saved_correlations) = StateFile::open(&state, state_file::CORRELATIONS);

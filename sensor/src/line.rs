@@ -84,9 +84,9 @@ impl Line {
         }
     }
 
-    /// Goes by this policy from now on; `rules` have the lists that are declared for all workloads.
-    pub fn set_policy(&mut self, policy: Policy, rules: &RuleSet) {
-        self.policy.replace(policy, rules.lists().declared().collect());
+    /// Goes by this policy from now on; what the rules' lists declare for all workloads stays.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.policy.set_policy(policy);
     }
 
     /// Takes an event through the line. What comes out is the event with everything that is known about it, and what is to

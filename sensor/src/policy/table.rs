@@ -117,6 +117,12 @@ impl Table {
         table
     }
 
+    /// Goes by this policy from now on; what is declared for all workloads stays.
+    pub fn set_policy(&mut self, policy: Policy) {
+        let everywhere = std::mem::take(&mut self.everywhere);
+        self.replace(policy, everywhere);
+    }
+
     /// Goes by another policy from now on. What was learnt of containers stays.
     pub fn replace(&mut self, policy: Policy, everywhere: Vec<DeclaredEntry>) {
         self.plain = Arc::new(Selected::of(&policy, Box::default(), &everywhere));

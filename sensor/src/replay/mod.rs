@@ -212,8 +212,8 @@ impl Replay {
         let limits = self.header().limits;
         let limit = |limit: u32| limit.clamp(1, LIMIT_MAX) as usize;
         let limits = Limits { processes: limit(limits.processes), workloads: limit(limits.workloads) };
-        let mut line = Line::new(rules.clone(), classes, limits);
-        line.set_policy(policy, &rules);
+        let mut line = Line::new(rules, classes, limits);
+        line.set_policy(policy);
         Ok(line)
     }
 

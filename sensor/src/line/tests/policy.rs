@@ -35,8 +35,8 @@ fn id(container: u32) -> String {
 impl Scene {
     fn new() -> Scene {
         let rules = RuleSet::embedded().unwrap_or_else(|error| panic!("{error}"));
-        let mut line = Line::new(rules.clone(), ClassTable::load(None).unwrap(), Limits::default());
-        line.set_policy(Policy::parse(POLICY, &"policy.yml".into()).unwrap(), &rules);
+        let mut line = Line::new(rules, ClassTable::load(None).unwrap(), Limits::default());
+        line.set_policy(Policy::parse(POLICY, &"policy.yml".into()).unwrap());
         Scene { line }
     }
 
