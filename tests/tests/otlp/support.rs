@@ -1,7 +1,8 @@
 //! Records, a source of them in memory, and a sender that is run until it is empty.
 
 use sensor::delivery::otlp::sender::{self, Counters};
-use sensor::delivery::otlp::{Entry, Export as _, Exporter, Kind, Outcome, Section, Settings, Source};
+use sensor::delivery::otlp::{Export as _, Exporter, Outcome, Section, Settings, Source};
+use sensor::delivery::spool::{Entry, Kind};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::path::Path;
@@ -50,7 +51,7 @@ pub fn incident(id: u64) -> Entry {
 }
 
 pub fn entry(id: u64, kind: Kind, uid: &str, record: &serde_json::Value) -> Entry {
-    Entry { id, kind, severity: 17, uid: uid.into(), bytes: record.to_string().into_bytes().into() }
+    Entry { id, kind, severity: 17, time: 0, uid: uid.into(), bytes: record.to_string().into_bytes().into() }
 }
 
 #[derive(Default)]

@@ -3,9 +3,10 @@
 use super::answer::{Outcome, Response, of_http, of_response, of_status};
 use super::log::{self, NoRecord, object};
 use super::resource::Resources;
-use super::sender::{Entry, Export};
+use super::sender::Export;
 use super::settings::{Compression, ConfigError, Protocol, Settings, Target};
 use super::{tls, trace};
+use crate::delivery::spool::Entry;
 use bytes::Bytes;
 use flate2::write::GzEncoder;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};

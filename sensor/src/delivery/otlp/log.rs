@@ -1,9 +1,9 @@
 //! One LogRecord a record: an alert, an incident, a coverage record.
 
 use super::resource::{Resources, is_resource, scope};
-use super::sender::Entry;
 use super::trace;
 use super::value::{MEMBERS_MAX, any, nanos, pair, str_of, uid_bytes};
+use crate::delivery::spool::Entry;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value::Value as Any};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};

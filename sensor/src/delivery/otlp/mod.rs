@@ -25,7 +25,7 @@ mod tests;
 pub use answer::Outcome;
 pub use config::{Part, Secret, Section};
 pub use export::Exporter;
-pub use sender::{Entry, Export, Kind, Source};
+pub use sender::{Export, Source};
 pub use settings::{Compression, ConfigError, Protocol, Settings, Signal, Target};
 
 /// The name of the sensor's scope and, where nothing else is observed, of its service.

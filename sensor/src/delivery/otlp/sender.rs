@@ -13,6 +13,7 @@
 
 use super::answer::Outcome;
 use super::backoff::Backoff;
+use crate::delivery::spool::{Entry, Kind};
 use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
@@ -28,34 +29,6 @@ pub const BYTES: usize = 1 << 20;
 pub const UNWELCOME_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Incidents whose log record arrived and whose trace did not, that are remembered; beyond that the log record is sent twice.
 const LOGGED_MAX: usize = 4096;
-
-/// What a record is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A log record.
-    Alert,
-    /// A log record and a trace.
-    Incident,
-    /// A log record.
-    Coverage,
-    /// A log record.
-    Event,
-}
-
-/// A record of the spool.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The spool's number of it.
-    pub id: u64,
-    /// What it is.
-    pub kind: Kind,
-    /// Severity number of OpenTelemetry's log data model.
-    pub severity: u8,
-    /// `log.record.uid`.
-    pub uid: Box<str>,
-    /// The JSON record.
-    pub bytes: Box<[u8]>,
-}
 
 /// Where records come from. They stay there until they are acknowledged or set aside.
 pub trait Source: Send {

@@ -2,7 +2,8 @@
 
 use super::entry;
 use crate::delivery::otlp::sender::{Counters, RECORDS, UNWELCOME_MAX, run_with};
-use crate::delivery::otlp::{Entry, Export, Kind, Outcome, Source};
+use crate::delivery::otlp::{Export, Outcome, Source};
+use crate::delivery::spool::{Entry, Kind};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, pending};
 use std::sync::atomic::Ordering::Relaxed;
