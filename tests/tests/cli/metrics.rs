@@ -94,7 +94,6 @@ fn they_arrive_with_what_the_variables_ask_for() -> Outcome {
         "OTEL_EXPORTER_OTLP_HEADERS=x-tenant=north".to_owned(),
         "OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=test".to_owned(),
     ])?;
-    assert!(Command::new("/bin/true").status()?.success());
     let begun = Instant::now();
     let names = [
         "weir.heartbeat",
@@ -114,7 +113,10 @@ fn they_arrive_with_what_the_variables_ask_for() -> Outcome {
         let request = requests.recv_timeout(scaled(PATIENCE).saturating_sub(begun.elapsed()))?;
         assert_eq!(request.line, "POST /v1/metrics HTTP/1.1");
         assert!(request.headers.iter().any(|header| header == "x-tenant: north"), "{:?}", request.headers);
-        // The first may come before there is a number.
+        // The first may come before there is a number; and of the events one in some hundreds is timed, on a quiet machine too.
+        for _ in 0..20 {
+            assert!(Command::new("/bin/true").status()?.success());
+        }
         if names.iter().all(|name| request.has(name)) {
             break;
         }
