@@ -32,9 +32,9 @@ use crate::provenance::graph::Mark;
 use crate::provenance::{ClassTable, ClassesError};
 use carriers::Carriers;
 use health::Health;
+use output::Output;
 use recognition::Recognition;
 use reload::{InEffect, Reloader, Sources};
-use output::Output;
 use state_file::{StateDirectory, StateFile};
 use status::{Collected, Control};
 use std::collections::VecDeque;
@@ -119,7 +119,9 @@ pub enum AgentError {
     Export(#[from] ExportError),
     #[error(transparent)]
     Outbox(#[from] OutboxError),
-    #[error("alerts are to be sent, and there is no directory to keep them in until they have arrived: name one with --state-dir")]
+    #[error(
+        "alerts are to be sent, and there is no directory to keep them in until they have arrived: name one with --state-dir"
+    )]
     NoSpool,
     #[error("cannot wait for events: {0}; this is the system's refusal, restart the sensor when it has recovered")]
     Runtime(#[from] io::Error),
