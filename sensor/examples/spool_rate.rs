@@ -128,7 +128,8 @@ fn alerts() -> Result<Vec<Map<String, Value>>, Box<dyn std::error::Error>> {
     for (rule, examples) in rules.examples() {
         let Logic::Detection(category) = rule.logic else { continue };
         let mut engine = Engine::new(rules.clone());
-        let events = examples.matching.iter().find_map(|example| example.events(Some(category)).ok()).unwrap_or_default();
+        let events =
+            examples.matching.iter().find_map(|example| example.events(Some(category)).ok()).unwrap_or_default();
         let findings = events.into_iter().flat_map(|event| engine.evaluate(&Arc::new(event)));
         let raised = findings.filter_map(|finding| raiser.raise(finding)).map(|alert| alert.to_json(clock));
         alerts.extend(raised.filter_map(|alert| alert.as_object().cloned()));
