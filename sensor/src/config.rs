@@ -3,7 +3,7 @@
 //! One section a concern, each defined by the module that it is for. What is declared about workloads is the policy's (policy.yml), and
 //! what is worth telling is the rules'; neither belongs here.
 
-use crate::delivery::otlp;
+use crate::delivery::{otlp, spool};
 use crate::event::text::most_like;
 use crate::place::Place;
 use serde::Deserialize;
@@ -22,6 +22,8 @@ const BYTES_MAX: u64 = 256 * 1024;
 pub struct Config {
     /// Delivery to a collector.
     pub otlp: otlp::Section,
+    /// What is kept until it was delivered.
+    pub spool: spool::Section,
 }
 
 /// Why the file cannot be used. Says no value of it, because there may be secrets among them.
@@ -142,6 +144,7 @@ mod tests {
         assert_eq!(config.otlp.endpoint.as_deref(), Some("https://c:4317"));
         assert_eq!(config.otlp.logs.timeout, Some(5));
         assert!(!format!("{config:?}").contains("hush"));
+        assert_eq!(parse("spool: {bytes: 1}\n").unwrap().spool.limits().bytes, 64 << 10, "some segments have to fit");
         assert!(parse("# nothing\n---\n").unwrap().otlp.endpoint.is_none());
     }
 

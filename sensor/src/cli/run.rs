@@ -111,6 +111,7 @@ impl Run {
         let rule_options = Options { allow_unsupported: self.allow_unsupported, ..Options::default() };
         let (state, control) = (Some(self.state_dir), self.control);
         let own = self.sensor.settings(self.rules);
-        Ok(Settings { rule_options, state, control, coverage, otlp, export_events, ..own })
+        let spool = config.spool.limits();
+        Ok(Settings { rule_options, state, control, coverage, otlp, export_events, spool, ..own })
     }
 }
