@@ -1,0 +1,123 @@
+// Bytes held and bytes sent over time, as steps.
+
+const CHART_HEIGHT = 230;
+const CHART_TOP = 18;
+const CHART_BOTTOM = 26;
+// Lines that a person can tell apart; what is beyond is said, not drawn.
+const LINES = 8;
+
+const series = timeline.series
+  .map(one => ({
+    one,
+    name: `${one.quantity === "held" ? "Held" : "Sent"}${one.workload === null ? "" : ` by ${workloadName(one.workload)}`}${one.destination ? ` to ${one.destination}` : ""}`,
+    points: one.points.map(point => ({ at: since(point.time.nanos), bytes: Number(point.bytes) })),
+    last: Number(one.points.at(-1)?.bytes ?? 0),
+  }))
+  .sort((one, other) => other.last - one.last);
+const drawn = series.slice(0, LINES);
+
+function buildChart(section) {
+  section.append(make("div", { class: "title" }, make("h2", { id: "chart-title" }, "Bytes held and sent")));
+  if (!series.length) {
+    section.append(make("p", { class: "empty" }, "Nothing was held or sent."));
+    return;
+  }
+  const said = series.map(({ name, last }) => `${name}: ${bytes(last)}`).join("; ");
+  const svg = draw("svg", { class: "chart", role: "img", "aria-label": `Bytes over time. ${said}` });
+  section.append(make("div", { class: "chart-body" }, chartLegend(), svg));
+
+  const redraw = () => drawChart(svg, plotWidth(svg, BAR_WIDTH_ON_PAPER));
+  watch(["from", "to", "clock", "printing"], redraw);
+  new ResizeObserver(redraw).observe(svg);
+  reactive(svg, x => toldAt(svg, x), told => told.row && showRow(told.row));
+  svg.addEventListener("pointerleave", () => moveCursor(svg, null));
+}
+
+// Which line is which, and how far it got.
+function chartLegend() {
+  const line = ({ one, name, last }, index) => make("li", {},
+    draw("svg", { class: "line-icon", viewBox: "0 0 28 12", "aria-hidden": "true" }, draw("path", { class: `line line-${index} ${one.quantity}`, d: "M0 6H28" })),
+    make("span", { class: "text" }, make("span", {}, name), make("b", {}, bytes(last))),
+  );
+  const rest = series.length - drawn.length;
+  return make("ul", { class: "lines" }, ...drawn.map(line), rest ? make("li", { class: "muted" }, `${counted(rest, "smaller one is", "smaller ones are")} not drawn`) : null);
+}
+
+// What every line is at the place of the pointer.
+function toldAt(svg, x) {
+  moveCursor(svg, x);
+  const at = timeAt(x, svg.clientWidth);
+  const lines = drawn.map((one, index) => make("div", { class: "value" },
+    draw("svg", { class: "line-icon", viewBox: "0 0 28 12", "aria-hidden": "true" }, draw("path", { class: `line line-${index} ${one.one.quantity}`, d: "M0 6H28" })),
+    make("span", {}, one.name),
+    make("b", {}, bytes(valueAt(one, at))),
+  ));
+  return { title: clockText(at), lines };
+}
+
+function moveCursor(svg, x) {
+  const cursor = svg.querySelector(".cursor");
+  if (x !== null) cursor?.setAttribute("transform", `translate(${x} 0)`);
+  cursor?.setAttribute("visibility", x === null ? "hidden" : "visible");
+}
+
+// What a series is at a time.
+function valueAt({ points }, seconds) {
+  let [low, high] = [0, points.length];
+  while (low < high) {
+    const half = (low + high) >> 1;
+    if (points[half].at <= seconds) low = half + 1;
+    else high = half;
+  }
+  return low ? points[low - 1].bytes : 0;
+}
+
+function drawChart(svg, width) {
+  const height = CHART_HEIGHT - CHART_BOTTOM;
+  const most = Math.max(...drawn.map(one => valueAt(one, view.to)), 1);
+  const step = roundStep(most / 4);
+  const top = Math.ceil(most / step) * step;
+  const y = count => height - (count / top) * (height - CHART_TOP);
+  const levels = Array.from({ length: Math.round(top / step) + 1 }, (_, n) => n * step);
+  svg.setAttribute("viewBox", `0 0 ${width} ${CHART_HEIGHT}`);
+  svg.replaceChildren(
+    hatching(),
+    draw("rect", { class: "ground", width, height }),
+    ...gapStripes(width, height),
+    ...gridLines(width, height, height + 18),
+    ...levels.map(count => draw("line", { class: count ? "grid" : "floor", x1: 0, x2: width, y1: y(count), y2: y(count) })),
+    ...drawn.map((one, index) => draw("path", { class: `line line-${index} ${one.one.quantity}`, d: steps(one, width, y) })).reverse(),
+    ...alertLines(width, height),
+    ...levels.slice(1).map(count => draw("text", { class: "level", x: 4, y: y(count) - 4 }, bytes(count))),
+    draw("line", { class: "cursor", x1: 0, x2: 0, y1: 0, y2: height, visibility: "hidden" }),
+  );
+}
+
+// A path that goes level from point to point, and up at each; points of one pixel are one.
+function steps(one, width, y) {
+  let path = "";
+  let column = null;
+  const low = y(valueAt(one, view.from));
+  for (const { at, bytes: count } of one.points) {
+    if (at <= view.from || at > view.to) continue;
+    const x = place(at, width).toFixed(1);
+    path += x === column ? `V${y(count).toFixed(1)}` : `H${x}V${y(count).toFixed(1)}`;
+    column = x;
+  }
+  return `M0 ${low.toFixed(1)}${path}H${place(Math.min(TO, view.to), width).toFixed(1)}`;
+}
+
+function alertLines(width, height) {
+  return rows.filter(row => row.kind === "alert" && row.at >= view.from && row.at <= view.to).map(row => {
+    const x = place(row.at, width);
+    const mark = draw("g", {}, draw("line", { class: "alert-line", x1: x, x2: x, y1: 0, y2: height }), markShape("alert", x, 9));
+    mark.told = toldOfMarks({ mark: "alert", rows: [row] });
+    return mark;
+  });
+}
+
+// 1, 2 or 5 times a power of ten, at least this much.
+function roundStep(least) {
+  const power = 10 ** Math.floor(Math.log10(Math.max(least, 1)));
+  return [1, 2, 5, 10].map(factor => factor * power).find(step => step >= least);
+}

@@ -1,0 +1,55 @@
+// One row of the table, and all that is known of it.
+
+const COLUMNS = [
+  { name: "at", title: "Time" },
+  { name: "kind", title: "Kind" },
+  { name: "process", title: "Process" },
+  { name: "workload", title: "Container" },
+  { name: null, title: "What happened" },
+  { name: "bytes", title: "Bytes" },
+  { name: "role", title: "Role" },
+];
+
+function lineOf(row) {
+  return row.gap ? gapLine(row) : entryLine(row);
+}
+
+function entryLine(row) {
+  const { entry } = row;
+  const process = row.process;
+  const kind = row.severity < 0 ? [markIcon(row.mark), entry.kind] : [severityBadge(entry.severity), make("span", { class: "spoken" }, entry.kind)];
+  return make("tr", { class: `line ${row.mark} ${row.severity < 0 ? "" : SEVERITIES[row.severity]}` },
+    make("td", { class: "at" }, clockText(row.at, entry.time.text)),
+    make("td", { class: "kind" }, ...kind),
+    make("td", { class: "process" }, ...(process ? [process.name, " ", make("span", { class: "muted" }, process.process.pid)] : [])),
+    make("td", { class: "workload" }, row.workload),
+    make("td", { class: "what" }, make("div", { class: "sentence" }, entry.sentence)),
+    make("td", { class: "bytes" }, bytes(entry.bytes)),
+    make("td", { class: "role" }, entry.role),
+  );
+}
+
+function gapLine(row) {
+  return make("tr", { class: "line gap" },
+    make("td", { class: "at" }, clockText(row.at)),
+    make("td", { class: "kind" }, "gap"),
+    make("td", { colspan: COLUMNS.length - 2, class: "what" }, make("div", { class: "sentence" }, gapSentence(row))),
+  );
+}
+
+// All attributes of a row, by name.
+function detailsOf(row) {
+  const { entry, gap } = row;
+  const known = gap
+    ? Object.entries({ place: gap.place, cause: gap.cause, kind: gap.kind ?? "any", count: gap.count ?? "not known", from: clockText(row.at), to: clockText(row.to) })
+    : Object.entries(entry.attributes).sort(([one], [other]) => (one < other ? -1 : 1));
+  const about = gap ? [] : [["time", `${entry.time.text} (${entry.relative} s)`]];
+  const list = make("dl", { class: "attributes" }, ...[...about, ...known].map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, valueText(value)))));
+  const only = row.process && button(`Only what ${plain(row.process.name)} (${row.process.process.pid}) did`, "Filter by this process", () => change({ process: row.process.process.id }));
+  const around = button("A minute around it", "Show the time from 30 seconds before to 30 seconds after", () => showTime(row.at - 30, row.at + 30));
+  return make("tr", { class: "details" }, make("td", { colspan: COLUMNS.length },
+    make("p", { class: "sentence" }, gap ? gapSentence(row) : entry.sentence),
+    list,
+    make("div", { class: "controls buttons" }, only, around),
+  ));
+}

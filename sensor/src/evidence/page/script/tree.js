@@ -1,0 +1,178 @@
+// The process tree on the axis of time: who started whom, how long each lived, and what it did when.
+
+const ROW_HEIGHT = 40;
+const AXIS_HEIGHT = 26;
+const BAR_HEIGHT = 10;
+const BAR_WIDTH_ON_PAPER = 620;
+
+function buildTree(section) {
+  const axis = draw("svg", { class: "axis", "aria-hidden": "true" });
+  const bars = draw("svg", { class: "bars", "aria-hidden": "true" });
+  const names = make("ul", { class: "names", role: "tree", "aria-label": "Processes" }, ...processes.map(nameOf));
+  const body = make("div", { class: "tree-body" }, make("div", { class: "corner muted" }, "Process"), axis, names, bars);
+  section.append(
+    make("div", { class: "title" }, make("h2", { id: "tree-title" }, "Processes"), timeButtons()),
+    make("div", { class: "scroller" }, body),
+    treeLegend(),
+    processTable(),
+  );
+  if (!processes.length) {
+    body.replaceChildren(make("p", { class: "empty" }, "No processes."));
+    return;
+  }
+
+  const redraw = () => {
+    drawAxis(axis, plotWidth(axis.parentNode.querySelector(".bars"), BAR_WIDTH_ON_PAPER));
+    drawBars(bars, plotWidth(bars, BAR_WIDTH_ON_PAPER));
+  };
+  watch(["from", "to", "clock", "printing", "process"], redraw);
+  watch(["process"], () => names.childNodes.forEach((name, row) => name.setAttribute("aria-selected", processes[row].process.id === view.process)));
+  new ResizeObserver(redraw).observe(bars);
+  for (const svg of [axis, bars]) reactive(svg, (_, event) => rowAt(svg, bars, event), told => (told.row ? showRow(told.row) : told.known && chooseProcess(told.known)));
+  keys(names);
+}
+
+// What is told of the row of a process that is under the pointer.
+function rowAt(svg, bars, event) {
+  if (svg !== bars) return null;
+  const known = processes[Math.floor((event.clientY - bars.getBoundingClientRect().top) / ROW_HEIGHT)];
+  return known ? toldOfProcess(known) : null;
+}
+
+function nameOf(known) {
+  const { process } = known;
+  const amounts = make("span", { class: "amounts" },
+    process.sent ? make("span", {}, `sent ${bytes(process.sent)}`) : null,
+    process.held ? make("span", { class: "muted" }, `held ${bytes(process.held)}`) : null,
+  );
+  const where = workloadName(process.workload);
+  const item = make("li", { role: "treeitem", class: `name ${process.role}`, tabindex: known.row === 0 ? 0 : -1, "aria-level": known.depth + 1, "aria-selected": "false", "aria-label": spoken(known) },
+    make("span", { class: "text" },
+      make("span", { class: "first" }, make("b", {}, known.name), " ", make("span", { class: "muted" }, process.pid)),
+      make("span", { class: "second muted" }, where ? `${where} \u00b7 ` : "", process.command_line),
+    ),
+    amounts,
+  );
+  item.style.setProperty("--depth", Math.min(known.depth, 12));
+  item.addEventListener("click", () => chooseProcess(known));
+  item.addEventListener("pointermove", event => showTip(toldOfProcess(known), event.clientX, event.clientY));
+  item.addEventListener("pointerleave", hideTip);
+  item.addEventListener("focus", () => {
+    const box = item.getBoundingClientRect();
+    if (item.matches(":focus-visible")) showTip(toldOfProcess(known), box.left + 40, box.bottom - 12);
+  });
+  item.addEventListener("blur", hideTip);
+  return item;
+}
+
+function spoken(known) {
+  const { process } = known;
+  return `${known.name}, process ${process.pid}, ${process.role}, ${workloadName(process.workload)}, held ${bytes(process.held)}, sent ${bytes(process.sent)}, ${counted(known.rows.length, "entry", "entries")}`;
+}
+
+function toldOfProcess(known) {
+  const { process } = known;
+  const counts = Object.keys(MARKS).map(mark => [mark, known.rows.filter(row => row.mark === mark).length]).filter(([, count]) => count);
+  const line = (name, value) => make("div", {}, make("span", { class: "muted" }, `${name} `), value);
+  return {
+    title: `${known.name} (${process.pid})`,
+    known,
+    lines: [
+      make("code", {}, process.command_line || process.executable),
+      line("Program", process.executable),
+      line("In", workloadName(process.workload) || "the host"),
+      line("Role", process.role),
+      line("From", clockText(known.begin, process.begin.text)),
+      line("Until", known.end === null ? "not seen to end" : `${clockText(known.end, process.end.text)}, ${process.ended ?? "how is not known"}`),
+      line("Held", bytes(process.held)),
+      line("Sent", bytes(process.sent)),
+      line("Did", counts.map(([mark, count]) => `${number(count)} ${count === 1 ? MARKS[mark].name.toLowerCase() : MARKS[mark].plural}`).join(", ") || "nothing here"),
+    ],
+  };
+}
+
+// Shows in the table only what this process did; chosen again, everything.
+function chooseProcess(known) {
+  change({ process: view.process === known.process.id ? "" : known.process.id, open: null });
+}
+
+function keys(names) {
+  names.addEventListener("keydown", event => {
+    const items = [...names.children];
+    const at = items.indexOf(event.target);
+    const next = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: items.length - 1 }[event.key];
+    if (next !== undefined && items[next]) {
+      items[at].tabIndex = -1;
+      items[next].tabIndex = 0;
+      items[next].focus();
+    } else if (event.key === "Enter" || event.key === " ") {
+      chooseProcess(processes[at]);
+    } else if (event.key === "Escape") {
+      hideTip();
+    } else {
+      return;
+    }
+    event.preventDefault();
+  });
+}
+
+function drawAxis(svg, width) {
+  svg.setAttribute("viewBox", `0 0 ${width} ${AXIS_HEIGHT}`);
+  svg.replaceChildren(...gridLines(width, 0, AXIS_HEIGHT - 9));
+}
+
+function drawBars(svg, width) {
+  const height = processes.length * ROW_HEIGHT;
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.replaceChildren(
+    hatching(),
+    ...processes.map((known, row) => draw("rect", { class: known.process.id === view.process ? "lane chosen" : "lane", x: 0, y: row * ROW_HEIGHT, width, height: ROW_HEIGHT })),
+    ...gapStripes(width, height),
+    ...gridLines(width, height),
+    ...processes.flatMap(known => [branch(known, width), bar(known, width)]),
+    ...processes.flatMap(known => marksOf(known.rows, width, middle(known))),
+  );
+}
+
+const middle = known => known.row * ROW_HEIGHT + ROW_HEIGHT / 2;
+
+// From begin to end; open at the side where it goes on.
+function bar(known, width) {
+  const end = known.end ?? TO;
+  if (end < view.from || known.begin > view.to) return null;
+  const x = Math.max(place(known.begin, width), -8);
+  const right = Math.min(place(end, width), width + 8);
+  const element = draw("rect", { class: `bar ${known.process.role}${known.end === null ? " endless" : ""}`, x, y: middle(known) - BAR_HEIGHT / 2, width: Math.max(right - x, 4), height: BAR_HEIGHT, rx: 3 });
+  element.told = toldOfProcess(known);
+  return element;
+}
+
+// The line from a parent down to the bar of its child.
+function branch(known, width) {
+  const parent = byId.get(known.process.parent);
+  if (!parent || known.begin < view.from || known.begin > view.to) return null;
+  const x = place(known.begin, width);
+  return draw("line", { class: "branch", x1: x, x2: x, y1: middle(parent) + BAR_HEIGHT / 2, y2: middle(known) - BAR_HEIGHT / 2 });
+}
+
+function treeLegend() {
+  const swatch = role => draw("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" }, draw("rect", { class: `bar ${role}`, x: 1, y: 4, width: 14, height: 8, rx: 2 }));
+  const stripe = draw("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" }, hatching(), draw("rect", { class: "gap-stripe", width: 16, height: 16 }));
+  const item = (icon, text) => make("span", { class: "key" }, icon, text);
+  return make("div", { class: "legend" },
+    item(swatch("cause"), "led there"), item(swatch("subject"), "asked about"), item(swatch("effect"), "came of it"),
+    ...Object.keys(MARKS).map(mark => item(markIcon(mark), MARKS[mark].name.toLowerCase())),
+    gaps.length ? item(stripe, "gap: something is missing") : null,
+  );
+}
+
+// The same on paper, where nothing can be pointed at.
+function processTable() {
+  const line = known => {
+    const { process } = known;
+    const cells = [process.pid, process.command_line || process.executable, workloadName(process.workload), process.role, fullTime(process.begin), process.end ? `${fullTime(process.end)}, ${process.ended ?? ""}` : "not seen", bytes(process.held), bytes(process.sent)];
+    return make("tr", {}, ...cells.map(cell => make("td", {}, cell)));
+  };
+  const heads = ["PID", "Command line", "Container", "Role", "Begin", "End", "Held", "Sent"];
+  return make("table", { class: "paper" }, make("thead", {}, make("tr", {}, ...heads.map(head => make("th", { scope: "col" }, head)))), make("tbody", {}, ...processes.map(line)));
+}
