@@ -1,8 +1,10 @@
 // Bytes held and bytes sent over time, as steps.
 
 const CHART_HEIGHT = 230;
+const MOST_CHART_HEIGHT = 420;
 const CHART_TOP = 18;
 const CHART_BOTTOM = 26;
+const MOST_ALERT_LINES = 24;
 // Lines that a person can tell apart; what is beyond is said, not drawn.
 const LINES = 8;
 
@@ -24,9 +26,14 @@ function buildChart(section) {
   }
   const said = series.map(({ name, last }) => `${name}: ${bytes(last)}`).join("; ");
   const svg = draw("svg", { class: "chart", role: "img", "aria-label": `Bytes over time. ${said}` });
-  section.append(make("div", { class: "chart-body" }, chartLegend(), svg));
+  const legend = chartLegend();
+  section.append(make("div", { class: "chart-body" }, legend, svg));
 
-  const redraw = () => drawChart(svg, plotWidth(svg, BAR_WIDTH_ON_PAPER));
+  // As high as the names of the lines beside it, within reason.
+  const redraw = () => {
+    const beside = legend.getBoundingClientRect().right <= svg.getBoundingClientRect().left + 1 && !view.printing;
+    drawChart(svg, plotWidth(svg, BAR_WIDTH_ON_PAPER), clamp(beside ? legend.scrollHeight : 0, CHART_HEIGHT, MOST_CHART_HEIGHT));
+  };
   watch(["from", "to", "clock", "printing"], redraw);
   new ResizeObserver(redraw).observe(svg);
   reactive(svg, x => toldAt(svg, x), told => told.row && showRow(told.row));
@@ -72,14 +79,15 @@ function valueAt({ points }, seconds) {
   return low ? points[low - 1].bytes : 0;
 }
 
-function drawChart(svg, width) {
-  const height = CHART_HEIGHT - CHART_BOTTOM;
+function drawChart(svg, width, whole) {
+  const height = whole - CHART_BOTTOM;
   const most = Math.max(...drawn.map(one => valueAt(one, view.to)), 1);
-  const step = roundStep(most / 4);
+  const step = roundStep(most / 5);
   const top = Math.ceil(most / step) * step;
   const y = count => height - (count / top) * (height - CHART_TOP);
   const levels = Array.from({ length: Math.round(top / step) + 1 }, (_, n) => n * step);
-  svg.setAttribute("viewBox", `0 0 ${width} ${CHART_HEIGHT}`);
+  svg.setAttribute("viewBox", `0 0 ${width} ${whole}`);
+  svg.style.height = `${whole}px`;
   svg.replaceChildren(
     hatching(),
     draw("rect", { class: "ground", width, height }),
@@ -88,7 +96,7 @@ function drawChart(svg, width) {
     ...levels.map(count => draw("line", { class: count ? "grid" : "floor", x1: 0, x2: width, y1: y(count), y2: y(count) })),
     ...drawn.map((one, index) => draw("path", { class: `line line-${index} ${one.one.quantity}`, d: steps(one, width, y) })).reverse(),
     ...alertLines(width, height),
-    ...levels.slice(1).map(count => draw("text", { class: "level", x: 4, y: y(count) - 4 }, bytes(count))),
+    ...levels.map(count => draw("text", { class: "tick", x: -8, y: y(count) + 4, "text-anchor": "end" }, bytes(count))),
     draw("line", { class: "cursor", x1: 0, x2: 0, y1: 0, y2: height, visibility: "hidden" }),
   );
 }
@@ -107,13 +115,12 @@ function steps(one, width, y) {
   return `M0 ${low.toFixed(1)}${path}H${place(Math.min(TO, view.to), width).toFixed(1)}`;
 }
 
+// Alerts above the lines, and where they are along them, unless there are so many that nothing else could be seen.
 function alertLines(width, height) {
-  return rows.filter(row => row.kind === "alert" && row.at >= view.from && row.at <= view.to).map(row => {
-    const x = place(row.at, width);
-    const mark = draw("g", {}, draw("line", { class: "alert-line", x1: x, x2: x, y1: 0, y2: height }), markShape("alert", x, 9));
-    mark.told = toldOfMarks({ mark: "alert", rows: [row] });
-    return mark;
-  });
+  const marks = marksOf(rows.filter(row => row.kind === "alert"), width, 9);
+  if (marks.length > MOST_ALERT_LINES) return marks;
+  const line = ({ told: { row } }) => draw("line", { class: "alert-line", x1: place(row.at, width), x2: place(row.at, width), y1: 0, y2: height });
+  return [...marks.map(line), ...marks];
 }
 
 // 1, 2 or 5 times a power of ten, at least this much.

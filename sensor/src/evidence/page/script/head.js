@@ -14,11 +14,11 @@ function buildHead(header) {
     ),
     make("div", { class: "about" }, severity ? severityBadge(severity) : null, make("h1", {}, timeline.sentence)),
     make("dl", { class: "facts" },
-      fact("Sent", bytes(sent), "by all of it together", sent > 0),
+      fact("Sent", bytes(sent), "by all that is here", sent > 0),
       fact("Alerts", number(alerts), `${counted(rows.length - gaps.length, "entry", "entries")} in all`),
       fact("Processes", number(processes.length), counted(timeline.workloads.length, "container or unit", "containers or units")),
       fact("Gaps", number(gaps.length), missing(), gaps.length > 0),
-      fact("Lasted", lasting(TO - FROM), `${fullTime(timeline.from)} to ${fullTime(timeline.to)}`),
+      fact("Lasted", lasting(TO - FROM), fromTo()),
       fact("Host", timeline.host ?? "not known", timeline.incident ? `incident ${timeline.incident}` : ""),
     ),
   );
@@ -28,10 +28,16 @@ function fact(name, value, note, strong = false) {
   return make("div", { class: strong ? "fact strong" : "fact" }, make("dt", {}, name), make("dd", {}, make("span", { class: "value" }, value), make("span", { class: "muted" }, note)));
 }
 
+// From when until when, to the second.
+function fromTo() {
+  const [from, to] = [timeline.from, timeline.to].map(time => `${time.text.slice(0, 10)} ${time.text.slice(11, 19)}`);
+  return `${from} to ${to.slice(0, 10) === from.slice(0, 10) ? to.slice(11) : to} UTC`;
+}
+
 // How much the gaps are, together.
 function missing() {
   if (!gaps.length) return "nothing is known to be missing";
-  const known = gaps.reduce((sum, { gap }) => sum + Number(gap.count ?? 0), 0);
+  const known = gaps.reduce((sum, { gap }) => sum + BigInt(gap.count ?? 0), 0n);
   return `${gaps.some(({ gap }) => gap.count === null) ? "at least " : ""}${counted(known, "event", "events")} missing`;
 }
 
@@ -75,6 +81,6 @@ function buildFoot(footer) {
   const rules = timeline.rulesets.length ? `, rules ${timeline.rulesets.join(", ")}` : "";
   footer.append(
     make("p", {}, `Cut by Weir ${timeline.sensor}${rules}. Relative times count from ${fullTime(timeline.zero)}.`),
-    make("p", {}, "This page holds everything that it shows and loads nothing. ", make("span", { class: "odd" }, "\\u{\u2026}"), " and ", make("span", { class: "odd" }, "\u241b"), " stand for characters that cannot be seen, or that would move others."),
+    make("p", {}, "This page holds everything that it shows and loads nothing. ", make("span", { class: "odd" }, "\\u{1b}"), " and the like, underlined, stand for characters that cannot be seen or would move others."),
   );
 }

@@ -9,6 +9,8 @@ const MARKS = {
 };
 // Those later in this list are drawn over those before.
 const MARK_ORDER = ["other", "write", "read", "send", "alert"];
+// Reads and writes are beside the bar, since a copy is both at once.
+const MARK_OFFSET = { read: -8, write: 8 };
 // Marks of a kind that are closer than this are one.
 const MARK_DISTANCE = 6;
 const LINES_IN_TIP = 6;
@@ -35,7 +37,7 @@ function marksOf(found, width, y) {
     }
   }
   return groups.map(group => {
-    const shape = markShape(group.mark, group.x, y);
+    const shape = markShape(group.mark, group.x, y + (MARK_OFFSET[group.mark] ?? 0));
     shape.told = toldOfMarks(group);
     return shape;
   });

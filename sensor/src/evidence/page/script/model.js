@@ -104,7 +104,7 @@ rows.forEach((row, index) => {
 
 // A gap as a sentence.
 function gapSentence({ gap, at, to }) {
-  const what = gap.count === null ? `An unknown number of ${gap.kind ?? ""} events` : counted(Number(gap.count), `${gap.kind ?? ""} event`, `${gap.kind ?? ""} events`);
+  const what = gap.count === null ? `An unknown number of ${gap.kind ?? ""} events` : counted(gap.count, `${gap.kind ?? ""} event`, `${gap.kind ?? ""} events`);
   return `${what.replace("  ", " ")} missing within ${lasting(Math.max(to - at, 0))} (${gap.place}): ${gap.cause}`;
 }
 

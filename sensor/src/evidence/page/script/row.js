@@ -33,7 +33,7 @@ function gapLine(row) {
   return make("tr", { class: "line gap" },
     make("td", { class: "at" }, clockText(row.at)),
     make("td", { class: "kind" }, "gap"),
-    make("td", { colspan: COLUMNS.length - 2, class: "what" }, make("div", { class: "sentence" }, gapSentence(row))),
+    make("td", { colspan: columnsShown() - 2, class: "what" }, make("div", { class: "sentence" }, gapSentence(row))),
   );
 }
 
@@ -47,7 +47,7 @@ function detailsOf(row) {
   const list = make("dl", { class: "attributes" }, ...[...about, ...known].map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, valueText(value)))));
   const only = row.process && button(`Only what ${plain(row.process.name)} (${row.process.process.pid}) did`, "Filter by this process", () => change({ process: row.process.process.id }));
   const around = button("A minute around it", "Show the time from 30 seconds before to 30 seconds after", () => showTime(row.at - 30, row.at + 30));
-  return make("tr", { class: "details" }, make("td", { colspan: COLUMNS.length },
+  return make("tr", { class: "details" }, make("td", { colspan: columnsShown() },
     make("p", { class: "sentence" }, gap ? gapSentence(row) : entry.sentence),
     list,
     make("div", { class: "controls buttons" }, only, around),

@@ -62,7 +62,7 @@ function render(always) {
   const content = [space(first * height + (openAt >= 0 && openAt < first ? extra : 0))];
   for (let at = first; at < last; at += 1) content.push(...linesAt(at, at === openAt));
   content.push(space((found.length - last) * height + (openAt >= last ? extra : 0)));
-  if (!found.length) content.push(make("tr", {}, make("td", { colspan: COLUMNS.length, class: "empty" }, "Nothing matches these filters.")));
+  if (!found.length) content.push(make("tr", {}, make("td", { colspan: columnsShown(), class: "empty" }, "Nothing matches these filters.")));
   table.body.replaceChildren(...content);
   if (hadFocus) lineElement(table.focus)?.focus({ preventScroll: true });
 
@@ -83,10 +83,16 @@ function linesAt(at, open) {
 
 // A row for the place of those that are not in the document.
 function space(height) {
-  const row = make("tr", { class: "space", "aria-hidden": "true" }, make("td", { colspan: COLUMNS.length }));
+  const row = make("tr", { class: "space", "aria-hidden": "true" }, make("td", { colspan: columnsShown() }));
   row.firstChild.style.height = `${height}px`;
   row.hidden = height === 0;
   return row;
+}
+
+// How many columns there are: a narrow window leaves some out, paper does not.
+function columnsShown() {
+  const heads = [...table.element.tHead.rows[0].cells];
+  return view.printing ? heads.length : heads.filter(head => head.offsetWidth).length;
 }
 
 // The height of a line in pixels, as the style sheet has it for this width of the window.

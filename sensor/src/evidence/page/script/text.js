@@ -7,11 +7,10 @@ const ODD = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/gu;
 // Letters that are written from the right: they would pull the digits and signs beside them to another place.
 const FROM_RIGHT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]+/gu;
 
-// An odd character, as it is shown: Unicode's pictures for the old control codes, else its number.
+// An odd character, as it is shown: by its number, as in Rust. Unicode's pictures of control codes are in too few fonts.
 function shown(character) {
   const code = character.codePointAt(0);
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-  return code === 0x7f ? "\u2421" : `\\u{${code.toString(16)}}`;
+  return { 0: "\\0", 9: "\\t", 10: "\\n", 13: "\\r" }[code] ?? `\\u{${code.toString(16)}}`;
 }
 
 // A text for places that hold no elements: names for screen readers, options, the title.
@@ -81,13 +80,13 @@ function bytes(count) {
   return `${unit && value < 99.95 ? value.toFixed(1).replace(/\.0$/, "") : Math.round(value)} ${units[unit]}`;
 }
 
-// A count with its noun: "1 gap", "12,480 entries".
+// A count with its noun: "1 gap", "12,480 entries". Counts may be texts, where they are more than JavaScript's numbers hold.
 function counted(count, one, many) {
-  return `${number(count)} ${count === 1 ? one : many}`;
+  return `${number(count)} ${Number(count) === 1 ? one : many}`;
 }
 
 function number(count) {
-  return Number(count).toLocaleString("en");
+  return BigInt(count).toLocaleString("en");
 }
 
 // Seconds between two times: "7 m 30 s", "0.25 s".

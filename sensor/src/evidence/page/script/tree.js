@@ -2,41 +2,49 @@
 
 const ROW_HEIGHT = 40;
 const AXIS_HEIGHT = 26;
-const BAR_HEIGHT = 10;
+const BAR_HEIGHT = 8;
 const BAR_WIDTH_ON_PAPER = 620;
+// Rows are drawn in blocks of this many: what a page of paper does not part.
+const BLOCK = 8;
 
 function buildTree(section) {
   const axis = draw("svg", { class: "axis", "aria-hidden": "true" });
-  const bars = draw("svg", { class: "bars", "aria-hidden": "true" });
-  const names = make("ul", { class: "names", role: "tree", "aria-label": "Processes" }, ...processes.map(nameOf));
-  const body = make("div", { class: "tree-body" }, make("div", { class: "corner muted" }, "Process"), axis, names, bars);
-  section.append(
-    make("div", { class: "title" }, make("h2", { id: "tree-title" }, "Processes"), timeButtons()),
-    make("div", { class: "scroller" }, body),
-    treeLegend(),
-    processTable(),
-  );
+  const blocks = [];
+  for (let first = 0; first < processes.length; first += BLOCK) blocks.push(buildBlock(first, Math.min(first + BLOCK, processes.length)));
+  const names = make("div", { role: "tree", "aria-label": "Processes" }, ...blocks.map(block => block.element));
+  const scroller = make("div", { class: "scroller" }, make("div", { class: "tree-head" }, make("div", { class: "corner muted" }, "Process"), axis), names);
+  section.append(make("div", { class: "title" }, make("h2", { id: "tree-title" }, "Processes"), timeButtons()));
   if (!processes.length) {
-    body.replaceChildren(make("p", { class: "empty" }, "No processes."));
+    section.append(make("p", { class: "empty" }, "No processes."));
     return;
   }
+  section.append(scroller, treeLegend(), processTable());
 
   const redraw = () => {
-    drawAxis(axis, plotWidth(axis.parentNode.querySelector(".bars"), BAR_WIDTH_ON_PAPER));
-    drawBars(bars, plotWidth(bars, BAR_WIDTH_ON_PAPER));
+    // The scroll bar takes from the card's edge, not from the plot, whose axis is that of the chart below.
+    scroller.style.setProperty("--scrollbar", `${scroller.offsetWidth - scroller.clientWidth}px`);
+    const width = plotWidth(axis, BAR_WIDTH_ON_PAPER);
+    drawAxis(axis, width);
+    for (const block of blocks) drawBars(block, width);
   };
+  const items = [...names.querySelectorAll(".name")];
   watch(["from", "to", "clock", "printing", "process"], redraw);
-  watch(["process"], () => names.childNodes.forEach((name, row) => name.setAttribute("aria-selected", processes[row].process.id === view.process)));
-  new ResizeObserver(redraw).observe(bars);
-  for (const svg of [axis, bars]) reactive(svg, (_, event) => rowAt(svg, bars, event), told => (told.row ? showRow(told.row) : told.known && chooseProcess(told.known)));
-  keys(names);
+  watch(["process"], () => items.forEach((item, row) => item.setAttribute("aria-selected", processes[row].process.id === view.process)));
+  new ResizeObserver(redraw).observe(axis);
+  reactive(axis, () => null, () => {});
+  keys(names, items);
 }
 
-// What is told of the row of a process that is under the pointer.
-function rowAt(svg, bars, event) {
-  if (svg !== bars) return null;
-  const known = processes[Math.floor((event.clientY - bars.getBoundingClientRect().top) / ROW_HEIGHT)];
-  return known ? toldOfProcess(known) : null;
+// The names and the place for the bars of some processes.
+function buildBlock(first, last) {
+  const svg = draw("svg", { class: "bars", "aria-hidden": "true" });
+  const names = make("div", { role: "none", class: "names" }, ...processes.slice(first, last).map(nameOf));
+  const under = (_, event) => {
+    const known = processes[first + Math.floor((event.clientY - svg.getBoundingClientRect().top) / ROW_HEIGHT)];
+    return known ? toldOfProcess(known) : null;
+  };
+  reactive(svg, under, told => (told.row ? showRow(told.row) : chooseProcess(told.known)));
+  return { element: make("div", { role: "none", class: "block" }, names, svg), svg, first, last };
 }
 
 function nameOf(known) {
@@ -46,7 +54,7 @@ function nameOf(known) {
     process.held ? make("span", { class: "muted" }, `held ${bytes(process.held)}`) : null,
   );
   const where = workloadName(process.workload);
-  const item = make("li", { role: "treeitem", class: `name ${process.role}`, tabindex: known.row === 0 ? 0 : -1, "aria-level": known.depth + 1, "aria-selected": "false", "aria-label": spoken(known) },
+  const item = make("div", { role: "treeitem", class: `name ${process.role}`, tabindex: known.row === 0 ? 0 : -1, "aria-level": known.depth + 1, "aria-selected": "false", "aria-label": spoken(known) },
     make("span", { class: "text" },
       make("span", { class: "first" }, make("b", {}, known.name), " ", make("span", { class: "muted" }, process.pid)),
       make("span", { class: "second muted" }, where ? `${where} \u00b7 ` : "", process.command_line),
@@ -96,9 +104,8 @@ function chooseProcess(known) {
   change({ process: view.process === known.process.id ? "" : known.process.id, open: null });
 }
 
-function keys(names) {
+function keys(names, items) {
   names.addEventListener("keydown", event => {
-    const items = [...names.children];
     const at = items.indexOf(event.target);
     const next = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: items.length - 1 }[event.key];
     if (next !== undefined && items[next]) {
@@ -121,24 +128,29 @@ function drawAxis(svg, width) {
   svg.replaceChildren(...gridLines(width, 0, AXIS_HEIGHT - 9));
 }
 
-function drawBars(svg, width) {
-  const height = processes.length * ROW_HEIGHT;
-  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.replaceChildren(
-    hatching(),
-    ...processes.map((known, row) => draw("rect", { class: known.process.id === view.process ? "lane chosen" : "lane", x: 0, y: row * ROW_HEIGHT, width, height: ROW_HEIGHT })),
-    ...gapStripes(width, height),
-    ...gridLines(width, height),
-    ...processes.flatMap(known => [branch(known, width), bar(known, width)]),
-    ...processes.flatMap(known => marksOf(known.rows, width, middle(known))),
+function drawBars({ svg, first, last }, width) {
+  const height = (last - first) * ROW_HEIGHT;
+  const here = processes.slice(first, last);
+  // A branch may come from a block above, and go on below.
+  const branches = processes.slice(first).filter(known => (byId.get(known.process.parent)?.row ?? last) < last);
+  const moved = draw("g", { transform: `translate(0 ${-first * ROW_HEIGHT})` },
+    ...here.map(known => draw("rect", { class: known.process.id === view.process ? "lane chosen" : "lane", x: 0, y: known.row * ROW_HEIGHT, width, height: ROW_HEIGHT })),
   );
+  const over = draw("g", { transform: `translate(0 ${-first * ROW_HEIGHT})` },
+    ...branches.map(known => branch(known, width)),
+    ...here.map(known => bar(known, width)),
+    ...here.flatMap(known => marksOf(known.rows, width, middle(known))),
+  );
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.style.height = `${height}px`;
+  svg.replaceChildren(hatching(), moved, ...gapStripes(width, height), ...gridLines(width, height), over);
 }
 
 const middle = known => known.row * ROW_HEIGHT + ROW_HEIGHT / 2;
 
 // From begin to end; open at the side where it goes on.
 function bar(known, width) {
-  const end = known.end ?? TO;
+  const end = known.end ?? Infinity;
   if (end < view.from || known.begin > view.to) return null;
   const x = Math.max(place(known.begin, width), -8);
   const right = Math.min(place(end, width), width + 8);
@@ -170,9 +182,10 @@ function treeLegend() {
 function processTable() {
   const line = known => {
     const { process } = known;
-    const cells = [process.pid, process.command_line || process.executable, workloadName(process.workload), process.role, fullTime(process.begin), process.end ? `${fullTime(process.end)}, ${process.ended ?? ""}` : "not seen", bytes(process.held), bytes(process.sent)];
-    return make("tr", {}, ...cells.map(cell => make("td", {}, cell)));
+    const cells = [process.pid, process.command_line || process.executable, workloadName(process.workload), process.role, fullTime(process.begin), process.end ? fullTime(process.end) : "not seen", process.ended ?? "", bytes(process.held), bytes(process.sent)];
+    // Who wrote the second and the third may have made them long.
+    return make("tr", {}, ...cells.map((cell, n) => make("td", { class: n === 1 || n === 2 || n === 6 ? null : "short" }, cell)));
   };
-  const heads = ["PID", "Command line", "Container", "Role", "Begin", "End", "Held", "Sent"];
+  const heads = ["PID", "Command line", "Container", "Role", "Begin", "End", "Ended by", "Held", "Sent"];
   return make("table", { class: "paper" }, make("thead", {}, make("tr", {}, ...heads.map(head => make("th", { scope: "col" }, head)))), make("tbody", {}, ...processes.map(line)));
 }
