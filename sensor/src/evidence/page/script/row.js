@@ -19,7 +19,7 @@ function entryLine(row) {
   const process = row.process;
   const kind = row.severity < 0 ? [markIcon(row.mark), entry.kind] : [severityBadge(entry.severity), make("span", { class: "spoken" }, entry.kind)];
   return make("tr", { class: `line ${row.mark} ${row.severity < 0 ? "" : SEVERITIES[row.severity]}` },
-    make("td", { class: "at" }, clockText(row.at, entry.time.text)),
+    timeCell(row.at, entry.time.text),
     make("td", { class: "kind" }, ...kind),
     make("td", { class: "process" }, ...(process ? [process.name, " ", make("span", { class: "muted" }, process.process.pid)] : [])),
     make("td", { class: "workload" }, row.workload),
@@ -31,10 +31,14 @@ function entryLine(row) {
 
 function gapLine(row) {
   return make("tr", { class: "line gap" },
-    make("td", { class: "at" }, clockText(row.at)),
+    timeCell(row.at),
     make("td", { class: "kind" }, "gap"),
     make("td", { colspan: columnsShown() - 2, class: "what" }, make("div", { class: "sentence" }, gapSentence(row))),
   );
+}
+
+function timeCell(seconds, text) {
+  return make("td", { class: "at" }, (view.printing ? clockTexts : clockText)(seconds, text));
 }
 
 // All attributes of a row, by name.

@@ -51,7 +51,7 @@ function render(always) {
   const openAt = view.open ? found.indexOf(view.open) : -1;
   const top = -table.body.getBoundingClientRect().top;
   const extra = openAt >= 0 ? table.detailsHeight : 0;
-  const indexAt = y => Math.floor((openAt >= 0 && y > (openAt + 1) * height ? Math.max(y - extra, (openAt + 1) * height) : y) / height);
+  const indexAt = y => Math.floor(Math.max(openAt >= 0 && y > (openAt + 1) * height ? Math.max(y - extra, (openAt + 1) * height) : y, 0) / height);
   let first = clamp(indexAt(top) - MARGIN, 0, found.length);
   let last = clamp(indexAt(top + innerHeight) + MARGIN, first, found.length);
   if (view.printing) [first, last] = [0, found.length];

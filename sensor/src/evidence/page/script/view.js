@@ -48,7 +48,19 @@ const isWhole = () => view.from === FROM && view.to === TO;
 
 // A time as the clock that is chosen tells it. `text`: the same time as RFC 3339, if there is one, which is exact.
 function clockText(seconds, text) {
-  if (view.clock === "relative") return `${seconds < 0 ? "\u2212" : "+"}${Math.abs(seconds).toFixed(6)} s`;
+  return view.clock === "relative" ? relativeText(seconds) : absoluteText(seconds, text);
+}
+
+// Both, for paper, where nothing can be chosen.
+function clockTexts(seconds, text) {
+  return `${relativeText(seconds)}  ${absoluteText(seconds, text)}`;
+}
+
+function relativeText(seconds) {
+  return `${seconds < 0 ? "\u2212" : "+"}${Math.abs(seconds).toFixed(6)} s`;
+}
+
+function absoluteText(seconds, text) {
   const whole = text ?? new Date(ZERO_DATE + seconds * 1000).toISOString();
   const severalDays = timeline.from.text.slice(0, 10) !== timeline.to.text.slice(0, 10);
   return `${severalDays ? `${whole.slice(0, 10)} ` : ""}${whole.slice(11, 26).replace("Z", "")}`;
