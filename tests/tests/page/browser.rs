@@ -83,7 +83,8 @@ impl Browser {
         let context = json!({"proxyServer": format!("http://127.0.0.1:{proxy}"), "proxyBypassList": "<-loopback>"});
         let context = browser.call("Target.createBrowserContext", context)?["browserContextId"].clone();
         let target = browser.call("Target.createTarget", json!({"url": "about:blank", "browserContextId": context}))?;
-        let attached = browser.call("Target.attachToTarget", json!({"targetId": target["targetId"], "flatten": true}))?;
+        let attached =
+            browser.call("Target.attachToTarget", json!({"targetId": target["targetId"], "flatten": true}))?;
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.call(&format!("{domain}.enable"), json!({}))?;
@@ -115,17 +116,14 @@ impl Browser {
         }
     }
 
-    /// Waits until the browser tells of this by itself, from now on.
+    /// Waits until the browser has told of this by itself.
     pub fn until(&mut self, method: &str) -> io::Result<()> {
         let deadline = Instant::now() + scaled(START);
-        loop {
+        while !self.events.iter().any(|event| event["method"] == method) {
             let message = self.message(deadline).context(|| method.to_owned())?;
-            let there = message["method"] == method;
             self.events.push(message);
-            if there {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     fn message(&mut self, deadline: Instant) -> io::Result<Value> {

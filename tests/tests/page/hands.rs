@@ -14,7 +14,10 @@ fn keys_are_enough() -> io::Result<()> {
     page.key("Enter")?;
     assert_eq!(page.text("[aria-selected=true] b")?, "cp");
     assert!(page.text("#tip")?.contains("held") || page.text("#tip")?.contains("Held"), "focus tells of the process");
-    assert_eq!(page.ask("document.querySelector('#filter-process').selectedOptions[0].text.startsWith('cp (9342)')")?, true);
+    assert_eq!(
+        page.ask("document.querySelector('#filter-process').selectedOptions[0].text.startsWith('cp (9342)')")?,
+        true
+    );
     page.key("Enter")?;
     assert_eq!(page.ask("view.process")?, "");
 
@@ -27,7 +30,11 @@ fn keys_are_enough() -> io::Result<()> {
     page.key("Enter")?;
     assert_eq!(page.ask("document.activeElement.ariaRowIndex")?, "4");
     assert_eq!(page.ask("document.activeElement.ariaExpanded")?, "true");
-    assert!(page.text(".details .attributes")?.contains("process.executable.path/usr/bin/cp"), "{}", page.text(".details")?);
+    assert!(
+        page.text(".details .attributes")?.contains("process.executable.path/usr/bin/cp"),
+        "{}",
+        page.text(".details")?
+    );
     page.key("Escape")?;
     assert_eq!(page.count(".details")?, 0);
     page.key("End")?;
@@ -44,7 +51,10 @@ fn everything_that_can_be_pressed_has_a_name() -> io::Result<()> {
     for node in tree["nodes"].as_array().into_iter().flatten() {
         let role = node["role"]["value"].as_str().unwrap_or_default();
         if ["button", "searchbox", "combobox", "treeitem", "tree", "grid", "image", "columnheader"].contains(&role) {
-            assert!(node["name"]["value"].as_str().is_some_and(|name| !name.is_empty()), "a {role} has no name: {node}");
+            assert!(
+                node["name"]["value"].as_str().is_some_and(|name| !name.is_empty()),
+                "a {role} has no name: {node}"
+            );
             named += 1;
         }
     }
@@ -79,11 +89,13 @@ fn dragging_zooms_plots_and_table() -> io::Result<()> {
     page.mouse("mouseMoved", (x + whole / 8.0, y))?;
     page.mouse("mouseMoved", (x + whole / 4.0, y))?;
     page.mouse("mouseReleased", (x + whole / 4.0, y))?;
-    let (from, to) = (page.ask("view.from")?.as_f64().unwrap_or_default(), page.ask("view.to")?.as_f64().unwrap_or_default());
+    let (from, to) =
+        (page.ask("view.from")?.as_f64().unwrap_or_default(), page.ask("view.to")?.as_f64().unwrap_or_default());
     let span = (timeline.to.nanos - timeline.from.nanos) as f64 / 1e9;
     assert!((to - from - span / 4.0).abs() < span / 100.0, "{from} to {to}");
     let zero = timeline.zero.nanos as f64 / 1e9;
-    let within = timeline.entries.iter().filter(|entry| (from..=to).contains(&(entry.time.nanos as f64 / 1e9 - zero))).count();
+    let within =
+        timeline.entries.iter().filter(|entry| (from..=to).contains(&(entry.time.nanos as f64 / 1e9 - zero))).count();
     assert_eq!(page.text("#count")?, format!("{within} of {} entries", timeline.entries.len()));
     page.ask("[...document.querySelectorAll('button')].find(button => button.textContent === 'Whole').click()")?;
     page.drawn()?;
@@ -100,7 +112,9 @@ fn times_are_told_relative_and_of_day() -> io::Result<()> {
     page.drawn()?;
     assert_eq!(page.text("tr.line td.at")?, "14:03:41.730000");
     let labels = page.ask("[...document.querySelectorAll('.axis .tick')].map(tick => tick.textContent)")?;
-    let round = ["14:04", "14:06", "14:08"].iter().all(|label| labels.as_array().is_some_and(|all| all.contains(&(*label).into())));
+    let round = ["14:04", "14:06", "14:08"]
+        .iter()
+        .all(|label| labels.as_array().is_some_and(|all| all.contains(&(*label).into())));
     assert!(round, "{labels}");
     Ok(())
 }

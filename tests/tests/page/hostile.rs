@@ -23,8 +23,19 @@ fn markup_is_text_and_what_cannot_be_seen_is_shown() -> io::Result<()> {
     page.ask("change({ clock: 'absolute', printing: true })")?;
     shows_text(&mut page, "paper")?;
     let rows = page.text(".entries tbody")?;
-    assert!(rows.contains(MARKUP) && details.contains(MARKUP) && page.text("h1")?.contains(MARKUP) && page.text("#foot")?.contains(MARKUP));
-    for shown in ["\\u{1b}[31mred\\u{7}\\0", "\\u{202e}gpj.exe", "a\\u{2028}b\\u{2029}c", "d\\u{200b}e\\u{feff}\\u{ad}\\u{a0}f", "\\r\\n\\t{{script}}"] {
+    assert!(
+        rows.contains(MARKUP)
+            && details.contains(MARKUP)
+            && page.text("h1")?.contains(MARKUP)
+            && page.text("#foot")?.contains(MARKUP)
+    );
+    for shown in [
+        "\\u{1b}[31mred\\u{7}\\0",
+        "\\u{202e}gpj.exe",
+        "a\\u{2028}b\\u{2029}c",
+        "d\\u{200b}e\\u{feff}\\u{ad}\\u{a0}f",
+        "\\r\\n\\t{{script}}",
+    ] {
         assert!(rows.contains(shown) && details.contains(shown), "{shown} is not in the table");
     }
     // Numbers that JavaScript would round, and names that its objects have.

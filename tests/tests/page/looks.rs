@@ -24,7 +24,10 @@ fn everything_of_a_timeline_is_shown() -> io::Result<()> {
     assert_eq!(page.count("#notes li")?, 1);
     assert!(page.text("#foot")?.contains("2026-07-14 14:05:40.120000 UTC"), "{}", page.text("#foot")?);
     let levels = page.ask("[...document.querySelectorAll('.chart .tick')].map(tick => tick.textContent)")?;
-    assert!(levels.as_array().is_some_and(|levels| levels.contains(&json!("4 GB")) && levels.contains(&json!("0"))), "{levels}");
+    assert!(
+        levels.as_array().is_some_and(|levels| levels.contains(&json!("4 GB")) && levels.contains(&json!("0"))),
+        "{levels}"
+    );
     Ok(())
 }
 
@@ -46,7 +49,9 @@ fn a_bar_is_as_long_as_its_process_lived() -> io::Result<()> {
     let (Some(cp), whole) = (cp, timeline.to.nanos - timeline.from.nanos) else { return Ok(()) };
     let lived = cp.end.map_or(0, |end| end.nanos) - cp.begin.nanos;
     // The fourth of the tree.
-    let share = page.ask("(bar => bar.getBBox().width / bar.ownerSVGElement.clientWidth)(document.querySelectorAll('.bars .bar')[3])")?;
+    let share = page.ask(
+        "(bar => bar.getBBox().width / bar.ownerSVGElement.clientWidth)(document.querySelectorAll('.bars .bar')[3])",
+    )?;
     let expected = lived as f64 / whole as f64;
     assert!(share.as_f64().is_some_and(|share| (share - expected).abs() < 0.002), "{share}, not {expected}");
     Ok(())
@@ -68,8 +73,10 @@ fn light_and_dark_differ_and_the_switch_wins_over_the_system() -> io::Result<()>
         page.ask(&script).map(|sum| sum.as_f64().unwrap_or(-1.0))
     };
     let press = |page: &mut Page, label: &str| {
-        page.ask(&format!("[...document.querySelectorAll('button')].find(button => button.textContent === '{label}').click()"))
-            .and_then(|_| page.drawn())
+        page.ask(&format!(
+            "[...document.querySelectorAll('button')].find(button => button.textContent === '{label}').click()"
+        ))
+        .and_then(|_| page.drawn())
     };
     let is_dark = |page: &mut Page| -> io::Result<bool> {
         let (ground, text) = (brightness(page, ".card")?, brightness(page, "h1")?);
@@ -100,7 +107,8 @@ fn nothing_is_wider_than_the_window() -> io::Result<()> {
         page.drawn()?;
         let wide = page.ask("document.documentElement.scrollWidth")?;
         assert!(wide.as_u64().is_some_and(|wide| wide <= u64::from(width)), "{wide} in {width}");
-        let shown = page.ask("[...document.querySelectorAll('.entries th')].filter(head => head.offsetWidth).length")?;
+        let shown =
+            page.ask("[...document.querySelectorAll('.entries th')].filter(head => head.offsetWidth).length")?;
         assert_eq!(shown, columns, "columns in {width}");
     }
     Ok(())

@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sensor::evidence::timeline::model::Timeline;
 use serde_json::{Value, json};
-use std::io::{self, BufRead, BufReader};
-use std::net::TcpListener;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 /// See the module.
@@ -30,11 +30,9 @@ impl Page {
         let heard = Arc::clone(&asked);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let mut line = String::new();
-                let _ = BufReader::new(stream).read_line(&mut line);
-                if let Ok(mut heard) = heard.lock() {
-                    heard.push(line);
-                }
+                let heard = Arc::clone(&heard);
+                // One may be opened in advance and never used.
+                std::thread::spawn(move || hear(stream, &heard));
             }
         });
         let Some(browser) = Browser::start(port)? else { return Ok(None) };
@@ -150,7 +148,8 @@ impl Page {
     /// Addresses of what was asked for since the page was opened, but for the page, and what the proxy heard of.
     pub fn requests(&self) -> Vec<String> {
         let of = |event: &&Value| event["method"] == "Network.requestWillBeSent";
-        let addresses = self.browser.events.iter().filter(of).filter_map(|event| event["params"]["request"]["url"].as_str());
+        let addresses =
+            self.browser.events.iter().filter(of).filter_map(|event| event["params"]["request"]["url"].as_str());
         let mut all: Vec<String> = addresses.filter(|url| !url.ends_with("/page.html")).map(str::to_owned).collect();
         if let Ok(asked) = self.asked.lock() {
             all.extend(asked.iter().cloned());
@@ -161,6 +160,17 @@ impl Page {
     /// What the proxy heard of.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().map(|asked| asked.clone()).unwrap_or_default()
+    }
+}
+
+/// Notes the first line of a request, and says that there is no such thing.
+fn hear(mut stream: TcpStream, heard: &Mutex<Vec<String>>) {
+    let mut line = String::new();
+    if BufReader::new(&stream).read_line(&mut line).is_ok_and(|length| length > 0) {
+        let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        if let Ok(mut heard) = heard.lock() {
+            heard.push(line);
+        }
     }
 }
 

@@ -29,7 +29,7 @@ fn paper_has_every_entry_and_nothing_to_press() -> io::Result<()> {
     let squeeze = |text: &str| text.split_whitespace().collect::<String>();
     let text = squeeze(&String::from_utf8_lossy(&text));
     for entry in &timeline.entries {
-        assert!(text.contains(&squeeze(&entry.time.text[11..26].to_string())), "no time of {entry:?}");
+        assert!(text.contains(&squeeze(&entry.time.text[11..26])), "no time of {entry:?}");
         let start: String = squeeze(&entry.sentence).chars().take(30).collect();
         assert!(text.contains(&start), "not printed: {start}");
     }

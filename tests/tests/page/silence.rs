@@ -33,8 +33,17 @@ fn the_policy_refuses_what_is_not_the_pages_own() -> io::Result<()> {
     page.drawn()?;
     assert_eq!(page.ask("typeof window.pwned")?, "undefined");
     assert_ne!(page.ask("getComputedStyle(document.querySelector('h1')).display")?, "none");
-    assert_eq!(page.ask("getComputedStyle(document.querySelector('[onclick]')).color === getComputedStyle(document.body).color")?, true);
-    assert_eq!(page.text("#count")?, format!("{} entries", fixture::theft().entries.len()), "the page itself is as ever");
+    assert_eq!(
+        page.ask(
+            "getComputedStyle(document.querySelector('[onclick]')).color === getComputedStyle(document.body).color"
+        )?,
+        true
+    );
+    assert_eq!(
+        page.text("#count")?,
+        format!("{} entries", fixture::theft().entries.len()),
+        "the page itself is as ever"
+    );
     assert!(page.complaints().len() >= 6, "{:?}", page.complaints());
     assert!(page.asked().is_empty(), "{:?}", page.asked());
 

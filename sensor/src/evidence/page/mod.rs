@@ -1,6 +1,6 @@
 //! A timeline as one HTML page: opened from a disk, mailed, printed; it loads nothing and tells nobody.
 //!
-//! The page is [`TEMPLATE`](self) with three things in it: the timeline as JSON, one style sheet and one script, which are the files of
+//! The page is `page.html` with three things in it: the timeline as JSON, one style sheet and one script, which are the files of
 //! `style/` and `script/` one after the other. Its policy lets a browser run that script and apply that sheet, by their hashes, and
 //! nothing else: whatever an attacker wrote into a path could at most be shown. There is no framework and no build step.
 //!
