@@ -1,6 +1,10 @@
 // The axis of time that all plots share: where a time is, and which times are written under it.
 
-const STEPS = [1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2592000];
+// Distances of labels that people read easily, in seconds: up to 30 days.
+const STEPS = [
+  1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30,
+  60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2592000,
+];
 const LABEL_WIDTH = 110;
 
 // Where a time is, in a plot of this width.
@@ -39,7 +43,8 @@ function tickLabel(seconds, step) {
   }
   const day = Number((((seconds % 86400) + 86400) % 86400).toFixed(6));
   if (step >= 86400) return new Date(ZERO_DATE + (seconds - (ZERO_DATE / 1000) % 86400) * 1000).toISOString().slice(5, 10);
-  return step >= 60 ? `${two(day / 3600)}:${two((day % 3600) / 60)}` : `${two(day / 3600)}:${two((day % 3600) / 60)}:${digits ? (day % 60).toFixed(digits).padStart(digits + 3, "0") : two(day % 60)}`;
+  const minutes = `${two(day / 3600)}:${two((day % 3600) / 60)}`;
+  return step >= 60 ? minutes : `${minutes}:${digits ? (day % 60).toFixed(digits).padStart(digits + 3, "0") : two(day % 60)}`;
 }
 
 // Lines of the axis down a plot, and its labels at `baseline` if that is given.

@@ -8,10 +8,15 @@ const MOST_ALERT_LINES = 24;
 // Lines that a person can tell apart; what is beyond is said, not drawn.
 const LINES = 8;
 
+function nameOfSeries({ quantity, workload, destination }) {
+  const by = workload === null ? "" : ` by ${workloadName(workload)}`;
+  return `${quantity === "held" ? "Held" : "Sent"}${by}${destination ? ` to ${destination}` : ""}`;
+}
+
 const series = timeline.series
   .map(one => ({
     one,
-    name: `${one.quantity === "held" ? "Held" : "Sent"}${one.workload === null ? "" : ` by ${workloadName(one.workload)}`}${one.destination ? ` to ${one.destination}` : ""}`,
+    name: nameOfSeries(one),
     points: one.points.map(point => ({ at: since(point.time.nanos), bytes: Number(point.bytes) })),
     last: Number(one.points.at(-1)?.bytes ?? 0),
   }))
@@ -43,11 +48,17 @@ function buildChart(section) {
 // Which line is which, and how far it got.
 function chartLegend() {
   const line = ({ one, name, last }, index) => make("li", {},
-    draw("svg", { class: "line-icon", viewBox: "0 0 28 12", "aria-hidden": "true" }, draw("path", { class: `line line-${index} ${one.quantity}`, d: "M0 6H28" })),
+    lineIcon(one, index),
     make("span", { class: "text" }, make("span", {}, name), make("b", {}, bytes(last))),
   );
   const rest = series.length - drawn.length;
-  return make("ul", { class: "lines" }, ...drawn.map(line), rest ? make("li", { class: "muted" }, `${counted(rest, "smaller one is", "smaller ones are")} not drawn`) : null);
+  const more = rest ? make("li", { class: "muted" }, `${counted(rest, "smaller one is", "smaller ones are")} not drawn`) : null;
+  return make("ul", { class: "lines" }, ...drawn.map(line), more);
+}
+
+function lineIcon(one, index) {
+  const path = draw("path", { class: `line line-${index} ${one.quantity}`, d: "M0 6H28" });
+  return draw("svg", { class: "line-icon", viewBox: "0 0 28 12", "aria-hidden": "true" }, path);
 }
 
 // What every line is at the place of the pointer.
@@ -55,7 +66,7 @@ function toldAt(svg, x) {
   moveCursor(svg, x);
   const at = timeAt(x, svg.clientWidth);
   const lines = drawn.map((one, index) => make("div", { class: "value" },
-    draw("svg", { class: "line-icon", viewBox: "0 0 28 12", "aria-hidden": "true" }, draw("path", { class: `line line-${index} ${one.one.quantity}`, d: "M0 6H28" })),
+    lineIcon(one.one, index),
     make("span", {}, one.name),
     make("b", {}, bytes(valueAt(one, at))),
   ));
@@ -119,7 +130,10 @@ function steps(one, width, y) {
 function alertLines(width, height) {
   const marks = marksOf(rows.filter(row => row.kind === "alert"), width, 9);
   if (marks.length > MOST_ALERT_LINES) return marks;
-  const line = ({ told: { row } }) => draw("line", { class: "alert-line", x1: place(row.at, width), x2: place(row.at, width), y1: 0, y2: height });
+  const line = ({ told: { row } }) => {
+    const x = place(row.at, width);
+    return draw("line", { class: "alert-line", x1: x, x2: x, y1: 0, y2: height });
+  };
   return [...marks.map(line), ...marks];
 }
 

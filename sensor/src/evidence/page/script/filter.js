@@ -38,14 +38,17 @@ const SORT_KEYS = {
 };
 
 function buildFilters() {
-  const text = make("input", { type: "search", id: "search", placeholder: "Search paths, arguments, peers, any attribute", "aria-label": "Search", autocomplete: "off", spellcheck: "false" });
+  const hint = "Search paths, arguments, peers, any attribute";
+  const text = make("input", { type: "search", id: "search", placeholder: hint, "aria-label": "Search", autocomplete: "off", spellcheck: "false" });
   text.addEventListener("input", () => change({ text: text.value, open: null }));
+  const busy = processes.filter(known => known.rows.length);
+  const severe = n => rows.filter(row => row.severity >= n).length;
   const selects = [
     select("kind", "All kinds", tally(row => row.kind)),
-    select("process", "All processes", processes.filter(known => known.rows.length).map(known => [known.process.id, `${known.name} (${known.process.pid})`, known.rows.length])),
+    select("process", "All processes", busy.map(known => [known.process.id, `${known.name} (${known.process.pid})`, known.rows.length])),
     select("workload", "All containers", tally(row => row.workload)),
     select("role", "All roles", ROLES.map((role, n) => [role, role, rows.filter(row => row.role === n).length])),
-    select("severity", "Any severity", SEVERITIES.map((severity, n) => [severity, n < 3 ? `${severity} or worse` : severity, rows.filter(row => row.severity >= n).length])),
+    select("severity", "Any severity", SEVERITIES.map((severity, n) => [severity, n < 3 ? `${severity} or worse` : severity, severe(n)])),
   ];
   const count = make("span", { class: "count", id: "count", role: "status" });
   const all = button("Show all", "Take all filters away", () => change({ ...NO_FILTER, open: null }));

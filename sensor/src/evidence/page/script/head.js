@@ -25,7 +25,10 @@ function buildHead(header) {
 }
 
 function fact(name, value, note, strong = false) {
-  return make("div", { class: strong ? "fact strong" : "fact" }, make("dt", {}, name), make("dd", {}, make("span", { class: "value" }, value), make("span", { class: "muted" }, note)));
+  return make("div", { class: strong ? "fact strong" : "fact" },
+    make("dt", {}, name),
+    make("dd", {}, make("span", { class: "value" }, value), make("span", { class: "muted" }, note)),
+  );
 }
 
 // From when until when, to the second.
@@ -44,8 +47,9 @@ function missing() {
 function severityBadge(severity) {
   const level = SEVERITIES.indexOf(severity) + 1;
   // As many bars as it is severe: told without colour too.
-  const bars = SEVERITIES.map((_, n) => draw("rect", { class: n < level ? "on" : "off", x: n * 4, y: 9 - n * 3, width: 3, height: 3 + n * 3 }));
-  return make("span", { class: `severity ${SEVERITIES[level - 1] ?? "unknown"}` }, draw("svg", { viewBox: "0 0 15 12", "aria-hidden": "true" }, ...bars), severity);
+  const bar = (_, n) => draw("rect", { class: n < level ? "on" : "off", x: n * 4, y: 9 - n * 3, width: 3, height: 3 + n * 3 });
+  const icon = draw("svg", { viewBox: "0 0 15 12", "aria-hidden": "true" }, ...SEVERITIES.map(bar));
+  return make("span", { class: `severity ${SEVERITIES[level - 1] ?? "unknown"}` }, icon, severity);
 }
 
 // Buttons of which one is pressed.
@@ -81,6 +85,10 @@ function buildFoot(footer) {
   const rules = timeline.rulesets.length ? `, rules ${timeline.rulesets.join(", ")}` : "";
   footer.append(
     make("p", {}, `Cut by Weir ${timeline.sensor}${rules}. Relative times count from ${fullTime(timeline.zero)}.`),
-    make("p", {}, "This page holds everything that it shows and loads nothing. ", make("span", { class: "odd" }, "\\u{1b}"), " and the like, underlined, stand for characters that cannot be seen or would move others."),
+    make("p", {},
+      "This page holds everything that it shows and loads nothing. ",
+      make("span", { class: "odd" }, "\\u{1b}"),
+      " and the like, underlined, stand for characters that cannot be seen or would move others.",
+    ),
   );
 }

@@ -15,6 +15,11 @@ const MARK_OFFSET = { read: -8, write: 8 };
 const MARK_DISTANCE = 6;
 const LINES_IN_TIP = 6;
 
+// "read", or "reads" of several.
+function markName(mark, count) {
+  return count === 1 ? MARKS[mark].name.toLowerCase() : MARKS[mark].plural;
+}
+
 function markShape(mark, x, y) {
   return draw("path", { class: `mark ${mark}`, d: MARKS[mark].path, transform: `translate(${x.toFixed(1)} ${y})` });
 }
@@ -44,8 +49,11 @@ function marksOf(found, width, y) {
 }
 
 function toldOfMarks({ mark, rows: found }) {
-  const lines = found.slice(0, LINES_IN_TIP).map(row => make("div", {}, make("span", { class: "muted" }, clockText(row.at, row.entry.time.text)), " ", row.entry.sentence));
+  const lines = found.slice(0, LINES_IN_TIP).map(row => {
+    const time = make("span", { class: "muted" }, clockText(row.at, row.entry.time.text));
+    return make("div", {}, time, " ", row.entry.sentence);
+  });
   if (found.length > LINES_IN_TIP) lines.push(`and ${number(found.length - LINES_IN_TIP)} more`);
-  const title = found.length === 1 ? MARKS[mark].name : counted(found.length, "", MARKS[mark].plural);
+  const title = found.length === 1 ? MARKS[mark].name : `${number(found.length)} ${MARKS[mark].plural}`;
   return { title, lines, row: found[0] };
 }

@@ -93,7 +93,8 @@ const rows = timeline.entries.map(entry => ({
 const gaps = timeline.gaps.map(gap => {
   // What is missing may reach further than what was asked for.
   const [from, to] = [clamp(since(gap.from), FROM, TO), clamp(since(gap.to), FROM, TO)];
-  return { entry: null, gap, at: from, to, kind: "gap", mark: "gap", process: null, workload: "", severity: -1, role: -1, bytes: -1 };
+  const nothing = { entry: null, process: null, workload: "", severity: -1, role: -1, bytes: -1 };
+  return { ...nothing, gap, at: from, to, kind: "gap", mark: "gap" };
 });
 rows.push(...gaps);
 rows.sort((one, other) => one.at - other.at);
@@ -104,17 +105,20 @@ rows.forEach((row, index) => {
 
 // A gap as a sentence.
 function gapSentence({ gap, at, to }) {
-  const what = gap.count === null ? `An unknown number of ${gap.kind ?? ""} events` : counted(gap.count, `${gap.kind ?? ""} event`, `${gap.kind ?? ""} events`);
-  return `${what.replace("  ", " ")} missing within ${lasting(Math.max(to - at, 0))} (${gap.place}): ${gap.cause}`;
+  const kind = gap.kind === null ? "" : `${gap.kind} `;
+  const what = gap.count === null ? `An unknown number of ${kind}events` : counted(gap.count, `${kind}event`, `${kind}events`);
+  return `${what} missing within ${lasting(Math.max(to - at, 0))} (${gap.place}): ${gap.cause}`;
 }
 
 // All that is said of a row, in small letters: what the search looks into. Made when first asked for.
 function searchText(row) {
-  row.text ??= (row.gap
-    ? `gap ${gapSentence(row)}`
-    : [row.kind, row.entry.sentence, row.workload, row.process?.process.executable, row.process?.process.command_line, ...Object.entries(row.entry.attributes).map(([name, value]) => `${name}=${valueText(value)}`)].join("\n")
-  ).toLowerCase();
+  row.text ??= (row.gap ? `gap ${gapSentence(row)}` : entryText(row)).toLowerCase();
   return row.text;
+}
+
+function entryText({ kind, entry, workload, process }) {
+  const attributes = Object.entries(entry.attributes).map(([name, value]) => `${name}=${valueText(value)}`);
+  return [kind, entry.sentence, workload, process?.process.executable, process?.process.command_line, ...attributes].join("\n");
 }
 
 // An attribute's value as text.

@@ -17,7 +17,8 @@ function lineOf(row) {
 function entryLine(row) {
   const { entry } = row;
   const process = row.process;
-  const kind = row.severity < 0 ? [markIcon(row.mark), entry.kind] : [severityBadge(entry.severity), make("span", { class: "spoken" }, entry.kind)];
+  const told = () => [severityBadge(entry.severity), make("span", { class: "spoken" }, entry.kind)];
+  const kind = row.severity < 0 ? [markIcon(row.mark), entry.kind] : told();
   return make("tr", { class: `line ${row.mark} ${row.severity < 0 ? "" : SEVERITIES[row.severity]}` },
     timeCell(row.at, entry.time.text),
     make("td", { class: "kind" }, ...kind),
@@ -42,15 +43,23 @@ function timeCell(seconds, text) {
 }
 
 // All attributes of a row, by name.
+function attributesOf({ entry, gap, at, to }) {
+  if (gap) {
+    const { place, cause, kind, count } = gap;
+    return Object.entries({ place, cause, kind: kind ?? "any", count: count ?? "not known", from: clockText(at), to: clockText(to) });
+  }
+  const known = Object.entries(entry.attributes).sort(([one], [other]) => (one < other ? -1 : 1));
+  return [["time", `${entry.time.text} (${entry.relative} s)`], ...known];
+}
+
 function detailsOf(row) {
-  const { entry, gap } = row;
-  const known = gap
-    ? Object.entries({ place: gap.place, cause: gap.cause, kind: gap.kind ?? "any", count: gap.count ?? "not known", from: clockText(row.at), to: clockText(row.to) })
-    : Object.entries(entry.attributes).sort(([one], [other]) => (one < other ? -1 : 1));
-  const about = gap ? [] : [["time", `${entry.time.text} (${entry.relative} s)`]];
-  const list = make("dl", { class: "attributes" }, ...[...about, ...known].map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, valueText(value)))));
-  const only = row.process && button(`Only what ${plain(row.process.name)} (${row.process.process.pid}) did`, "Filter by this process", () => change({ process: row.process.process.id }));
-  const around = button("A minute around it", "Show the time from 30 seconds before to 30 seconds after", () => showTime(row.at - 30, row.at + 30));
+  const { entry, gap, process } = row;
+  const attribute = ([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, valueText(value)));
+  const list = make("dl", { class: "attributes" }, ...attributesOf(row).map(attribute));
+  const show = () => change({ process: process.process.id });
+  const only = process && button(`Only what ${process.name} (${process.process.pid}) did`, "Filter by this process", show);
+  const near = () => showTime(row.at - 30, row.at + 30);
+  const around = button("A minute around it", "Show the time from 30 seconds before to 30 seconds after", near);
   return make("tr", { class: "details" }, make("td", { colspan: columnsShown() },
     make("p", { class: "sentence" }, gap ? gapSentence(row) : entry.sentence),
     list,

@@ -12,7 +12,8 @@ function buildTable(section) {
   const head = make("tr", {}, ...COLUMNS.map(column => columnHead(column)));
   const body = make("tbody");
   const element = make("table", { class: "entries", role: "grid", "aria-labelledby": "table-title" }, make("thead", {}, head), body);
-  section.append(make("div", { class: "title" }, make("h2", { id: "table-title" }, "What happened"), filters.count), filters.element, element);
+  const title = make("h2", { id: "table-title" }, "What happened");
+  section.append(make("div", { class: "title" }, title, filters.count), filters.element, element);
   table = { element, body, focus: 0, first: -1, last: -1, detailsHeight: 0 };
 
   const filter = () => {
@@ -51,7 +52,9 @@ function render(always) {
   const openAt = view.open ? found.indexOf(view.open) : -1;
   const top = -table.body.getBoundingClientRect().top;
   const extra = openAt >= 0 ? table.detailsHeight : 0;
-  const indexAt = y => Math.floor(Math.max(openAt >= 0 && y > (openAt + 1) * height ? Math.max(y - extra, (openAt + 1) * height) : y, 0) / height);
+  // The lines above the details; `end` is where they begin.
+  const end = (openAt + 1) * height;
+  const indexAt = y => Math.floor(Math.max(openAt >= 0 && y > end ? Math.max(y - extra, end) : y, 0) / height);
   let first = clamp(indexAt(top) - MARGIN, 0, found.length);
   let last = clamp(indexAt(top + innerHeight) + MARGIN, first, found.length);
   if (view.printing) [first, last] = [0, found.length];
@@ -62,7 +65,9 @@ function render(always) {
   const content = [space(first * height + (openAt >= 0 && openAt < first ? extra : 0))];
   for (let at = first; at < last; at += 1) content.push(...linesAt(at, at === openAt));
   content.push(space((found.length - last) * height + (openAt >= last ? extra : 0)));
-  if (!found.length) content.push(make("tr", {}, make("td", { colspan: columnsShown(), class: "empty" }, "Nothing matches these filters.")));
+  if (!found.length) {
+    content.push(make("tr", {}, make("td", { colspan: columnsShown(), class: "empty" }, "Nothing matches these filters.")));
+  }
   table.body.replaceChildren(...content);
   if (hadFocus) lineElement(table.focus)?.focus({ preventScroll: true });
 

@@ -10,9 +10,12 @@ const BLOCK = 8;
 function buildTree(section) {
   const axis = draw("svg", { class: "axis", "aria-hidden": "true" });
   const blocks = [];
-  for (let first = 0; first < processes.length; first += BLOCK) blocks.push(buildBlock(first, Math.min(first + BLOCK, processes.length)));
+  for (let first = 0; first < processes.length; first += BLOCK) {
+    blocks.push(buildBlock(first, Math.min(first + BLOCK, processes.length)));
+  }
   const names = make("div", { role: "tree", "aria-label": "Processes" }, ...blocks.map(block => block.element));
-  const scroller = make("div", { class: "scroller" }, make("div", { class: "tree-head" }, make("div", { class: "corner muted" }, "Process"), axis), names);
+  const head = make("div", { class: "tree-head" }, make("div", { class: "corner muted" }, "Process"), axis);
+  const scroller = make("div", { class: "scroller" }, head, names);
   section.append(make("div", { class: "title" }, make("h2", { id: "tree-title" }, "Processes"), timeButtons()));
   if (!processes.length) {
     section.append(make("p", { class: "empty" }, "No processes."));
@@ -29,7 +32,9 @@ function buildTree(section) {
   };
   const items = [...names.querySelectorAll(".name")];
   watch(["from", "to", "clock", "printing", "process"], redraw);
-  watch(["process"], () => items.forEach((item, row) => item.setAttribute("aria-selected", processes[row].process.id === view.process)));
+  watch(["process"], () => {
+    items.forEach((item, row) => item.setAttribute("aria-selected", processes[row].process.id === view.process));
+  });
   new ResizeObserver(redraw).observe(axis);
   reactive(axis, () => null, () => {});
   keys(names, items);
@@ -54,13 +59,14 @@ function nameOf(known) {
     process.held ? make("span", { class: "muted" }, `held ${bytes(process.held)}`) : null,
   );
   const where = workloadName(process.workload);
-  const item = make("div", { role: "treeitem", class: `name ${process.role}`, tabindex: known.row === 0 ? 0 : -1, "aria-level": known.depth + 1, "aria-selected": "false", "aria-label": spoken(known) },
+  const item = make("div", { role: "treeitem", class: "name", "aria-level": known.depth + 1, "aria-selected": "false", "aria-label": spoken(known) },
     make("span", { class: "text" },
       make("span", { class: "first" }, make("b", {}, known.name), " ", make("span", { class: "muted" }, process.pid)),
       make("span", { class: "second muted" }, where ? `${where} \u00b7 ` : "", process.command_line),
     ),
     amounts,
   );
+  item.tabIndex = known.row === 0 ? 0 : -1;
   item.style.setProperty("--depth", Math.min(known.depth, 12));
   item.addEventListener("click", () => chooseProcess(known));
   item.addEventListener("pointermove", event => showTip(toldOfProcess(known), event.clientX, event.clientY));
@@ -75,12 +81,15 @@ function nameOf(known) {
 
 function spoken(known) {
   const { process } = known;
-  return `${known.name}, process ${process.pid}, ${process.role}, ${workloadName(process.workload)}, held ${bytes(process.held)}, sent ${bytes(process.sent)}, ${counted(known.rows.length, "entry", "entries")}`;
+  const amounts = `held ${bytes(process.held)}, sent ${bytes(process.sent)}, ${counted(known.rows.length, "entry", "entries")}`;
+  return `${known.name}, process ${process.pid}, ${process.role}, ${workloadName(process.workload)}, ${amounts}`;
 }
 
 function toldOfProcess(known) {
   const { process } = known;
-  const counts = Object.keys(MARKS).map(mark => [mark, known.rows.filter(row => row.mark === mark).length]).filter(([, count]) => count);
+  const counts = Object.keys(MARKS).map(mark => [mark, known.rows.filter(row => row.mark === mark).length]);
+  const did = counts.filter(([, count]) => count).map(([mark, count]) => `${number(count)} ${markName(mark, count)}`);
+  const end = known.end === null ? "not seen to end" : `${clockText(known.end, process.end.text)}, ${process.ended ?? "how is not known"}`;
   const line = (name, value) => make("div", {}, make("span", { class: "muted" }, `${name} `), value);
   return {
     title: `${known.name} (${process.pid})`,
@@ -91,10 +100,10 @@ function toldOfProcess(known) {
       line("In", workloadName(process.workload) || "the host"),
       line("Role", process.role),
       line("From", clockText(known.begin, process.begin.text)),
-      line("Until", known.end === null ? "not seen to end" : `${clockText(known.end, process.end.text)}, ${process.ended ?? "how is not known"}`),
+      line("Until", end),
       line("Held", bytes(process.held)),
       line("Sent", bytes(process.sent)),
-      line("Did", counts.map(([mark, count]) => `${number(count)} ${count === 1 ? MARKS[mark].name.toLowerCase() : MARKS[mark].plural}`).join(", ") || "nothing here"),
+      line("Did", did.join(", ") || "nothing here"),
     ],
   };
 }
@@ -133,17 +142,20 @@ function drawBars({ svg, first, last }, width) {
   const here = processes.slice(first, last);
   // A branch may come from a block above, and go on below.
   const branches = processes.slice(first).filter(known => (byId.get(known.process.parent)?.row ?? last) < last);
-  const moved = draw("g", { transform: `translate(0 ${-first * ROW_HEIGHT})` },
-    ...here.map(known => draw("rect", { class: known.process.id === view.process ? "lane chosen" : "lane", x: 0, y: known.row * ROW_HEIGHT, width, height: ROW_HEIGHT })),
-  );
-  const over = draw("g", { transform: `translate(0 ${-first * ROW_HEIGHT})` },
+  const lane = known => {
+    const chosen = known.process.id === view.process ? " chosen" : "";
+    return draw("rect", { class: `lane${chosen}`, x: 0, y: known.row * ROW_HEIGHT, width, height: ROW_HEIGHT });
+  };
+  const transform = `translate(0 ${-first * ROW_HEIGHT})`;
+  const under = draw("g", { transform }, ...here.map(lane));
+  const over = draw("g", { transform },
     ...branches.map(known => branch(known, width)),
     ...here.map(known => bar(known, width)),
     ...here.flatMap(known => marksOf(known.rows, width, middle(known))),
   );
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.style.height = `${height}px`;
-  svg.replaceChildren(hatching(), moved, ...gapStripes(width, height), ...gridLines(width, height), over);
+  svg.replaceChildren(hatching(), under, ...gapStripes(width, height), ...gridLines(width, height), over);
 }
 
 const middle = known => known.row * ROW_HEIGHT + ROW_HEIGHT / 2;
@@ -154,7 +166,9 @@ function bar(known, width) {
   if (end < view.from || known.begin > view.to) return null;
   const x = Math.max(place(known.begin, width), -8);
   const right = Math.min(place(end, width), width + 8);
-  const element = draw("rect", { class: `bar ${known.process.role}${known.end === null ? " endless" : ""}`, x, y: middle(known) - BAR_HEIGHT / 2, width: Math.max(right - x, 4), height: BAR_HEIGHT, rx: 3 });
+  const style = `bar ${known.process.role}${known.end === null ? " endless" : ""}`;
+  const y = middle(known) - BAR_HEIGHT / 2;
+  const element = draw("rect", { class: style, x, y, width: Math.max(right - x, 4), height: BAR_HEIGHT, rx: 3 });
   element.told = toldOfProcess(known);
   return element;
 }
@@ -168,9 +182,10 @@ function branch(known, width) {
 }
 
 function treeLegend() {
-  const swatch = role => draw("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" }, draw("rect", { class: `bar ${role}`, x: 1, y: 4, width: 14, height: 8, rx: 2 }));
-  const stripe = draw("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" }, hatching(), draw("rect", { class: "gap-stripe", width: 16, height: 16 }));
-  const item = (icon, text) => make("span", { class: "key" }, icon, text);
+  const icon = (...content) => draw("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" }, ...content);
+  const swatch = role => icon(draw("rect", { class: `bar ${role}`, x: 1, y: 4, width: 14, height: 8, rx: 2 }));
+  const stripe = icon(hatching(), draw("rect", { class: "gap-stripe", width: 16, height: 16 }));
+  const item = (picture, text) => make("span", { class: "key" }, picture, text);
   return make("div", { class: "legend" },
     item(swatch("cause"), "led there"), item(swatch("subject"), "asked about"), item(swatch("effect"), "came of it"),
     ...Object.keys(MARKS).map(mark => item(markIcon(mark), MARKS[mark].name.toLowerCase())),
@@ -182,10 +197,15 @@ function treeLegend() {
 function processTable() {
   const line = known => {
     const { process } = known;
-    const cells = [process.pid, process.command_line || process.executable, workloadName(process.workload), process.role, fullTime(process.begin), process.end ? fullTime(process.end) : "not seen", process.ended ?? "", bytes(process.held), bytes(process.sent)];
+    const cells = [
+      process.pid, process.command_line || process.executable, workloadName(process.workload), process.role,
+      fullTime(process.begin), process.end ? fullTime(process.end) : "not seen", process.ended ?? "",
+      bytes(process.held), bytes(process.sent),
+    ];
     // Who wrote the second and the third may have made them long.
     return make("tr", {}, ...cells.map((cell, n) => make("td", { class: n === 1 || n === 2 || n === 6 ? null : "short" }, cell)));
   };
   const heads = ["PID", "Command line", "Container", "Role", "Begin", "End", "Ended by", "Held", "Sent"];
-  return make("table", { class: "paper" }, make("thead", {}, make("tr", {}, ...heads.map(head => make("th", { scope: "col" }, head)))), make("tbody", {}, ...processes.map(line)));
+  const head = make("tr", {}, ...heads.map(name => make("th", { scope: "col" }, name)));
+  return make("table", { class: "paper" }, make("thead", {}, head), make("tbody", {}, ...processes.map(line)));
 }
