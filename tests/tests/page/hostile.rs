@@ -4,7 +4,7 @@ use crate::fixture;
 use crate::page::Page;
 use std::io;
 
-const MARKUP: &str = "</script><script>window.pwned=1</script><img src=x onerror='window.pwned=1'>";
+const MARKUP: &str = "</script ><script>window.pwned=1</script><img src=x onerror='window.pwned=1'>";
 
 #[test]
 fn markup_is_text_and_what_cannot_be_seen_is_shown() -> io::Result<()> {

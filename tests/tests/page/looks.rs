@@ -50,7 +50,7 @@ fn a_bar_is_as_long_as_its_process_lived() -> io::Result<()> {
     let lived = cp.end.map_or(0, |end| end.nanos) - cp.begin.nanos;
     // The fourth of the tree.
     let share = page.ask(
-        "(bar => bar.getBBox().width / bar.ownerSVGElement.clientWidth)(document.querySelectorAll('.bars .bar')[3])",
+        "(bar => bar.getBBox().width / (bar.ownerSVGElement.clientWidth - 2 * EDGE))(document.querySelectorAll('.bars .bar')[3])",
     )?;
     let expected = lived as f64 / whole as f64;
     assert!(share.as_f64().is_some_and(|share| (share - expected).abs() < 0.002), "{share}, not {expected}");

@@ -16,7 +16,7 @@ const LARGEST_EXACT: u64 = (1 << 53) - 1;
 ///
 /// # Errors
 /// `out` refuses.
-pub fn write(timeline: &Timeline, out: &mut impl Write) -> io::Result<()> {
+pub fn write(timeline: &Timeline, out: &mut dyn Write) -> io::Result<()> {
     Ok(timeline.serialize(&mut Serializer::with_formatter(out, Embedded))?)
 }
 

@@ -46,7 +46,7 @@ const SCRIPT: &[&str] = &[
 ///
 /// # Errors
 /// `out` refuses.
-pub fn write(timeline: &Timeline, out: &mut impl Write) -> io::Result<()> {
+pub fn write(timeline: &Timeline, out: &mut dyn Write) -> io::Result<()> {
     let (style, script) = (STYLE.concat(), SCRIPT.concat());
     let mut rest = TEMPLATE;
     while let Some((before, after)) = rest.split_once("{{") {

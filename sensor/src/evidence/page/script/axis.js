@@ -6,15 +6,16 @@ const STEPS = [
   60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2592000,
 ];
 const LABEL_WIDTH = 110;
+const EDGE = 8;
 
-// Where a time is, in a plot of this width.
+// Where a time is, in a plot of this width; what is at the very edge has place for its mark.
 function place(seconds, width) {
-  return ((seconds - view.from) / (view.to - view.from)) * width;
+  return EDGE + ((seconds - view.from) / (view.to - view.from)) * (width - 2 * EDGE);
 }
 
 // The time at a place.
 function timeAt(x, width) {
-  return view.from + (x / width) * (view.to - view.from);
+  return view.from + clamp((x - EDGE) / (width - 2 * EDGE), 0, 1) * (view.to - view.from);
 }
 
 // The times to write: round ones of the clock that is chosen, far enough from each other.
@@ -29,7 +30,7 @@ function ticks(width) {
   return found;
 }
 
-// A round time, with as many digits as the step needs: "0", "+1:30", "−0:02.5", or "14:03".
+// A round time, with as many digits as the step needs: "0", "+1:30", "−0.25 s", or "14:03".
 function tickLabel(seconds, step) {
   const digits = step >= 1 ? 0 : Math.min(6, Math.ceil(-Math.log10(step)));
   // Rounded as it is shown: 59.99999 is a minute.
@@ -38,6 +39,7 @@ function tickLabel(seconds, step) {
   const rest = digits ? (size % 60).toFixed(digits).padStart(digits + 3, "0") : two(size % 60);
   if (view.clock === "relative") {
     if (size < step / 2) return "0";
+    if (digits && size < 60) return `${seconds < 0 ? "\u2212" : "+"}${size.toFixed(digits)} s`;
     const hours = size >= 3600 ? `${Math.floor(size / 3600)}:${two((size % 3600) / 60)}` : Math.floor(size / 60);
     return `${seconds < 0 ? "\u2212" : "+"}${hours}:${rest}`;
   }

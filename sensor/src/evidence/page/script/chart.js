@@ -128,7 +128,7 @@ function steps(one, width, y) {
 
 // Alerts above the lines, and where they are along them, unless there are so many that nothing else could be seen.
 function alertLines(width, height) {
-  const marks = marksOf(rows.filter(row => row.kind === "alert"), width, 9);
+  const marks = marksOf(rows.filter(row => row.kind === "alert"), width, 9 - MARK_OFFSET.alert);
   if (marks.length > MOST_ALERT_LINES) return marks;
   const line = ({ told: { row } }) => {
     const x = place(row.at, width);

@@ -39,7 +39,7 @@ const SORT_KEYS = {
 
 function buildFilters() {
   const hint = "Search paths, arguments, peers, any attribute";
-  const text = make("input", { type: "search", id: "search", placeholder: hint, "aria-label": "Search", autocomplete: "off", spellcheck: "false" });
+  const text = make("input", { type: "search", id: "search", placeholder: hint, "aria-label": "Search", autocomplete: "off" });
   text.addEventListener("input", () => change({ text: text.value, open: null }));
   const busy = processes.filter(known => known.rows.length);
   const severe = n => rows.filter(row => row.severity >= n).length;

@@ -31,9 +31,10 @@ function fact(name, value, note, strong = false) {
   );
 }
 
-// From when until when, to the second.
+// From when until when, to the second, or finer where that is little.
 function fromTo() {
-  const [from, to] = [timeline.from, timeline.to].map(time => `${time.text.slice(0, 10)} ${time.text.slice(11, 19)}`);
+  const end = TO - FROM < 10 ? 23 : 19;
+  const [from, to] = [timeline.from, timeline.to].map(time => `${time.text.slice(0, 10)} ${time.text.slice(11, end)}`);
   return `${from} to ${to.slice(0, 10) === from.slice(0, 10) ? to.slice(11) : to} UTC`;
 }
 

@@ -4,13 +4,13 @@ const MARKS = {
   read: { name: "Read", plural: "reads", path: "M0 -4.5 A4.5 4.5 0 1 1 0 4.5 A4.5 4.5 0 1 1 0 -4.5 Z" },
   write: { name: "Write", plural: "writes", path: "M-4 -4 H4 V4 H-4 Z" },
   send: { name: "Send", plural: "sends", path: "M0 -5 L5.4 4.4 H-5.4 Z" },
-  alert: { name: "Alert", plural: "alerts", path: "M0 -6.8 L6.8 0 L0 6.8 L-6.8 0 Z" },
+  alert: { name: "Alert", plural: "alerts", path: "M0 -6.2 L6.2 0 L0 6.2 L-6.2 0 Z" },
   other: { name: "Other", plural: "other events", path: "M-1 -5 H1 V5 H-1 Z" },
 };
 // Those later in this list are drawn over those before.
 const MARK_ORDER = ["other", "write", "read", "send", "alert"];
-// Reads and writes are beside the bar, since a copy is both at once.
-const MARK_OFFSET = { read: -8, write: 8 };
+// Where marks are beside the bar, so that what is at one time can be seen together: a copy is a read and a write, and a send an alert.
+const MARK_OFFSET = { read: -8, write: 8, alert: -17 };
 // Marks of a kind that are closer than this are one.
 const MARK_DISTANCE = 6;
 const LINES_IN_TIP = 6;

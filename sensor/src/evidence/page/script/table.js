@@ -66,7 +66,8 @@ function render(always) {
   for (let at = first; at < last; at += 1) content.push(...linesAt(at, at === openAt));
   content.push(space((found.length - last) * height + (openAt >= last ? extra : 0)));
   if (!found.length) {
-    content.push(make("tr", {}, make("td", { colspan: columnsShown(), class: "empty" }, "Nothing matches these filters.")));
+    const why = rows.length ? "Nothing matches these filters." : "Nothing happened that was seen.";
+    content.push(make("tr", {}, make("td", { colspan: columnsShown(), class: "empty" }, why)));
   }
   table.body.replaceChildren(...content);
   if (hadFocus) lineElement(table.focus)?.focus({ preventScroll: true });

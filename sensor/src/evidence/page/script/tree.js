@@ -1,6 +1,8 @@
 // The process tree on the axis of time: who started whom, how long each lived, and what it did when.
 
-const ROW_HEIGHT = 40;
+const ROW_HEIGHT = 44;
+// Where in a row the bar is: below its middle, since alerts stand above it.
+const BAR_MIDDLE = 26;
 const AXIS_HEIGHT = 26;
 const BAR_HEIGHT = 8;
 const BAR_WIDTH_ON_PAPER = 620;
@@ -59,7 +61,8 @@ function nameOf(known) {
     process.held ? make("span", { class: "muted" }, `held ${bytes(process.held)}`) : null,
   );
   const where = workloadName(process.workload);
-  const item = make("div", { role: "treeitem", class: "name", "aria-level": known.depth + 1, "aria-selected": "false", "aria-label": spoken(known) },
+  const said = { "aria-level": known.depth + 1, "aria-selected": "false", "aria-label": spoken(known) };
+  const item = make("div", { role: "treeitem", class: "name", ...said },
     make("span", { class: "text" },
       make("span", { class: "first" }, make("b", {}, known.name), " ", make("span", { class: "muted" }, process.pid)),
       make("span", { class: "second muted" }, where ? `${where} \u00b7 ` : "", process.command_line),
@@ -158,7 +161,7 @@ function drawBars({ svg, first, last }, width) {
   svg.replaceChildren(hatching(), under, ...gapStripes(width, height), ...gridLines(width, height), over);
 }
 
-const middle = known => known.row * ROW_HEIGHT + ROW_HEIGHT / 2;
+const middle = known => known.row * ROW_HEIGHT + BAR_MIDDLE;
 
 // From begin to end; open at the side where it goes on.
 function bar(known, width) {
