@@ -1,9 +1,10 @@
 //! What is kept of what happened, so that it can be looked at again.
 //!
 //! [`recording`] is a file of everything that went into the line, from which a replay makes the same alerts again. [`source`] is what
-//! timelines are cut out of, and [`timeline`] what comes of that. Here is what writes and reads evidence; nothing that decides what
-//! is worth telling, and nothing that the line waits for. It depends on [`crate::event`] alone.
+//! timelines are cut out of, [`timeline`] what comes of that, and [`page`] that as one HTML page. Here is what writes and reads
+//! evidence; nothing that decides what is worth telling, and nothing that the line waits for. It depends on [`crate::event`] alone.
 
+pub mod page;
 pub mod recording;
 pub mod source;
 pub mod timeline;
