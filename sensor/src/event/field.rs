@@ -92,6 +92,8 @@ fields! {
         |e| text(&process(e)?.working_directory);
     ProcessParentPid, "process.parent_pid", Development, "The parent's id in the initial pid namespace.",
         |e| Some(process(e)?.parent()?.key.pid.into());
+    ProcessParentId, "weir.process.parent.id", Weir, "The parent, told apart through pid reuse: PID-STARTTICKS.",
+        |e| Some(process(e)?.parent()?.key.to_string().into());
     ProcessParentExecutablePath, "weir.process.parent.executable.path", Weir, "The parent's program.",
         |e| text(&process(e)?.parent()?.executable);
     ProcessParentExecutableName, "weir.process.parent.executable.name", Weir, "The last component of that path.",

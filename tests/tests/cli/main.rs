@@ -14,4 +14,5 @@ mod reload;
 mod replay;
 mod rules;
 mod status;
+mod timeline;
 mod weir;
