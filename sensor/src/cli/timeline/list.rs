@@ -5,7 +5,6 @@ use crate::evidence::source::{Source, Told, ToldKind};
 use anstyle::Style;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::process::ExitCode;
 
 const DIM: Style = Style::new().dimmed();

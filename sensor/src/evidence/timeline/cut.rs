@@ -49,7 +49,7 @@ pub fn cut(source: &mut dyn Source, question: &Question, host: Option<&str>) -> 
         told.iter().filter_map(|told| attributes(told).text("security_rule.version").map(str::to_owned)).collect();
     Ok(Timeline {
         version: VERSION,
-        asked: question.anchor.to_string(),
+        asked: subject.asked.unwrap_or_else(|| question.anchor.to_string()),
         sentence: subject.sentence,
         severity: subject.severity,
         incident: subject.incident,

@@ -14,6 +14,8 @@ pub struct Known {
     processes: BTreeMap<Box<str>, BTreeSet<Key>>,
     files: BTreeMap<Box<str>, BTreeSet<Key>>,
     parents: BTreeMap<Box<str>, Box<str>>,
+    /// What a child says of its parent: program and command line. Of those who began before the sensor there may be no more.
+    programs: BTreeMap<Box<str>, (Box<str>, Box<str>)>,
     /// Most rows.
     limit: usize,
     /// The limit was reached.
@@ -52,6 +54,10 @@ impl Known {
             self.processes.entry(process.into()).or_default().insert(key);
             if let Some(parent) = facts.text("weir.process.parent.id") {
                 self.parents.entry(process.into()).or_insert_with(|| parent.into());
+                self.programs.entry(parent.into()).or_insert_with(|| {
+                    let text = |name: &str| facts.text(name).unwrap_or_default().into();
+                    (text("weir.process.parent.executable.path"), text("weir.process.parent.command_line"))
+                });
             }
             if let Some(child) = facts.text("weir.process.child.id") {
                 self.processes.entry(child.into()).or_default().insert(key);
@@ -97,6 +103,11 @@ impl Known {
 
     fn found<'a>(&'a self, keys: Option<&'a BTreeSet<Key>>) -> impl Iterator<Item = (Key, &'a Row)> {
         keys.into_iter().flatten().filter_map(|key| Some((*key, self.rows.get(key)?)))
+    }
+
+    /// Program and command line of a process, as a child of it says.
+    pub fn program(&self, process: &str) -> Option<(&str, &str)> {
+        self.programs.get(process).map(|(program, command_line)| (&**program, &**command_line))
     }
 
     /// Who made a process.

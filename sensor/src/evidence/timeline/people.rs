@@ -86,6 +86,9 @@ impl People {
             }
             workload = self.enter(facts).or(workload);
         }
+        if let (true, Some((program, line))) = (executable.is_empty(), found.known.program(id)) {
+            (executable, command_line) = (program.to_owned(), line.to_owned());
+        }
         let opened = opened.values().fold(0_u64, |sum, size| sum.saturating_add(*size));
         Process {
             id: id.to_owned(),

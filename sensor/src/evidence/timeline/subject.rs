@@ -18,6 +18,8 @@ const NAMES_SHOWN: usize = 5;
 /// What the cut begins with.
 #[derive(Debug, Default)]
 pub struct Subject {
+    /// What was asked for, with its whole id, where only the beginning was given.
+    pub asked: Option<String>,
     /// What it is about, one sentence.
     pub sentence: String,
     /// The severity of an incident or alert.
@@ -110,7 +112,8 @@ fn incident(source: &mut dyn Source, id: &str) -> Result<Subject, CutError> {
     let is_of = |told: &Told| told.incident.as_ref().is_some_and(|own| *own == id || merged.contains(own));
     let mut seen = BTreeSet::new();
     told.retain(|told| is_of(told) && seen.insert(told.uid.clone()));
-    Ok(Subject { sentence, severity, incident: Some(id.into()), ..of_told(told) })
+    let asked = Some(Anchor::Incident(id.to_string()).to_string());
+    Ok(Subject { asked, sentence, severity, incident: Some(id.into()), ..of_told(told) })
 }
 
 fn alert(source: &mut dyn Source, uid: &str) -> Result<Subject, CutError> {
@@ -127,7 +130,8 @@ fn alert(source: &mut dyn Source, uid: &str) -> Result<Subject, CutError> {
     told.retain(|told| own(told).as_ref() == Some(&uid));
     let (sentence, severity) = told.last().map(said).unwrap_or_default();
     let incident = told.last().and_then(|told| told.incident.clone()).map(String::from);
-    Ok(Subject { sentence, severity, incident, ..of_told(told) })
+    let asked = Some(Anchor::Alert(uid.into()).to_string());
+    Ok(Subject { asked, sentence, severity, incident, ..of_told(told) })
 }
 
 fn said(told: &Told) -> (String, Option<String>) {
