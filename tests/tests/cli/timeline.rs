@@ -54,16 +54,17 @@ impl Theft {
         let second = start(vec![bind("shared", "/shared")])?;
         let sink = Sink::start(&network.outside_addresses(), Some(&network.outside))?;
         let to = sink.address(Transport::Tcp, Network::OUTSIDE_V4.into())?.to_string();
-        // Bystanders: other processes of the same containers, with files and a destination of their own.
+        // Bystanders: other processes of the same containers, with files of their own, and bytes to the same destination.
         bystander(&first)?;
-        run_in(&second, "/bin/cp", &["/etc/passwd", "/tmp/id_ed25519"])?;
+        run_in(&second, "/bin/cp", &["/etc/passwd", "/tmp/bystander_id_rsa"])?;
+        actor_in(Place::Container(&second), &["upload", "--to", &to, "--bytes", "70000"])?.output()?;
         actor_in(Place::Container(&first), &["theft", "file", "--read", MODEL, "--place", COPY])?.output()?;
         bystander(&first)?;
         actor_in(Place::Container(&second), &["theft", "file", "--place", COPY, "--to", &to])?.output()?;
         bystander(&second)?;
         sink.finish()?;
         // Events pass in order: when this one is there, those before it are.
-        run_in(&second, "/bin/true", &["LAST"])?;
+        run_in(&second, "/bin/true", &["bystander", "LAST"])?;
         sensor.wait_until("the last exec", PATIENCE, |events| {
             let is_last = |line: &str| line.contains("LAST") && line.contains("\"exit\"");
             events.iter().any(|event| is_last(&event.line())).then_some(())
@@ -83,7 +84,7 @@ fn text(path: &Path) -> Result<&str, Box<dyn Error>> {
 }
 
 fn bystander(container: &Container) -> Outcome {
-    run_in(container, "/bin/sh", &["-c", "cat /etc/hostname > /tmp/bystander; cat /tmp/bystander; :"])
+    run_in(container, "/bin/sh", &["-c", "cat /etc/passwd > /tmp/bystander; cat /tmp/bystander; :"])
 }
 
 fn run_in(container: &Container, program: &str, arguments: &[&str]) -> Outcome {

@@ -51,7 +51,7 @@ pub fn cut(source: &mut dyn Source, question: &Question, host: Option<&str>) -> 
         version: VERSION,
         asked: subject.asked.unwrap_or_else(|| question.anchor.to_string()),
         sentence: subject.sentence,
-        severity: subject.severity,
+        severity: subject.severity.or_else(|| worst(&told)),
         incident: subject.incident,
         host: host.map(str::to_owned),
         sensor: env!("CARGO_PKG_VERSION").to_owned(),
@@ -66,6 +66,12 @@ pub fn cut(source: &mut dyn Source, question: &Question, host: Option<&str>) -> 
         gaps: source.gaps(first.saturating_sub(MOMENT), last.saturating_add(MOMENT))?,
         notes: found.notes,
     })
+}
+
+/// The severity of the worst that was told.
+fn worst(told: &[Told]) -> Option<String> {
+    let number = |told: &&Told| told.record.get("severity_number").and_then(Value::as_u64).unwrap_or(0);
+    told.iter().max_by_key(number)?.record.get("severity_text")?.as_str().map(str::to_owned)
 }
 
 /// What was told of it: what was asked about, and alerts about those who are in it. Of an incident the last that was told.

@@ -7,6 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Time and sequence.
 pub type Key = (u64, u64);
 
+/// What a child says of its parent.
+#[derive(Debug)]
+pub struct Told {
+    /// When it said so.
+    pub time: u64,
+    /// `weir.process.parent.executable.path`.
+    pub executable: Box<str>,
+    /// `weir.process.parent.command_line`.
+    pub command_line: Box<str>,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Known {
@@ -14,8 +25,8 @@ pub struct Known {
     processes: BTreeMap<Box<str>, BTreeSet<Key>>,
     files: BTreeMap<Box<str>, BTreeSet<Key>>,
     parents: BTreeMap<Box<str>, Box<str>>,
-    /// What a child says of its parent: program and command line. Of those who began before the sensor there may be no more.
-    programs: BTreeMap<Box<str>, (Box<str>, Box<str>)>,
+    /// What a child says of its parent, first. Of those who began before the sensor there may be no more.
+    programs: BTreeMap<Box<str>, Told>,
     /// Most rows.
     limit: usize,
     /// The limit was reached.
@@ -56,7 +67,11 @@ impl Known {
                 self.parents.entry(process.into()).or_insert_with(|| parent.into());
                 self.programs.entry(parent.into()).or_insert_with(|| {
                     let text = |name: &str| facts.text(name).unwrap_or_default().into();
-                    (text("weir.process.parent.executable.path"), text("weir.process.parent.command_line"))
+                    Told {
+                        time: key.0,
+                        executable: text("weir.process.parent.executable.path"),
+                        command_line: text("weir.process.parent.command_line"),
+                    }
                 });
             }
             if let Some(child) = facts.text("weir.process.child.id") {
@@ -105,9 +120,9 @@ impl Known {
         keys.into_iter().flatten().filter_map(|key| Some((*key, self.rows.get(key)?)))
     }
 
-    /// Program and command line of a process, as a child of it says.
-    pub fn program(&self, process: &str) -> Option<(&str, &str)> {
-        self.programs.get(process).map(|(program, command_line)| (&**program, &**command_line))
+    /// What a child of a process says of it.
+    pub fn program(&self, process: &str) -> Option<&Told> {
+        self.programs.get(process)
     }
 
     /// Who made a process.

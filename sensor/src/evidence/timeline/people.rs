@@ -86,8 +86,9 @@ impl People {
             }
             workload = self.enter(facts).or(workload);
         }
-        if let (true, Some((program, line))) = (executable.is_empty(), found.known.program(id)) {
-            (executable, command_line) = (program.to_owned(), line.to_owned());
+        if let Some(told) = found.known.program(id).filter(|_| executable.is_empty()) {
+            (executable, command_line) = (told.executable.to_string(), told.command_line.to_string());
+            begin = begin.or(Some(told.time));
         }
         let opened = opened.values().fold(0_u64, |sum, size| sum.saturating_add(*size));
         Process {

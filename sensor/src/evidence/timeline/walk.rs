@@ -237,7 +237,9 @@ impl Walk<'_> {
     }
 
     fn ancestor(&mut self, process: &str, until: u64) {
-        if self.person(process, Role::Cause) {
+        // Who made an effect and is one is no cause of it all.
+        let is_more = self.found.processes.get(process).is_some_and(|role| *role != Role::Cause);
+        if !is_more && self.person(process, Role::Cause) {
             self.start(process, until);
             self.up(process, until);
         }

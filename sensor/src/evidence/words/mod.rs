@@ -294,3 +294,6 @@ fn address(address: Option<&str>, port: Option<u64>) -> String {
         _ => escape(text, VALUE_MAX),
     }
 }
+
+#[cfg(test)]
+mod tests;
