@@ -145,7 +145,7 @@ fields! {
     WorkloadKind, "weir.workload.kind", Weir, "container, slurm_job, systemd_unit or host.",
         |e| Some(e.workload.as_deref()?.kind.name().into());
     ContainerId, "container.id", Stable, "The container's id.",
-        |e| text(e.workload.as_deref()?.container_id.as_deref()?);
+        |e| text(container_id(e)?);
     ContainerRuntimeName, "container.runtime.name", Development, "containerd, cri-o, docker or podman, where the cgroup tells.",
         |e| Some(e.workload.as_deref()?.runtime.as_deref()?.into());
     PodUid, "k8s.pod.uid", Stable, "The pod's uid, where the cgroup tells.",
@@ -579,9 +579,19 @@ fn exfil(event: &Event) -> Option<&super::Exfil> {
     event.egress.as_ref()?.exfil.as_ref()
 }
 
-/// What a runtime said about the container.
+/// What a runtime said about the container: the one that the event is of, or about.
 fn identity(event: &Event) -> Option<&super::Identity> {
-    event.workload.as_deref()?.identity.as_deref()
+    match &event.body {
+        Body::WorkloadIdentified(identified) => Some(&identified.identity),
+        _ => event.workload.as_deref()?.identity.as_deref(),
+    }
+}
+
+fn container_id(event: &Event) -> Option<&str> {
+    match &event.body {
+        Body::WorkloadIdentified(identified) => Some(&identified.container_id),
+        _ => event.workload.as_deref()?.container_id.as_deref(),
+    }
 }
 
 fn destination(event: &Event) -> Option<&super::DestinationSums> {

@@ -50,9 +50,8 @@ pub fn write(timeline: &Timeline, format: Format, out: &mut dyn Write) -> io::Re
         Format::TimesketchJsonl => timesketch::jsonl(timeline, out),
         Format::Ocsf => ocsf::write(timeline, out),
         Format::Stix => stix::write(timeline, out),
-        Format::Html => Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "this weir makes no HTML pages yet; give another --format",
-        )),
+        Format::Html => {
+            Err(io::Error::new(io::ErrorKind::Unsupported, "this weir makes no HTML pages yet; give another --format"))
+        }
     }
 }
