@@ -46,7 +46,7 @@ pub fn cut(source: &mut dyn Source, question: &Question, host: Option<&str>) -> 
     let mut entries: Vec<Entry> =
         kept.iter().filter_map(|(key, role)| Some(event(found.known.get(*key)?, *role, zero, &people))).collect();
     entries.extend(told.iter().map(|told| record(told, zero, &people)));
-    entries.sort_by(|one, other| one.time.nanos.cmp(&other.time.nanos));
+    entries.sort_by_key(|entry| entry.time.nanos);
     let rulesets: BTreeSet<String> =
         told.iter().filter_map(|told| attributes(told).text("security_rule.version").map(str::to_owned)).collect();
     Ok(Timeline {

@@ -28,7 +28,7 @@ impl People {
         let mut people = People { ids: found.processes.keys().cloned().collect(), ..People::default() };
         let mut processes: Vec<Process> =
             found.processes.iter().map(|(id, role)| people.process(found, id, *role)).collect();
-        processes.sort_by(|one, other| (one.begin.nanos, one.pid).cmp(&(other.begin.nanos, other.pid)));
+        processes.sort_by_key(|process| (process.begin.nanos, process.pid));
         let ids: BTreeSet<String> = processes.iter().map(|process| process.id.clone()).collect();
         let mut children: BTreeMap<Option<String>, Vec<Process>> = BTreeMap::new();
         for process in processes {

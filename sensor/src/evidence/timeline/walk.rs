@@ -107,12 +107,13 @@ impl Walk<'_> {
                 continue;
             }
             let process = facts.text("weir.process.id").map(Box::<str>::from);
-            if subject.everything {
+            if subject.paths.is_empty() {
                 self.take(key, Role::Subject);
-                process.map(|process| self.person(&process, Role::Subject));
-            } else if subject.paths.is_empty() {
-                self.take(key, Role::Subject);
-                process.map(|process| self.step(Step::Subject(process), from));
+                match process {
+                    Some(process) if subject.everything => drop(self.person(&process, Role::Subject)),
+                    Some(process) => self.step(Step::Subject(process), from),
+                    None => {}
+                }
             } else {
                 self.touched(key, &row);
             }
@@ -137,7 +138,9 @@ impl Walk<'_> {
                 }
             }
             None => {
-                process.map(|process| self.person(&process, Role::Cause));
+                if let Some(process) = process {
+                    self.person(&process, Role::Cause);
+                }
             }
         }
     }
