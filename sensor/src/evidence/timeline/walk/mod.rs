@@ -4,7 +4,11 @@
 //! it read ([`Step::FileBack`]), and what those had read and received until then ([`Step::Writer`]). Forwards: its children, who read what it
 //! wrote ([`Step::FileForward`]), and all that these did from then on ([`Step::Effect`]). Files, pipes and unix sockets are followed by
 //! device and inode, so that names and containers do not matter. Somebody who only shares a container, or reads the same file, is
-//! not reached. Each generation of steps is one question to the source for each direction.
+//! not reached. Each generation of steps is one question to the source for each direction. [`steps`] takes
+//! them, [`finish`] rounds it off.
+
+mod finish;
+mod steps;
 
 use super::super::source::{Filter, Row, Source};
 use super::super::words::Facts;
@@ -12,7 +16,7 @@ use super::anchor::{CutError, Question};
 use super::known::{Key, Known};
 use super::model::Role;
 use super::subject::Subject;
-use super::touch::{is_cause, is_small, touch};
+use super::touch::touch;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One step: about whom, or what file.
@@ -217,228 +221,6 @@ impl Walk<'_> {
             }
         }
         Ok(())
-    }
-
-    fn of_process(&self, process: &str) -> Vec<(Key, Row)> {
-        self.found.known.of_process(process).map(|(key, row)| (key, row.clone())).collect()
-    }
-
-    fn subject(&mut self, process: &str) {
-        if !self.person(process, Role::Subject) {
-            return;
-        }
-        let (from, to) = self.window;
-        for (key, row) in self.of_process(process) {
-            if (from..=to).contains(&key.0) && !is_context(Facts(&row.attributes).kind()) {
-                self.take(key, Role::Subject);
-                self.back(key, &row);
-                self.forward(key, &row);
-            }
-        }
-        self.up(process, to);
-    }
-
-    fn ancestor(&mut self, process: &str, until: u64) {
-        // Who made an effect and is one is no cause of it all.
-        let is_more = self.found.processes.get(process).is_some_and(|role| *role != Role::Cause);
-        if !is_more && self.person(process, Role::Cause) {
-            self.start(process, until);
-            self.up(process, until);
-        }
-    }
-
-    fn writer(&mut self, process: &str, until: u64) {
-        if !self.person(process, Role::Cause) {
-            return;
-        }
-        self.start(process, until);
-        for (key, row) in self.of_process(process) {
-            if key.0 <= until && is_cause(&row) && Facts(&row.attributes).kind() != "exec" {
-                self.take(key, Role::Cause);
-                self.back(key, &row);
-            }
-        }
-        self.up(process, until);
-    }
-
-    fn effect(&mut self, process: &str, from: u64) {
-        if !self.person(process, Role::Effect) {
-            return;
-        }
-        for (key, row) in self.of_process(process) {
-            if key.0 >= from && key.0 <= self.question.until && !is_context(Facts(&row.attributes).kind()) {
-                self.take(key, Role::Effect);
-                self.forward(key, &row);
-            }
-        }
-        self.up(process, from);
-    }
-
-    /// The program that a process ran at a time.
-    fn start(&mut self, process: &str, until: u64) {
-        let is_start = |(key, row): &(Key, &Row)| key.0 <= until && Facts(&row.attributes).kind() == "exec";
-        let last = self.found.known.of_process(process).filter(is_start).last().map(|(key, _)| key);
-        if let Some(key) = last {
-            self.take(key, Role::Cause);
-        }
-    }
-
-    /// To who made it.
-    fn up(&mut self, process: &str, until: u64) {
-        let begun = self.found.known.about_process(process).map(|(key, _)| key.0).next().unwrap_or(until);
-        if let Some(parent) = self.found.known.parent(process).map(Box::<str>::from) {
-            self.step(Step::Ancestor(parent), begun);
-        }
-    }
-
-    /// To where what an event read came from.
-    fn back(&mut self, key: Key, row: &Row) {
-        if let Some(touch) = touch(row).filter(|touch| touch.reads) {
-            self.step(Step::FileBack(touch.file), key.0);
-        }
-        if let Some(target) = Facts(&row.attributes).text("weir.access.target.id") {
-            self.step(Step::Writer(target.into()), key.0);
-        }
-    }
-
-    /// To what comes of an event.
-    fn forward(&mut self, key: Key, row: &Row) {
-        if let Some(child) = Facts(&row.attributes).text("weir.process.child.id") {
-            self.step(Step::Effect(child.into()), key.0);
-        }
-        let Some(touch) = touch(row).filter(|touch| touch.writes && !touch.ends) else { return };
-        if is_small(row) {
-            self.small.insert(touch.file);
-        } else {
-            self.small.remove(&touch.file);
-            self.step(Step::FileForward(touch.file), key.0);
-        }
-    }
-
-    fn file_back(&mut self, file: &str, until: u64) {
-        let before: Vec<(Key, Row)> = self
-            .found
-            .known
-            .of_file(file)
-            .filter(|(key, _)| key.0 <= until)
-            .map(|(key, row)| (key, row.clone()))
-            .collect();
-        // What had the number before the file was made is another one.
-        let made = before.iter().rposition(|(_, row)| touch(row).is_some_and(|touch| touch.creates)).unwrap_or(0);
-        for (key, row) in before.into_iter().skip(made) {
-            if touch(&row).is_some_and(|touch| touch.writes) {
-                self.take(key, Role::Cause);
-                if let Some(process) = Facts(&row.attributes).text("weir.process.id") {
-                    self.step(Step::Writer(process.into()), key.0);
-                }
-            }
-        }
-    }
-
-    fn file_forward(&mut self, file: &str, from: u64) {
-        let after: Vec<(Key, Row)> = self
-            .found
-            .known
-            .of_file(file)
-            .filter(|(key, _)| key.0 >= from)
-            .map(|(key, row)| (key, row.clone()))
-            .collect();
-        for (index, (key, row)) in after.into_iter().enumerate() {
-            let Some(touch) = touch(&row) else { continue };
-            if key.0 > self.question.until || (touch.creates && index > 0) {
-                // Made anew: another file with the same number.
-                return;
-            }
-            self.take(key, Role::Effect);
-            match Facts(&row.attributes).text("weir.process.id") {
-                Some(process) if touch.reads => self.step(Step::Effect(process.into()), key.0),
-                Some(process) => drop(self.person(process, Role::Effect)),
-                None => {}
-            }
-        }
-    }
-
-    /// What alerts have as their proof is in it, also where the source has it no more.
-    fn prove(&mut self, subject: &Subject) {
-        for (number, (time, attributes)) in (0_u64..).zip(&subject.proof) {
-            let same = |row: &Row| {
-                ["weir.event.kind", "weir.process.id", "file.path", "weir.socket.cookie"]
-                    .iter()
-                    .all(|name| row.attributes.get(*name) == attributes.get(*name))
-            };
-            // Records tell microseconds.
-            let micros = *time / 1_000;
-            let known = self.found.known.between(micros * 1_000, micros * 1_000 + 999).find(|(_, row)| same(row));
-            let key = match known {
-                Some((key, _)) => key,
-                None => {
-                    let key = (*time, u64::MAX - number);
-                    self.found.known.add(Row { time: key.0, sequence: key.1, attributes: attributes.clone() });
-                    key
-                }
-            };
-            self.take(key, Role::Subject);
-        }
-    }
-
-    /// Starts and ends of everyone who is in it, the forks between them; and no event of somebody who is not.
-    fn finish(&mut self, source: &mut dyn Source) -> Result<(), CutError> {
-        let mut lives = Filter::of_time(self.question.since, self.question.until, 0);
-        lives.processes = self.found.processes.keys().cloned().collect();
-        lives.kinds = ["exec", "exit", "fork", "process_found"].map(Box::from).into();
-        if !lives.processes.is_empty() {
-            self.found.known.fetch(source, lives)?;
-        }
-        let mut rows = std::mem::take(&mut self.found.rows);
-        for (process, role) in &self.found.processes {
-            for (key, row) in self.found.known.of_process(process) {
-                let facts = Facts(&row.attributes);
-                let is_life = match facts.kind() {
-                    "exec" | "exit" => *role != Role::Cause,
-                    "fork" => true,
-                    _ => false,
-                };
-                if is_life {
-                    rows.entry(key).or_insert(*role);
-                }
-            }
-        }
-        let has = |process: Option<&str>| process.is_some_and(|process| self.found.processes.contains_key(process));
-        rows.retain(|key, _| {
-            let Some(row) = self.found.known.get(*key) else { return false };
-            let facts = Facts(&row.attributes);
-            facts.kind() != "fork" || has(facts.text("weir.process.id")) && has(facts.text("weir.process.child.id"))
-        });
-        self.found.rows = rows;
-        self.say_what_is_missing();
-        Ok(())
-    }
-
-    fn say_what_is_missing(&mut self) {
-        let limits = self.question.limits;
-        let mut say = |note: String| self.found.notes.push(note);
-        if !self.next.is_empty() {
-            say(format!("More than {} steps away from what was asked about nothing was looked for.", limits.hops));
-        }
-        if self.found.known.cut {
-            say(format!(
-                "Only the first {} events were looked at; give a shorter time with --since and --until.",
-                limits.rows
-            ));
-        }
-        if !self.refused.is_empty() {
-            let refused = self.refused.len();
-            say(format!(
-                "{refused} more processes took part, for which there was no room beside {}.",
-                limits.processes
-            ));
-        }
-        if !self.small.is_empty() {
-            say(format!(
-                "Not followed further: {} that took less than a thousandth of what was held.",
-                if self.small.len() == 1 { "1 carrier".to_owned() } else { format!("{} carriers", self.small.len()) }
-            ));
-        }
     }
 }
 
