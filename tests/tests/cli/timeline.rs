@@ -69,7 +69,7 @@ impl Theft {
         run_in(&second, "/bin/true", &["bystander", "LAST"])?;
         sensor.wait_until("the last exec", PATIENCE, |events| {
             let is_last = |line: &str| line.contains("LAST") && line.contains("\"exit\"");
-            events.iter().any(|event| is_last(&event.line())).then_some(())
+            events.iter().any(|event| is_last(event.line())).then_some(())
         })?;
         let stopped = sensor.stop()?;
         let lines: String = stopped.events.iter().map(|event| format!("{}\n", event.line())).collect();
