@@ -12,6 +12,7 @@ mod rules;
 mod run;
 mod sensor;
 mod status;
+mod timeline;
 
 use crate::delivery::OutputError;
 use clap::{ColorChoice, Parser, Subcommand};
@@ -26,6 +27,7 @@ Start here:
   weir rules list         what Weir looks for
   weir policy check       is what you declare for your workloads right?
   weir replay FILE        take what was recorded through the rules again
+  weir timeline           what happened around an incident, a container, a file
   weir status             how the running sensor is
 
 Exit status:
@@ -63,6 +65,7 @@ enum Command {
     Rules(rules::Rules),
     Policy(policy::Policy),
     Replay(replay::Replay),
+    Timeline(timeline::Timeline),
     Completions(completions::Completions),
     #[command(hide = true)]
     Canary(canary::Canary),
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Rules(rules) => rules.execute(),
         Command::Policy(policy) => policy.execute(),
         Command::Replay(replay) => replay.execute(),
+        Command::Timeline(timeline) => timeline.execute(),
         Command::Completions(completions) => completions.execute(),
         Command::Canary(canary) => canary.execute(),
     }

@@ -84,7 +84,7 @@ fields! {
     ProcessExecutableName, "process.executable.name", Development, "The last component of that path.",
         |e| text(file_name(&process(e)?.executable));
     ProcessCommandArgs, "process.command_args", Development, "The arguments, the program's name first.",
-        |e| Some(&process(e)?.args).filter(|a| !a.is_empty())
+        |e| arguments(e).filter(|a| !a.is_empty())
             .map(|a| Value::List(a.iter().map(|arg| Cow::Borrowed(&**arg)).collect()));
     ProcessCommandLine, "process.command_line", Development, "The arguments joined by spaces.",
         |e| Some(process(e)?.command_line()).filter(|l| !l.is_empty()).map(Value::from);
@@ -92,6 +92,8 @@ fields! {
         |e| text(&process(e)?.working_directory);
     ProcessParentPid, "process.parent_pid", Development, "The parent's id in the initial pid namespace.",
         |e| Some(process(e)?.parent()?.key.pid.into());
+    ProcessParentId, "weir.process.parent.id", Weir, "The parent, told apart through pid reuse: PID-STARTTICKS.",
+        |e| Some(process(e)?.parent()?.key.to_string().into());
     ProcessParentExecutablePath, "weir.process.parent.executable.path", Weir, "The parent's program.",
         |e| text(&process(e)?.parent()?.executable);
     ProcessParentExecutableName, "weir.process.parent.executable.name", Weir, "The last component of that path.",
@@ -143,7 +145,7 @@ fields! {
     WorkloadKind, "weir.workload.kind", Weir, "container, slurm_job, systemd_unit or host.",
         |e| Some(e.workload.as_deref()?.kind.name().into());
     ContainerId, "container.id", Stable, "The container's id.",
-        |e| text(e.workload.as_deref()?.container_id.as_deref()?);
+        |e| text(container_id(e)?);
     ContainerRuntimeName, "container.runtime.name", Development, "containerd, cri-o, docker or podman, where the cgroup tells.",
         |e| Some(e.workload.as_deref()?.runtime.as_deref()?.into());
     PodUid, "k8s.pod.uid", Stable, "The pod's uid, where the cgroup tells.",
@@ -483,6 +485,15 @@ fn process(event: &Event) -> Option<&Process> {
     event.process.as_deref()
 }
 
+/// Those of the process; of a program whose process nobody has looked up, those that it was started with.
+fn arguments(event: &Event) -> Option<&[Box<str>]> {
+    match (process(event), &event.body) {
+        (Some(process), _) => Some(&process.args),
+        (None, Body::Exec(exec)) => Some(&exec.args),
+        _ => None,
+    }
+}
+
 fn file(event: &Event) -> Option<&File> {
     match &event.body {
         Body::Open(open) => Some(&open.file),
@@ -568,9 +579,19 @@ fn exfil(event: &Event) -> Option<&super::Exfil> {
     event.egress.as_ref()?.exfil.as_ref()
 }
 
-/// What a runtime said about the container.
+/// What a runtime said about the container: the one that the event is of, or about.
 fn identity(event: &Event) -> Option<&super::Identity> {
-    event.workload.as_deref()?.identity.as_deref()
+    match &event.body {
+        Body::WorkloadIdentified(identified) => Some(&identified.identity),
+        _ => event.workload.as_deref()?.identity.as_deref(),
+    }
+}
+
+fn container_id(event: &Event) -> Option<&str> {
+    match &event.body {
+        Body::WorkloadIdentified(identified) => Some(&identified.container_id),
+        _ => event.workload.as_deref()?.container_id.as_deref(),
+    }
 }
 
 fn destination(event: &Event) -> Option<&super::DestinationSums> {

@@ -41,7 +41,7 @@ fn events_have_no_findings() -> Outcome {
 }
 
 /// Holds findings, one a line, against the schema; says so where it cannot be had.
-fn validate(findings: &[String]) -> Outcome {
+pub fn validate(findings: &[String]) -> Outcome {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut command = Command::new("python3");
     command.arg(root.join("tests/ocsf/validate.py")).arg(root.join("target"));
