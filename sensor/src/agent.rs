@@ -8,6 +8,7 @@ mod health;
 mod open_files;
 mod recognition;
 mod reload;
+pub mod runtime;
 mod select;
 pub mod sniffer;
 pub mod status;
@@ -22,7 +23,7 @@ use crate::delivery::health::export::ExportError;
 use crate::delivery::{Console, ConsoleFormat, OutputError};
 use crate::detection::correlation::order;
 use crate::detection::{Options, RuleSet, RulesError};
-use crate::event::{Body, BootTime, CorrelationsRestored, Event, LedgerRestored, Recognized, Tick, WallClock};
+use crate::event::{Body, BootTime, CorrelationsRestored, Event, LedgerRestored, Recognized, Tick, WallClock, WorkloadIdentified};
 use crate::evidence::recording::{self, Recorder};
 use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
@@ -33,6 +34,7 @@ use carriers::Carriers;
 use health::Health;
 use recognition::Recognition;
 use reload::{InEffect, Reloader, Sources};
+use runtime::Runtimes;
 use state_file::{StateDirectory, StateFile};
 use status::{Collected, Control};
 use std::collections::VecDeque;
@@ -79,6 +81,8 @@ pub struct Settings {
     pub control: Option<PathBuf>,
     /// A file to record everything in that goes into the line.
     pub record: Option<PathBuf>,
+    /// Which container runtimes are asked who the containers are.
+    pub runtimes: runtime::Sockets,
     /// A descriptor to say on that everything is attached.
     pub notify: Option<RawFd>,
 }
@@ -188,6 +192,7 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
         carriers: Carriers::new(&loaded.labels, settings.carrier_idle).map_err(kernel::LoadError::from)?,
         labels: loaded.labels,
         recognition,
+        runtimes: Runtimes::start(&settings.runtimes),
         programs: loaded.programs,
         found: VecDeque::new(),
         malformed: 0,
@@ -223,6 +228,7 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
                 agent.drain(&mut ring, &system)?;
             }
             verdict = agent.recognition.answer() => agent.recognise(verdict)?,
+            told = agent.runtimes.answer() => agent.identify(Some(told))?,
             asker = agent.control.asked() => {
                 agent.ledger.settle().await;
                 asker.answer(&agent.status());
@@ -297,6 +303,7 @@ struct Agent {
     labels: Labels,
     carriers: Carriers,
     recognition: Recognition,
+    runtimes: Runtimes,
     reloader: Reloader,
     in_effect: InEffect,
     before: kernel::Totals,
@@ -348,6 +355,16 @@ impl Agent {
         self.output.console.flush()
     }
 
+    /// What runtimes have said of containers, through the line.
+    fn identify(&mut self, first: Option<WorkloadIdentified>) -> Result<(), OutputError> {
+        let mut told = first;
+        while let Some(identified) = told.or_else(|| self.runtimes.try_answer()) {
+            self.push(runtime::event(identified, system::now()))?;
+            told = None;
+        }
+        self.output.console.flush()
+    }
+
     /// Tells the kernel side what only the line knows of who holds what.
     fn mark(&mut self) {
         for mark in self.line.take_marks() {
@@ -364,6 +381,8 @@ impl Agent {
 
     /// What waits in the ring; returns how many records.
     fn drain(&mut self, ring: &mut Ring, system: &system::System) -> Result<usize, OutputError> {
+        // First: what waits in the ring is then judged by the names of its containers.
+        self.identify(None)?;
         let mut result = Ok(());
         let taken = ring.drain(kernel::BATCH, |record| match kernel::decode(record) {
             Ok(event) if result.is_ok() && !self.done => result = self.push(event),
@@ -381,6 +400,9 @@ impl Agent {
             if let Some(event) = system.process(pid) {
                 self.push(event)?;
             }
+        }
+        for container in self.line.take_unidentified() {
+            self.runtimes.ask(&container);
         }
         self.output.console.flush()?;
         Ok(taken)

@@ -84,6 +84,21 @@ pub struct Identity {
     pub container_name: Option<Box<str>>,
     /// The name of its image, without tag and digest ([`image_name`]).
     pub image: Option<Box<str>>,
+    /// The tags that the image goes by.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub image_tags: Box<[Box<str>]>,
+    /// What the runtime calls the image on this machine, mostly the digest of its configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<Box<str>>,
+    /// References to the image by the digest of its manifest.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub image_digests: Box<[Box<str>]>,
+    /// The uid of its pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_uid: Option<Box<str>>,
+    /// The name of the runtime, as it calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Box<str>>,
 }
 
 impl Identity {
@@ -91,6 +106,37 @@ impl Identity {
     pub fn label(&self, key: &str) -> Option<&str> {
         self.labels.iter().find(|(own, _)| **own == *key).map(|(_, value)| &**value)
     }
+
+    /// What made the pod, by the labels that its controller gives it and by the pod's name, which begins with the owner's; `None` where
+    /// they do not tell, as for a pod that somebody made by hand. Who made the pod can have written such labels, too.
+    pub fn owner(&self) -> Option<(OwnerKind, &str)> {
+        if let Some(job) = self.label("batch.kubernetes.io/job-name").or_else(|| self.label("job-name")) {
+            return Some((OwnerKind::Job, job));
+        }
+        let (above, _) = self.pod_name.as_deref()?.rsplit_once('-')?;
+        if self.label("statefulset.kubernetes.io/pod-name").is_some() {
+            return Some((OwnerKind::StatefulSet, above));
+        }
+        if let Some(hash) = self.label("pod-template-hash") {
+            // `above` is the ReplicaSet's name.
+            return Some((OwnerKind::Deployment, above.strip_suffix(hash)?.strip_suffix('-')?));
+        }
+        // The generation is of DaemonSets only.
+        self.label("pod-template-generation").map(|_| (OwnerKind::DaemonSet, above))
+    }
+}
+
+/// What can own a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnerKind {
+    /// Through a ReplicaSet.
+    Deployment,
+    /// A StatefulSet.
+    StatefulSet,
+    /// A DaemonSet.
+    DaemonSet,
+    /// A Job, also one that a CronJob made.
+    Job,
 }
 
 /// A runtime or an orchestrator has said what a container is.

@@ -46,6 +46,11 @@ pub fn full(category: Category) -> Event {
             labels: [("x".into(), "x".into())].into(),
             container_name: Some("x".into()),
             image: Some("x".into()),
+            image_tags: ["x".into()].into(),
+            image_id: Some("x".into()),
+            image_digests: ["x".into()].into(),
+            pod_uid: Some("x".into()),
+            runtime: Some("x".into()),
         })),
     }));
     (event.role, event.declared) = (Some(Role::Serving), DeclaredAs { loader: true, writer: true });
