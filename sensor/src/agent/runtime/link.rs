@@ -65,14 +65,16 @@ impl Link {
     pub async fn run(mut self) {
         let mut pause = SHORTEST;
         loop {
-            let connected = self.connected().await;
+            let opened = match self.shared.is_another(self.index) {
+                true => Err(Unusable::Absent),
+                false => Client::open(&self.path).await,
+            };
             let before = Instant::now();
-            let away = match connected {
-                Ok(Some(client)) => match self.serve(client).await {
+            let away = match opened {
+                Ok(client) => match self.serve(client).await {
                     Stop::Ended => return,
                     Stop::Away(reason) => Unusable::Wrong(reason),
                 },
-                Ok(None) => Unusable::Absent,
                 Err(unusable) => unusable,
             };
             self.away(away);
@@ -84,19 +86,6 @@ impl Link {
                 return;
             }
             pause = pause.saturating_mul(2).min(LONGEST);
-        }
-    }
-
-    /// The runtime, if there is one; nothing if another link has it.
-    async fn connected(&mut self) -> Result<Option<Client>, Unusable> {
-        let usable = Client::open(&self.path).await;
-        match usable {
-            Ok(client) if self.shared.claim(self.index, &self.path) => Ok(Some(client)),
-            Ok(_) => Ok(None),
-            // What others see under another path is said once.
-            Err(Unusable::Wrong(reason)) if self.shared.claim(self.index, &self.path) => Err(Unusable::Wrong(reason)),
-            Err(Unusable::Wrong(_)) => Ok(None),
-            Err(unusable) => Err(unusable),
         }
     }
 
@@ -218,7 +207,6 @@ impl Link {
     /// The runtime is away, which is said if somebody expects it to be there: because it was named or has answered before, or because there
     /// is something that does not do. That one of the known sockets is not there is no news.
     fn away(&mut self, unusable: Unusable) {
-        self.shared.disclaim(self.index);
         let wrong = matches!(unusable, Unusable::Wrong(_));
         let reason = unusable.reason();
         let mut expected = false;

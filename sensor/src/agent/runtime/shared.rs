@@ -1,7 +1,6 @@
 //! What the links to the runtimes tell of themselves: for `weir status`, the metrics, and one another.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -39,48 +38,38 @@ pub struct State {
 /// What all links share.
 #[derive(Debug, Default)]
 pub struct Shared {
-    inner: Mutex<Inner>,
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    states: Vec<State>,
-    /// Which link has a socket, by device and inode: the same can be seen under several paths.
-    sockets: HashMap<(u64, u64), usize>,
+    states: Mutex<Vec<State>>,
 }
 
 impl Shared {
     /// Of these sockets.
     pub fn new(paths: &[PathBuf], expected: bool) -> Shared {
         let state = |path: &PathBuf| State { path: path.clone(), expected, ..State::default() };
-        Shared { inner: Mutex::new(Inner { states: paths.iter().map(state).collect(), ..Inner::default() }) }
+        Shared { states: Mutex::new(paths.iter().map(state).collect()) }
     }
 
     /// How each link is.
     pub fn states(&self) -> Vec<State> {
-        self.lock().states.clone()
+        self.lock().clone()
     }
 
     /// Changes the state of a link.
     pub fn change(&self, link: usize, change: impl FnOnce(&mut State)) {
-        if let Some(state) = self.lock().states.get_mut(link) {
+        if let Some(state) = self.lock().get_mut(link) {
             change(state);
         }
     }
 
-    /// Whether the socket at `path` is this link's, or nobody's, which makes it this link's.
-    pub fn claim(&self, link: usize, path: &Path) -> bool {
+    /// Whether the socket of this link is that of an earlier one, under another path.
+    pub fn is_another(&self, link: usize) -> bool {
         use std::os::unix::fs::MetadataExt as _;
-        let Ok(status) = std::fs::metadata(path) else { return true };
-        *self.lock().sockets.entry((status.dev(), status.ino())).or_insert(link) == link
+        let identity = |path: &PathBuf| std::fs::metadata(path).ok().map(|status| (status.dev(), status.ino()));
+        let paths: Vec<PathBuf> = self.lock().iter().take(link + 1).map(|state| state.path.clone()).collect();
+        let Some((own, before)) = paths.split_last() else { return false };
+        identity(own).is_some_and(|own| before.iter().any(|path| identity(path) == Some(own)))
     }
 
-    /// The link has no socket any more.
-    pub fn disclaim(&self, link: usize) {
-        self.lock().sockets.retain(|_, owner| *owner != link);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<State>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
