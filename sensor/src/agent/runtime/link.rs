@@ -129,6 +129,11 @@ impl Link {
                 },
                 told = next(&mut watch) => match told {
                     Ok(told) => self.told(told),
+                    // It said so late.
+                    Err(CallError::Unoffered(_)) => {
+                        watch = None;
+                        self.shared.change(self.index, |state| state.watch = None);
+                    }
                     Err(error) => return Stop::Away(error.reason()),
                 },
                 () = tokio::time::sleep_until(due) => {

@@ -13,7 +13,7 @@ mod identity;
 mod link;
 mod shared;
 mod sockets;
-mod transport;
+pub mod transport;
 mod wanted;
 
 #[cfg(test)]

@@ -18,7 +18,9 @@ use message::{
 };
 use prost::Message;
 use std::error::Error as _;
+use std::future::Future;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::client::Grpc;
@@ -29,6 +31,9 @@ use tonic_prost::ProstCodec;
 const ANSWER_MAX: usize = 64 << 20;
 /// Most pods whose labels are kept, so that they are asked for once and not for each of their containers.
 const PODS_MAX: usize = 1024;
+
+/// So long a runtime may take to say that it does not offer a stream.
+const REFUSAL: Duration = Duration::from_millis(250);
 
 const VERSION: &str = "/runtime.v1.RuntimeService/Version";
 const LIST_CONTAINERS: &str = "/runtime.v1.RuntimeService/ListContainers";
@@ -53,10 +58,20 @@ pub struct Client {
 /// What the runtime tells by itself.
 pub enum Watch {
     /// CRI's events.
-    Cri(Box<Streaming<ContainerEventResponse>>),
+    Cri(Stream<ContainerEventResponse>),
     /// containerd's.
-    Containerd(Box<Streaming<Envelope>>),
+    Containerd(Stream<Envelope>),
 }
+
+/// A stream of messages. A server sends the headers with the first message, which can take as long as nothing happens.
+pub enum Stream<R> {
+    /// The headers are not there yet.
+    Opening(Opening<R>),
+    /// They are.
+    Open(Box<Streaming<R>>),
+}
+
+type Opening<R> = Pin<Box<dyn Future<Output = Result<Streaming<R>, CallError>> + Send>>;
 
 impl Client {
     /// Connects to the runtime at `path` and asks who it is.
@@ -130,13 +145,13 @@ impl Client {
     /// [`CallError`].
     pub async fn watch(&mut self) -> Result<Option<Watch>, CallError> {
         match self.stream(EVENTS, GetEventsRequest {}).await {
-            Ok(stream) => return Ok(Some(Watch::Cri(Box::new(stream)))),
+            Ok(stream) => return Ok(Some(Watch::Cri(stream))),
             Err(CallError::Unoffered(_)) => {}
             Err(error) => return Err(error),
         }
         let filters = TOPICS.iter().map(|topic| format!("namespace==k8s.io,topic==\"{topic}\"")).collect();
         match self.stream(CONTAINERD_EVENTS, SubscribeRequest { filters }).await {
-            Ok(stream) => Ok(Some(Watch::Containerd(Box::new(stream)))),
+            Ok(stream) => Ok(Some(Watch::Containerd(stream))),
             Err(CallError::Unoffered(_)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -181,21 +196,39 @@ impl Client {
         tokio::time::timeout(TIMEOUT, call).await.unwrap_or_else(|_| Err(CallError::late()))
     }
 
-    /// A runtime that does not offer a stream may say so at once or in its first message, and one that does says nothing until something
-    /// happens. So the first is waited for only as long as headers are.
-    async fn stream<Q, R>(&mut self, method: &'static str, message: Q) -> Result<Streaming<R>, CallError>
+    /// Who does not offer a stream says so at once; who has not said so after [`REFUSAL`] does.
+    async fn stream<Q, R>(&mut self, method: &'static str, message: Q) -> Result<Stream<R>, CallError>
     where
         Q: Message + Send + Sync + 'static,
         R: Message + Default + Send + Sync + 'static,
     {
-        self.grpc.ready().await.map_err(|error| CallError::Lost(transport::last(&error)))?;
-        let path = PathAndQuery::from_static(method);
         let mut grpc = self.grpc.clone();
-        let codec = ProstCodec::<Q, R>::default();
-        let call = grpc.server_streaming(Request::new(message), path, codec);
-        match tokio::time::timeout(TIMEOUT, call).await {
-            Ok(answer) => answer.map(tonic::Response::into_inner).map_err(|status| of_status(&status)),
-            Err(_) => Err(CallError::late()),
+        let mut opening: Opening<R> = Box::pin(async move {
+            grpc.ready().await.map_err(|error| CallError::Lost(transport::last(&error)))?;
+            let path = PathAndQuery::from_static(method);
+            let answer = grpc.server_streaming(Request::new(message), path, ProstCodec::<Q, R>::default()).await;
+            answer.map(tonic::Response::into_inner).map_err(|status| of_status(&status))
+        });
+        match tokio::time::timeout(REFUSAL, &mut opening).await {
+            Ok(opened) => Ok(Stream::Open(Box::new(opened?))),
+            Err(_) => Ok(Stream::Opening(opening)),
+        }
+    }
+}
+
+impl<R> Stream<R> {
+    async fn next(&mut self) -> Result<R, CallError> {
+        loop {
+            match self {
+                Stream::Opening(opening) => {
+                    let opened = opening.await?;
+                    *self = Stream::Open(Box::new(opened));
+                }
+                Stream::Open(stream) => {
+                    let message = stream.message().await.map_err(|status| of_status(&status))?;
+                    return message.ok_or_else(|| CallError::Lost("it has ended the stream of its events".to_owned()));
+                }
+            }
         }
     }
 }
@@ -209,12 +242,12 @@ impl Watch {
         loop {
             let id = match self {
                 Watch::Cri(stream) => {
-                    let event = message(stream.message().await)?;
+                    let event = stream.next().await?;
                     // What was deleted cannot be asked for any more.
                     if event.container_event_type == 3 { String::new() } else { event.container_id }
                 }
                 Watch::Containerd(stream) => {
-                    let event = message(stream.message().await)?.event.unwrap_or_default();
+                    let event = stream.next().await?.event.unwrap_or_default();
                     OfContainer::decode(event.value.as_slice()).map(|event| event.id).unwrap_or_default()
                 }
             };
@@ -231,12 +264,6 @@ impl Watch {
             Watch::Containerd(_) => "containerd's events",
         }
     }
-}
-
-fn message<T>(message: Result<Option<T>, Status>) -> Result<T, CallError> {
-    message
-        .map_err(|status| of_status(&status))?
-        .ok_or_else(|| CallError::Lost("it has ended the stream of its events".to_owned()))
 }
 
 /// Nothing, where the runtime has answered that there is nothing.
