@@ -3,7 +3,7 @@
 use super::containerd::Containerd;
 use super::image::SERVING;
 use super::message::{
-    ContainerConfig, ContainerMetadata, CreateContainerRequest, ExecSyncRequest, ExecSyncResponse, Id, ImageSpec,
+    ContainerConfig, ContainerMetadata, ContainerStatusResponse, CreateContainerRequest, ExecSyncRequest, ExecSyncResponse, Id, ImageSpec,
     LinuxContainerConfig, LinuxContainerSecurityContext, LinuxPodSandboxConfig, LinuxSandboxSecurityContext, Mount,
     NamespaceOption, Nothing, PodSandboxConfig, PodSandboxMetadata, RunPodSandboxRequest,
 };
@@ -144,10 +144,22 @@ impl Node {
         Ok(response.exit_code)
     }
 
-    /// Ends and removes a container.
+    /// Waits for the end of a container's program; its exit code.
+    pub fn wait(&self, id: &str) -> io::Result<i32> {
+        until(PATIENCE, "the container ends", || {
+            let status: io::Result<ContainerStatusResponse> = self.call("ContainerStatus", Id { id: id.into() });
+            status.ok()?.status.filter(|status| status.state == 2).map(|status| status.exit_code)
+        })
+    }
+
+    /// Ends and removes a container. One that ends just then cannot be stopped, which is why the kubelet tries again, too.
     pub fn remove(&self, id: &str) -> io::Result<()> {
-        self.call("StopContainer", Id { id: id.into() }).map(|Nothing {}| ())?;
-        self.call("RemoveContainer", Id { id: id.into() }).map(|Nothing {}| ())
+        let (mut last, id) = (None, Id { id: id.into() });
+        let removed = until(PATIENCE, "the container is removed", || {
+            let _ = self.call::<_, Nothing>("StopContainer", id.clone());
+            self.call::<_, Nothing>("RemoveContainer", id.clone()).map_err(|error| last = Some(error)).ok()
+        });
+        removed.map(drop).map_err(|error| last.unwrap_or(error))
     }
 
     fn call<Q, R>(&self, method: &str, message: Q) -> io::Result<R>

@@ -76,6 +76,14 @@ messages! {
         #[prost(message, optional, tag = "2")] config: Option<ContainerConfig>,
         #[prost(message, optional, tag = "3")] sandbox_config: Option<PodSandboxConfig>,
     }
+    ContainerStatus {
+        // CONTAINER_EXITED is 2.
+        #[prost(int32, tag = "3")] state: i32,
+        #[prost(int32, tag = "7")] exit_code: i32,
+    }
+    ContainerStatusResponse {
+        #[prost(message, optional, tag = "1")] status: Option<ContainerStatus>,
+    }
     ExecSyncRequest {
         #[prost(string, tag = "1")] container_id: String,
         #[prost(string, repeated, tag = "2")] cmd: Vec<String>,

@@ -88,21 +88,23 @@ impl Client {
         }
         let by_cri = match cri::Client::open(path).await {
             Ok(client) => return Ok(Client::Cri(Box::new(client))),
-            Err(CallError::Unoffered(_)) => {
-                return Err(Unusable::Other(
-                    "it answers gRPC, but not CRI v1: if it is containerd's, take \"cri\" out of disabled_plugins in /etc/containerd/config.toml"
-                        .to_owned(),
-                ));
-            }
+            Err(error) => error,
+        };
+        // Also where CRI is not offered: an engine can take HTTP/2, too.
+        let by_engine = match engine::Client::open(path).await {
+            Ok(client) => return Ok(Client::Engine(Box::new(client))),
             Err(error) => error.reason(),
         };
-        match engine::Client::open(path).await {
-            Ok(client) => Ok(Client::Engine(Box::new(client))),
-            Err(error) => Err(Unusable::Wrong(format!(
-                "neither CRI v1 ({by_cri}) nor Docker's API ({}) is spoken there: name the socket of containerd, CRI-O, Docker or Podman",
-                error.reason()
-            ))),
-        }
+        Err(match by_cri {
+            CallError::Unoffered(_) => Unusable::Other(
+                "it answers gRPC, but not CRI v1: if it is containerd's, take \"cri\" out of disabled_plugins in /etc/containerd/config.toml"
+                    .to_owned(),
+            ),
+            by_cri => Unusable::Wrong(format!(
+                "neither CRI v1 ({}) nor Docker's API ({by_engine}) is spoken there: name the socket of containerd, CRI-O, Docker or Podman",
+                by_cri.reason()
+            )),
+        })
     }
 
     /// The runtime's name and version, for people.

@@ -6,7 +6,7 @@
 //! Everything in between is bounded; what finds no room is counted. Nothing of detection lives here.
 
 pub mod client;
-mod cri;
+pub mod cri;
 mod doctor;
 mod engine;
 mod identity;

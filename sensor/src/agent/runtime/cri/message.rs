@@ -4,6 +4,8 @@
 //! Written by hand, so that the build needs no protoc: the wire format passes over the fields that are not here. Each field has the
 //! number that it has there.
 
+#![allow(missing_docs, reason = "each field is the one of that name in the API")]
+
 use std::collections::HashMap;
 
 /// `VersionRequest`
