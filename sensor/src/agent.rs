@@ -23,7 +23,9 @@ use crate::delivery::health::export::ExportError;
 use crate::delivery::{Console, ConsoleFormat, OutputError};
 use crate::detection::correlation::order;
 use crate::detection::{Options, RuleSet, RulesError};
-use crate::event::{Body, BootTime, CorrelationsRestored, Event, LedgerRestored, Recognized, Tick, WallClock, WorkloadIdentified};
+use crate::event::{
+    Body, BootTime, CorrelationsRestored, Event, LedgerRestored, Recognized, Tick, WallClock, WorkloadIdentified,
+};
 use crate::evidence::recording::{self, Recorder};
 use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};

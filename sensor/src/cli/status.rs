@@ -154,7 +154,10 @@ fn runtime_line(runtime: &Runtime, out: &mut dyn Write) -> io::Result<()> {
     }
     let Runtime { known, asked, answered, unknown, failed, refused, .. } = runtime;
     let watch = runtime.watch.as_deref().unwrap_or("asked only");
-    writeln!(out, "    {known} known by {watch}; asked {asked}, named {answered}, unknown {unknown}, failed {failed}, refused {refused}")
+    writeln!(
+        out,
+        "    {known} known by {watch}; asked {asked}, named {answered}, unknown {unknown}, failed {failed}, refused {refused}"
+    )
 }
 
 fn rules(status: &Status, out: &mut dyn Write) -> io::Result<()> {

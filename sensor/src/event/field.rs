@@ -589,8 +589,7 @@ fn identity(event: &Event) -> Option<&super::Identity> {
 
 /// Who owns the pod, if it is one of that kind.
 fn owner(event: &Event, kind: OwnerKind) -> Option<Value<'_>> {
-    let (own, name) = identity(event)?.owner()?;
-    if own == kind { text(name) } else { None }
+    text(identity(event)?.owner(kind)?)
 }
 
 fn texts(list: &[Box<str>]) -> Option<Value<'_>> {

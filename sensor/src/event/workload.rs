@@ -107,22 +107,19 @@ impl Identity {
         self.labels.iter().find(|(own, _)| **own == *key).map(|(_, value)| &**value)
     }
 
-    /// What made the pod, by the labels that its controller gives it and by the pod's name, which begins with the owner's; `None` where
-    /// they do not tell, as for a pod that somebody made by hand. Who made the pod can have written such labels, too.
-    pub fn owner(&self) -> Option<(OwnerKind, &str)> {
-        if let Some(job) = self.label("batch.kubernetes.io/job-name").or_else(|| self.label("job-name")) {
-            return Some((OwnerKind::Job, job));
+    /// The owner of that kind that made the pod, by the labels that a controller gives its pods and by the pod's name, which begins with
+    /// the owner's; `None` where they do not tell, as for a pod that somebody made by hand. Who made the pod can have written such labels,
+    /// too.
+    pub fn owner(&self, kind: OwnerKind) -> Option<&str> {
+        let above = || self.pod_name.as_deref()?.rsplit_once('-').map(|(above, _)| above);
+        match kind {
+            OwnerKind::Job => self.label("batch.kubernetes.io/job-name").or_else(|| self.label("job-name")),
+            OwnerKind::StatefulSet => self.label("statefulset.kubernetes.io/pod-name").and_then(|_| above()),
+            // What is above is the ReplicaSet's name.
+            OwnerKind::Deployment => above()?.strip_suffix(self.label("pod-template-hash")?)?.strip_suffix('-'),
+            // The generation is of DaemonSets only.
+            OwnerKind::DaemonSet => self.label("pod-template-generation").and_then(|_| above()),
         }
-        let (above, _) = self.pod_name.as_deref()?.rsplit_once('-')?;
-        if self.label("statefulset.kubernetes.io/pod-name").is_some() {
-            return Some((OwnerKind::StatefulSet, above));
-        }
-        if let Some(hash) = self.label("pod-template-hash") {
-            // `above` is the ReplicaSet's name.
-            return Some((OwnerKind::Deployment, above.strip_suffix(hash)?.strip_suffix('-')?));
-        }
-        // The generation is of DaemonSets only.
-        self.label("pod-template-generation").map(|_| (OwnerKind::DaemonSet, above))
     }
 }
 

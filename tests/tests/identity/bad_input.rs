@@ -72,7 +72,11 @@ fn the_doctor_says_which_runtimes_answer() -> Outcome {
         }
         let report: Value = serde_json::from_slice(&command.output()?.stdout)?;
         let findings = report["findings"].as_array().ok_or("no findings")?;
-        Ok(findings.iter().find(|finding| finding["name"] == "container runtimes").ok_or("nothing of runtimes")?.clone())
+        Ok(findings
+            .iter()
+            .find(|finding| finding["name"] == "container runtimes")
+            .ok_or("nothing of runtimes")?
+            .clone())
     };
     let none = doctor(Path::new("none"), false)?;
     assert_eq!(none["state"], "unused");

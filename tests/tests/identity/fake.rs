@@ -149,17 +149,23 @@ fn a_runtime_played_tells_of_containers_by_get_container_events() -> Outcome {
             frames
         };
         match method.as_str() {
-            "Version" => drop(answers(message(&cri::VersionResponse {
-                runtime_name: "cri-o".into(),
-                runtime_version: "1.29.1".into(),
-            })).send(done())),
+            "Version" => drop(
+                answers(message(&cri::VersionResponse {
+                    runtime_name: "cri-o".into(),
+                    runtime_version: "1.29.1".into(),
+                }))
+                .send(done()),
+            ),
             // The whole list is empty; one container is found by its id.
             "ListContainers" => {
                 let (told, frames) = (Arc::clone(&told), answers);
                 tokio::spawn(async move {
-                    let body = http_body_util::BodyExt::collect(request.into_body()).await.map(http_body_util::Collected::to_bytes);
+                    let body = http_body_util::BodyExt::collect(request.into_body())
+                        .await
+                        .map(http_body_util::Collected::to_bytes);
                     let body = body.unwrap_or_default();
-                    let asked = cri::ListContainersRequest::decode(body.get(5..).unwrap_or_default()).unwrap_or_default();
+                    let asked =
+                        cri::ListContainersRequest::decode(body.get(5..).unwrap_or_default()).unwrap_or_default();
                     let container = cri::Container {
                         id: ID.into(),
                         pod_sandbox_id: "sandbox".into(),
@@ -174,24 +180,30 @@ fn a_runtime_played_tells_of_containers_by_get_container_events() -> Outcome {
                 });
             }
             "ListPodSandbox" => drop(answers(message(&cri::ListPodSandboxResponse::default())).send(done())),
-            "ContainerStatus" => drop(answers(message(&cri::ContainerStatusResponse {
-                status: Some(cri::ContainerStatus {
-                    image: Some(cri::ImageSpec { image: "quay.io/x/vllm:v2".into(), ..Default::default() }),
-                    image_ref: format!("quay.io/x/vllm@sha256:{ID}"),
-                    image_id: ID.into(),
-                }),
-            })).send(done())),
-            "PodSandboxStatus" => drop(answers(message(&cri::PodSandboxStatusResponse {
-                status: Some(cri::PodSandboxStatus {
-                    id: "sandbox".into(),
-                    metadata: Some(cri::PodSandboxMetadata {
-                        name: "llama-0".into(),
-                        uid: "u".into(),
-                        namespace: "prod".into(),
+            "ContainerStatus" => drop(
+                answers(message(&cri::ContainerStatusResponse {
+                    status: Some(cri::ContainerStatus {
+                        image: Some(cri::ImageSpec { image: "quay.io/x/vllm:v2".into(), ..Default::default() }),
+                        image_ref: format!("quay.io/x/vllm@sha256:{ID}"),
+                        image_id: ID.into(),
                     }),
-                    labels: [("statefulset.kubernetes.io/pod-name".to_owned(), "llama-0".to_owned())].into(),
-                }),
-            })).send(done())),
+                }))
+                .send(done()),
+            ),
+            "PodSandboxStatus" => drop(
+                answers(message(&cri::PodSandboxStatusResponse {
+                    status: Some(cri::PodSandboxStatus {
+                        id: "sandbox".into(),
+                        metadata: Some(cri::PodSandboxMetadata {
+                            name: "llama-0".into(),
+                            uid: "u".into(),
+                            namespace: "prod".into(),
+                        }),
+                        labels: [("statefulset.kubernetes.io/pod-name".to_owned(), "llama-0".to_owned())].into(),
+                    }),
+                }))
+                .send(done()),
+            ),
             "GetContainerEvents" => {
                 let told = Arc::clone(&told);
                 tokio::spawn(async move {

@@ -32,7 +32,8 @@ pub fn archive(directory: &Path) -> io::Result<Option<PathBuf>> {
         "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{layer}")] },
     });
     fs::write(directory.join("config.json"), config.to_string())?;
-    let manifest = serde_json::json!([{ "Config": "config.json", "RepoTags": [PAUSE, SERVING], "Layers": ["layer.tar"] }]);
+    let manifest =
+        serde_json::json!([{ "Config": "config.json", "RepoTags": [PAUSE, SERVING], "Layers": ["layer.tar"] }]);
     fs::write(directory.join("manifest.json"), manifest.to_string())?;
     let archive = directory.join("image.tar");
     tar(directory, &archive, &["manifest.json", "config.json", "layer.tar"])?;

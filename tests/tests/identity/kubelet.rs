@@ -3,9 +3,10 @@
 use super::containerd::Containerd;
 use super::image::SERVING;
 use super::message::{
-    ContainerConfig, ContainerMetadata, ContainerStatusResponse, CreateContainerRequest, ExecSyncRequest, ExecSyncResponse, Id, ImageSpec,
-    LinuxContainerConfig, LinuxContainerSecurityContext, LinuxPodSandboxConfig, LinuxSandboxSecurityContext, Mount,
-    NamespaceOption, Nothing, PodSandboxConfig, PodSandboxMetadata, RunPodSandboxRequest,
+    ContainerConfig, ContainerMetadata, ContainerStatusResponse, CreateContainerRequest, ExecSyncRequest,
+    ExecSyncResponse, Id, ImageSpec, LinuxContainerConfig, LinuxContainerSecurityContext, LinuxPodSandboxConfig,
+    LinuxSandboxSecurityContext, Mount, NamespaceOption, Nothing, PodSandboxConfig, PodSandboxMetadata,
+    RunPodSandboxRequest,
 };
 use http::uri::PathAndQuery;
 use prost::Message;

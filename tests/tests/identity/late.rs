@@ -49,7 +49,9 @@ fn an_alert_is_said_at_once_and_named_when_the_runtime_comes() -> Outcome {
         "--runtime-socket",
         &socket.to_string_lossy(),
     ])?;
-    sensor.wait_for_log("the runtime is missed", PATIENCE, |log| log.iter().any(|line| line.contains("there is no socket")))?;
+    sensor.wait_for_log("the runtime is missed", PATIENCE, |log| {
+        log.iter().any(|line| line.contains("there is no socket"))
+    })?;
     let pod = node.pod()?;
     let id = node.run(&pod, "server", &["/bin/sleep", word])?;
     let alert = record(&sensor, "weir.alert", &id)?;

@@ -31,7 +31,8 @@ pub fn is_of(event: &Event, pod: &Pod, container: &str) {
         "container.runtime.name": "containerd",
         "weir.workload.labels": ["app=vllm", "pod-template-hash=5d9c7b6f4", "tier=gpu-a"],
     });
-    let names: Vec<&str> = expected.as_object().into_iter().flat_map(|fields| fields.keys().map(String::as_str)).collect();
+    let names: Vec<&str> =
+        expected.as_object().into_iter().flat_map(|fields| fields.keys().map(String::as_str)).collect();
     assert_eq!(event.differences(&expected, &names), [""; 0], "{event:?}");
     let digest = |name: &str| event.field(name).map(ToString::to_string).unwrap_or_default();
     assert!((digest("container.image.id") + &digest("container.image.repo_digests")).contains("sha256:"), "{event:?}");
@@ -50,7 +51,9 @@ fn the_first_program_of_a_container_is_attributed_right() -> Outcome {
     let id = node.run(&pod, "server", &["/bin/sh", "-c", "exec sleep 1000"])?;
     is_of(&identified(&sensor, &id)?, &pod, "server");
     let exec = sensor.wait_for("sleep", PATIENCE, |event| {
-        event.kind() == "exec" && event.text("container.id") == Some(&id) && event.list("process.command_args") == ["sleep", "1000"]
+        event.kind() == "exec"
+            && event.text("container.id") == Some(&id)
+            && event.list("process.command_args") == ["sleep", "1000"]
     })?;
     is_of(&exec, &pod, "server");
     let events = sensor.stop()?.events;
@@ -60,7 +63,8 @@ fn the_first_program_of_a_container_is_attributed_right() -> Outcome {
     // containerd tells of a container when it is made, and its program starts later.
     is_of(first, &pod, "server");
     // The sandbox is a container, too.
-    let sandbox = events.iter().find(|event| event.kind() == "exec" && event.text("container.id") == Some(&pod.sandbox));
+    let sandbox =
+        events.iter().find(|event| event.kind() == "exec" && event.text("container.id") == Some(&pod.sandbox));
     assert_eq!(sandbox.ok_or("no sandbox was seen")?.text("process.executable.path"), Some("/pause"));
     Ok(())
 }
@@ -97,9 +101,8 @@ fn a_container_that_is_gone_before_its_events_are_handled_has_its_name() -> Outc
     let ran = node.start_container(&id).and_then(|()| node.wait(&id)).and_then(|_| node.remove(&id));
     rustix::process::kill_process(agent, rustix::process::Signal::CONT)?;
     ran?;
-    let exec = sensor.wait_for("the program", PATIENCE, |event| {
-        event.kind() == "exec" && event.text("container.id") == Some(&id)
-    })?;
+    let exec = sensor
+        .wait_for("the program", PATIENCE, |event| event.kind() == "exec" && event.text("container.id") == Some(&id))?;
     is_of(&exec, &pod, "short");
     Ok(())
 }
@@ -128,7 +131,8 @@ fn every_one_of_a_hundred_short_containers_is_named() -> Outcome {
     for (id, name) in &made {
         let exec = first_exec(&events, id).ok_or_else(|| format!("no program of {name} was seen"))?;
         assert_eq!(exec.text("weir.workload.id"), Some(&*format!("container:{id}")));
-        let named = events.iter().find(|event| event.kind() == "workload_identified" && event.text("container.id") == Some(id));
+        let named =
+            events.iter().find(|event| event.kind() == "workload_identified" && event.text("container.id") == Some(id));
         is_of(named.ok_or("it was named")?, &pod, name);
         at_once += u32::from(exec.text("container.name") == Some(name));
     }

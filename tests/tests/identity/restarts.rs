@@ -32,7 +32,8 @@ fn containers_are_named_again_when_containerd_is_back() -> Outcome {
     let after = node.run(&pod, "after", &["/bin/sleep", "1000"])?;
     is_of(&identified(&sensor, &after)?, &pod, "after");
     assert_eq!(node.exec(&before, &["/bin/true", "again"])?, 0);
-    let exec = sensor.wait_for("the program", PATIENCE, |event| event.list("process.command_args") == ["/bin/true", "again"])?;
+    let exec = sensor
+        .wait_for("the program", PATIENCE, |event| event.list("process.command_args") == ["/bin/true", "again"])?;
     is_of(&exec, &pod, "before");
     Ok(())
 }

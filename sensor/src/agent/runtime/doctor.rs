@@ -32,7 +32,11 @@ pub fn finding(sockets: &Sockets) -> Finding {
         [] => "none answers: containers go by their ids".to_owned(),
         answering => answering.join(", "),
     };
-    if silent.is_empty() { found(State::Ok, meaning, None) } else { found(State::Degraded, meaning, Some(silent.join("; "))) }
+    if silent.is_empty() {
+        found(State::Ok, meaning, None)
+    } else {
+        found(State::Degraded, meaning, Some(silent.join("; ")))
+    }
 }
 
 async fn ask(path: &Path) -> Result<String, String> {

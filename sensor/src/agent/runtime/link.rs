@@ -37,6 +37,8 @@ pub struct Link {
     pub shared: Arc<Shared>,
     known: Bounded<Box<str>, Arc<Identity>>,
     wanted: Wanted,
+    /// A runtime has answered here.
+    found: bool,
     /// What was last said in the log: the same is not said twice.
     said: Option<String>,
 }
@@ -58,7 +60,7 @@ impl Link {
         shared: Arc<Shared>,
     ) -> Link {
         let known = Bounded::new(KNOWN_MAX, Duration::ZERO);
-        Link { index, path, asks, answers, shared, known, wanted: Wanted::default(), said: None }
+        Link { index, path, asks, answers, shared, known, wanted: Wanted::default(), found: false, said: None }
     }
 
     /// Goes on until the agent ends.
@@ -100,6 +102,7 @@ impl Link {
             Ok(listed) => listed,
             Err(error) => return Stop::Away(error.reason()),
         };
+        self.found = true;
         for id in listed {
             self.want(id);
         }
@@ -191,7 +194,9 @@ impl Link {
                 let told = WorkloadIdentified { container_id: id, identity: Arc::clone(identity) };
                 drop(self.answers.send(told).await);
             }
-            None => self.want(id),
+            None if self.found => self.want(id),
+            // Where nobody ever answered nothing is kept: who comes is asked for all that there is.
+            None => {}
         }
     }
 

@@ -12,9 +12,10 @@ use crate::bounded::Bounded;
 use crate::event::Identity;
 use http::uri::PathAndQuery;
 use message::{
-    ContainerEventResponse, ContainerFilter, ContainerStatusRequest, ContainerStatusResponse, Envelope, GetEventsRequest,
-    ListContainersRequest, ListContainersResponse, ListPodSandboxRequest, ListPodSandboxResponse, OfContainer,
-    PodSandboxStatus, PodSandboxStatusRequest, PodSandboxStatusResponse, SubscribeRequest, VersionRequest, VersionResponse,
+    ContainerEventResponse, ContainerFilter, ContainerStatusRequest, ContainerStatusResponse, Envelope,
+    GetEventsRequest, ListContainersRequest, ListContainersResponse, ListPodSandboxRequest, ListPodSandboxResponse,
+    OfContainer, PodSandboxStatus, PodSandboxStatusRequest, PodSandboxStatusResponse, SubscribeRequest, VersionRequest,
+    VersionResponse,
 };
 use prost::Message;
 use std::error::Error as _;
@@ -81,12 +82,8 @@ impl Client {
     pub async fn open(path: &Path) -> Result<Client, CallError> {
         let origin = transport::origin();
         let grpc = Grpc::with_origin(transport::new(path, true), origin).max_decoding_message_size(ANSWER_MAX);
-        let mut client = Client {
-            grpc,
-            runtime: "".into(),
-            name: String::new(),
-            pods: Bounded::new(PODS_MAX, Duration::ZERO),
-        };
+        let mut client =
+            Client { grpc, runtime: "".into(), name: String::new(), pods: Bounded::new(PODS_MAX, Duration::ZERO) };
         let version: VersionResponse = client.call(VERSION, VersionRequest {}).await?;
         client.runtime = version.runtime_name.as_str().into();
         client.name = format!("{} {}", version.runtime_name, version.runtime_version);
@@ -98,7 +95,8 @@ impl Client {
     /// # Errors
     /// [`CallError`].
     pub async fn list(&mut self) -> Result<Vec<Box<str>>, CallError> {
-        let containers: ListContainersResponse = self.call(LIST_CONTAINERS, ListContainersRequest { filter: None }).await?;
+        let containers: ListContainersResponse =
+            self.call(LIST_CONTAINERS, ListContainersRequest { filter: None }).await?;
         let sandboxes: ListPodSandboxResponse = self.call(LIST_SANDBOXES, ListPodSandboxRequest {}).await?;
         let containers = containers.containers.into_iter().map(|container| container.id.into());
         Ok(containers.chain(sandboxes.items.into_iter().map(|sandbox| sandbox.id.into())).collect())
