@@ -3,10 +3,12 @@
 use super::super::enrichment::{KEPT, Unnamed};
 use super::*;
 use crate::event::{Identity, WorkloadIdentified};
+use std::sync::LazyLock;
 
 /// An alert of this container, number `number`.
 fn alert(number: u32, container: &str, time: u64, named: bool) -> Alert {
-    let set = RuleSet::embedded().unwrap();
+    static RULE: LazyLock<Arc<Rule>> =
+        LazyLock::new(|| Arc::clone(RuleSet::embedded().unwrap().rules().next().unwrap()));
     let mut event = Event::clone(&opened(time, "/usr/bin/python3", container, "/models/a.safetensors"));
     if named && let Some(workload) = &mut event.workload {
         Arc::make_mut(workload).identity = Some(Arc::default());
@@ -15,7 +17,7 @@ fn alert(number: u32, container: &str, time: u64, named: bool) -> Alert {
     Alert {
         uid: Uid::from_digest(&[[0; 12].as_slice(), &number.to_be_bytes()].concat()),
         revision: 0,
-        rule: Arc::new(set.rules().next().unwrap().clone()),
+        rule: Arc::clone(&RULE),
         ruleset: "".into(),
         time: BootTime(time),
         begun: BootTime(time),
