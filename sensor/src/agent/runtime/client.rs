@@ -69,7 +69,8 @@ pub enum Watch {
 pub enum Unusable {
     /// There is nothing.
     Absent,
-    /// There is something else, which is as it should be where another runtime is used: containerd below Docker has no CRI.
+    /// There is something else, which is as it should be where another runtime is used (containerd below Docker has no CRI), or perhaps
+    /// nothing.
     Other(String),
     /// There is something that does not do; why, and the mend.
     Wrong(String),
@@ -184,6 +185,11 @@ impl Unusable {
 async fn reachable(path: &Path) -> Result<(), Unusable> {
     let wrong = |reason: &str| Err(Unusable::Wrong(reason.to_owned()));
     match std::fs::metadata(path) {
+        // Whether there is one cannot be told: no news of a socket that nobody named.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let reason = "this user may not look there: run weir as root, or name another socket";
+            return Err(Unusable::Other(reason.to_owned()));
+        }
         Err(error) => return unreachable(&error),
         Ok(status) if !status.file_type().is_socket() => {
             return wrong("it is no socket: name the socket of containerd, CRI-O, Docker or Podman");
