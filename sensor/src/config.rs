@@ -4,7 +4,7 @@
 //! what is worth telling is the rules'; neither belongs here.
 
 use crate::agent::runtime;
-use crate::delivery::otlp;
+use crate::delivery::{otlp, spool};
 use crate::event::text::most_like;
 use crate::place::Place;
 use serde::Deserialize;
@@ -23,6 +23,8 @@ const BYTES_MAX: u64 = 256 * 1024;
 pub struct Config {
     /// Delivery to a collector.
     pub otlp: otlp::Section,
+    /// What is kept until it was delivered.
+    pub spool: spool::Section,
     /// The sockets of container runtimes: a path, a list of paths, or `none`; without it they are looked for.
     pub runtimes: runtime::Section,
 }
@@ -145,6 +147,7 @@ mod tests {
         assert_eq!(config.otlp.endpoint.as_deref(), Some("https://c:4317"));
         assert_eq!(config.otlp.logs.timeout, Some(5));
         assert!(!format!("{config:?}").contains("hush"));
+        assert_eq!(parse("spool: {bytes: 1}\n").unwrap().spool.limits().bytes, 64 << 10, "some segments have to fit");
         assert!(parse("# nothing\n---\n").unwrap().otlp.endpoint.is_none());
     }
 

@@ -105,6 +105,12 @@ impl Enrichment {
         self.event.time
     }
 
+    /// Its own id (`log.record.uid`). By the conventions a record with an id that was there before is a duplicate, which may be thrown
+    /// away: so it is not the alert's.
+    pub fn record_uid(&self) -> String {
+        format!("{}/identity", self.alert)
+    }
+
     /// What it says, in a sentence.
     pub fn sentence(&self) -> String {
         let Body::WorkloadIdentified(told) = &self.event.body else { return String::new() };
@@ -130,10 +136,7 @@ impl Enrichment {
     }
 }
 
-/// An enrichment with its wall time; serialises in the form of an alert.
-///
-/// `weir.alert.uid` is the alert's. `log.record.uid` is not: by the conventions a record with an id that was there before is a
-/// duplicate, which may be thrown away.
+/// An enrichment with its wall time; serialises in the form of an alert. `weir.alert.uid` is the alert's.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     enrichment: &'a Enrichment,
@@ -160,7 +163,7 @@ impl Serialize for Described<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Enrichment { alert, incident, event } = self.0;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("log.record.uid", &format!("{alert}/identity"))?;
+        map.serialize_entry("log.record.uid", &self.0.record_uid())?;
         map.serialize_entry("weir.alert.uid", &alert.to_string())?;
         if let Some(incident) = incident {
             map.serialize_entry("weir.incident.id", &incident.to_string())?;

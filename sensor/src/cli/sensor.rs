@@ -3,7 +3,7 @@
 use crate::agent::Settings;
 use crate::agent::runtime::Sockets;
 use crate::agent::sweep::IDLE;
-use crate::delivery::ConsoleFormat;
+use crate::delivery::{ConsoleFormat, otlp, spool};
 use crate::detection::Options;
 use crate::kernel::Hooks;
 use clap::Args;
@@ -102,7 +102,9 @@ impl Sensor {
             kernel_log: self.kernel_log,
             state: None,
             coverage: None,
-            metrics: false,
+            otlp: otlp::Settings::default(),
+            export_events: false,
+            spool: spool::Limits::default(),
             control: None,
             record: self.record,
             runtimes: Sockets::named(&self.runtime_socket),

@@ -10,9 +10,9 @@ const HEAD: &str = "
 What the sensor says of its own health to a collector, by OpenTelemetry's SDK. It exports when `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`
 or `OTEL_EXPORTER_OTLP_ENDPOINT` is set and `OTEL_METRICS_EXPORTER` is not `none`, every minute unless `OTEL_METRIC_EXPORT_INTERVAL`
 (milliseconds) says otherwise. The other standard variables hold: `..._PROTOCOL` (`http/protobuf`, the default, or `grpc`), `..._HEADERS`,
-`..._TIMEOUT`, `..._COMPRESSION`, `..._CERTIFICATE`, `..._CLIENT_CERTIFICATE`, `..._CLIENT_KEY` (gRPC), `OTEL_SERVICE_NAME`,
-`OTEL_RESOURCE_ATTRIBUTES`. The resource is the sensor: `service.name` (`weir`), `service.version`, and `service.instance.id`, which
-is another one in each run and the same in the coverage records.
+`..._TIMEOUT`, `..._COMPRESSION`, `..._CERTIFICATE`, `..._CLIENT_CERTIFICATE`, `..._CLIENT_KEY`, `OTEL_SERVICE_NAME`,
+`OTEL_RESOURCE_ATTRIBUTES`; and so do the same keys of weir.yml, under `otlp:` and `otlp.metrics:`. The resource is the sensor: `service.name` (`weir`),
+`service.version`, `host.name`, and `service.instance.id`, which is another one in each run and the same in the coverage records.
 
 - **unit**: UCUM, as OpenTelemetry writes it: `By` bytes, `s` seconds, `{x}` a number of x.
 - Counters are since the sensor started. An attribute's values are the names that `weir status --format json` uses.

@@ -370,6 +370,24 @@ pub const METRICS: &[Metric] = &[
         read: |snapshot| delivery(snapshot, |delivery| named(&delivery.results)),
     },
     Metric {
+        name: "weir.delivery.requests",
+        instrument: Instrument::Counter,
+        unit: "{request}",
+        description: "Requests with records that the collector took, and that failed.",
+        attributes: &["weir.outcome"],
+        read: |snapshot| {
+            delivery(snapshot, |delivery| points(["accepted", "failed"].into_iter().zip(delivery.requests)))
+        },
+    },
+    Metric {
+        name: "weir.spool.losses",
+        instrument: Instrument::Counter,
+        unit: "{record}",
+        description: "What else was lost or is in doubt: records refused for their size, set aside, torn, flipped, unreadable; writes that failed; lines that the console did not take.",
+        attributes: &["weir.cause"],
+        read: |snapshot| delivery(snapshot, |delivery| named(&delivery.losses)),
+    },
+    Metric {
         name: "weir.metrics.exports",
         instrument: Instrument::Counter,
         unit: "{export}",

@@ -16,6 +16,22 @@ const BYTES_MIN: u64 = 64 << 10;
 /// Offsets in a segment are 32 bits; a segment is read in one piece when the spool is opened.
 pub(super) const SEGMENT_MAX: u64 = 64 << 20;
 
+/// The section `spool:` of weir.yml.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Section {
+    /// Most bytes that what waits for a collector may take on the disk; 64 MiB if not given, 64 KiB at least.
+    pub bytes: Option<u64>,
+}
+
+impl Section {
+    /// The limits that it asks for.
+    pub fn limits(&self) -> Limits {
+        let usual = Limits::default();
+        Limits { bytes: self.bytes.unwrap_or(usual.bytes), ..usual }.fitting()
+    }
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits { bytes: 64 << 20, segment: 1 << 20, record: 512 << 10 }

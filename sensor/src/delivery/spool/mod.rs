@@ -66,6 +66,6 @@ pub use append::Appended;
 pub use directory::Directory;
 pub use error::SpoolError;
 pub use files::Files;
-pub use limits::Limits;
+pub use limits::{Limits, Section};
 pub use open::{Counts, Opened, Spool};
 pub use record::{Draft, Entry, Found, Kind, Scan, encode, scan};
