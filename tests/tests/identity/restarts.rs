@@ -68,3 +68,19 @@ fn the_status_tells_who_answers_and_who_does_not() -> Outcome {
     assert!(text.contains(&format!("no container runtime answers at {socket}")), "{text}");
     Ok(())
 }
+
+#[test]
+fn the_file_names_the_runtime() -> Outcome {
+    let Some(mut node) = node()? else { return Ok(()) };
+    let directory = tests::scene::Directory::new()?;
+    let config = directory.path().join("weir.yml");
+    std::fs::write(&config, format!("runtimes: {}\n", node.containerd.socket().display()))?;
+    let sensor = Sensor::start(&["run", "--config", &config.to_string_lossy()])?;
+    let pod = node.pod()?;
+    let runtime = until(PATIENCE, "the sandbox is known", || {
+        let (_, runtime) = status(&sensor).ok()?;
+        (runtime["known"].as_u64() >= Some(1)).then_some(runtime)
+    })?;
+    assert_eq!(runtime["socket"], node.containerd.socket().display().to_string(), "{}", pod.name);
+    Ok(())
+}
