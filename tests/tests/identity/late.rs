@@ -5,6 +5,8 @@ use super::{Outcome, node};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
+use tests::receiver::Receiver;
 use tests::scene::Directory;
 use tests::sensor::{Event, Sensor};
 use tests::wait::PATIENCE;
@@ -42,8 +44,13 @@ fn an_alert_is_said_at_once_and_named_when_the_runtime_comes() -> Outcome {
     let socket = directory.path().join("runtime.sock");
     let word = "31.4159";
     fs::write(rules.path().join("sleeps.yml"), RULE.replace("WORD", &format!("'{word}'")))?;
+    let mut receiver = Receiver::start(Path::new(env!("CARGO_BIN_EXE_weir-receiver")), &[])?;
+    let config = directory.path().join("weir.yml");
+    fs::write(&config, format!("otlp: {{endpoint: \"http://127.0.0.1:{}\", protocol: grpc}}\n", receiver.port))?;
     let sensor = Sensor::start(&[
         "run",
+        "--config",
+        &config.to_string_lossy(),
         "--rules",
         &rules.path().to_string_lossy(),
         "--runtime-socket",
@@ -68,6 +75,16 @@ fn an_alert_is_said_at_once_and_named_when_the_runtime_comes() -> Outcome {
     assert_eq!(attribute(&named, "k8s.namespace.name"), Some("prod-llm"));
     assert_eq!(attribute(&named, "container.name"), Some("server"));
     assert_eq!(attribute(&named, "container.image.name"), SERVING.strip_suffix(":v1"));
+
+    // The collector gets both, and can tell whose the name is.
+    let uid = attribute(&named, "weir.alert.uid").unwrap_or_default().to_owned();
+    receiver.until("the name, as a record of the container", |requests| {
+        let records = requests.iter().filter_map(|request| request["records"].as_array()).flatten();
+        let mut named = records.filter(|record| record["event_name"] == "weir.enrichment");
+        named.any(|record| {
+            record["attributes"]["weir.alert.uid"] == uid && record["resource"]["k8s.pod.name"] == *pod.name
+        })
+    })?;
 
     // From now on alerts have their names themselves, and none is named twice.
     let second = node.run(&pod, "sidecar", &["/bin/sleep", word])?;
