@@ -15,6 +15,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use tests::wait::{PATIENCE, until};
 use tonic::Request;
 use tonic::client::Grpc;
@@ -197,7 +198,13 @@ impl Drop for Node {
         for hierarchy in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
             for base in [hierarchy.path(), Path::new("/sys/fs/cgroup").to_owned()] {
                 for pod in &self.pods {
-                    let _ = fs::remove_dir(base.join(format!("kubepods/besteffort/pod{}", pod.uid)));
+                    let path = base.join(format!("kubepods/besteffort/pod{}", pod.uid));
+                    // What was in it goes a moment after its processes.
+                    let gone = until(Duration::from_secs(2), "the cgroup is removed", || {
+                        let removed = fs::remove_dir(&path);
+                        removed.is_err_and(|error| error.kind() == io::ErrorKind::NotFound).then_some(())
+                    });
+                    gone.unwrap_or_else(|error| eprintln!("{}: {error}", path.display()));
                 }
                 let _ = fs::remove_dir(base.join("kubepods/besteffort"));
                 let _ = fs::remove_dir(base.join("kubepods"));
