@@ -9,6 +9,7 @@ mod open_files;
 mod output;
 mod recognition;
 mod reload;
+pub mod runtime;
 mod select;
 pub mod sniffer;
 pub mod status;
@@ -23,7 +24,9 @@ use crate::delivery::outbox::{Outbox, OutboxError};
 use crate::delivery::{ConsoleFormat, OutputError, otlp, spool};
 use crate::detection::correlation::order;
 use crate::detection::{Options, RuleSet, RulesError};
-use crate::event::{Body, BootTime, CorrelationsRestored, Event, LedgerRestored, Recognized, Tick, WallClock};
+use crate::event::{
+    Body, BootTime, CorrelationsRestored, Event, LedgerRestored, Recognized, Tick, WallClock, WorkloadIdentified,
+};
 use crate::evidence::recording::{self, Recorder};
 use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
@@ -35,6 +38,7 @@ use health::Health;
 use output::Output;
 use recognition::Recognition;
 use reload::{InEffect, Reloader, Sources};
+use runtime::Runtimes;
 use state_file::{StateDirectory, StateFile};
 use status::{Collected, Control};
 use std::collections::VecDeque;
@@ -85,6 +89,8 @@ pub struct Settings {
     pub control: Option<PathBuf>,
     /// A file to record everything in that goes into the line.
     pub record: Option<PathBuf>,
+    /// Which container runtimes are asked who the containers are.
+    pub runtimes: runtime::Sockets,
     /// A descriptor to say on that everything is attached.
     pub notify: Option<RawFd>,
 }
@@ -201,6 +207,7 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
         carriers: Carriers::new(&loaded.labels, settings.carrier_idle).map_err(kernel::LoadError::from)?,
         labels: loaded.labels,
         recognition,
+        runtimes: Runtimes::start(&settings.runtimes),
         programs: loaded.programs,
         found: VecDeque::new(),
         malformed: 0,
@@ -236,6 +243,7 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
                 agent.drain(&mut ring, &system)?;
             }
             verdict = agent.recognition.answer() => agent.recognise(verdict)?,
+            told = agent.runtimes.answer() => agent.identify(Some(told))?,
             asker = agent.control.asked() => {
                 agent.ledger.settle().await;
                 asker.answer(&agent.status());
@@ -319,6 +327,7 @@ struct Agent {
     labels: Labels,
     carriers: Carriers,
     recognition: Recognition,
+    runtimes: Runtimes,
     reloader: Reloader,
     in_effect: InEffect,
     before: kernel::Totals,
@@ -370,6 +379,16 @@ impl Agent {
         self.output.flush()
     }
 
+    /// What runtimes have said of containers, through the line.
+    fn identify(&mut self, first: Option<WorkloadIdentified>) -> Result<(), OutputError> {
+        let mut told = first;
+        while let Some(identified) = told.or_else(|| self.runtimes.try_answer()) {
+            self.push(runtime::event(identified, system::now()))?;
+            told = None;
+        }
+        self.output.flush()
+    }
+
     /// Tells the kernel side what only the line knows of who holds what.
     fn mark(&mut self) {
         for mark in self.line.take_marks() {
@@ -386,6 +405,8 @@ impl Agent {
 
     /// What waits in the ring; returns how many records.
     fn drain(&mut self, ring: &mut Ring, system: &system::System) -> Result<usize, OutputError> {
+        // First: what waits in the ring is then judged by the names of its containers.
+        self.identify(None)?;
         let mut result = Ok(());
         let taken = ring.drain(kernel::BATCH, |record| match kernel::decode(record) {
             Ok(event) if result.is_ok() && !self.done => result = self.push(event),
@@ -403,6 +424,9 @@ impl Agent {
             if let Some(event) = system.process(pid) {
                 self.push(event)?;
             }
+        }
+        for container in self.line.take_unidentified() {
+            self.runtimes.ask(&container);
         }
         self.output.flush()?;
         Ok(taken)

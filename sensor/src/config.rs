@@ -3,6 +3,7 @@
 //! One section a concern, each defined by the module that it is for. What is declared about workloads is the policy's (policy.yml), and
 //! what is worth telling is the rules'; neither belongs here.
 
+use crate::agent::runtime;
 use crate::delivery::{otlp, spool};
 use crate::event::text::most_like;
 use crate::place::Place;
@@ -24,6 +25,8 @@ pub struct Config {
     pub otlp: otlp::Section,
     /// What is kept until it was delivered.
     pub spool: spool::Section,
+    /// The sockets of container runtimes: a path, a list of paths, or `none`; without it they are looked for.
+    pub runtimes: runtime::Section,
 }
 
 /// Why the file cannot be used. Says no value of it, because there may be secrets among them.

@@ -11,6 +11,7 @@ mod tests;
 pub use occupancy::Occupancy;
 pub use reload::Reload;
 
+use crate::alert::enrichment::Unnamed;
 use crate::alert::{Alert, Incidents, Notice, Raiser, incident};
 use crate::bounded::Evictions;
 use crate::detection::correlation::saved::Snapshot;
@@ -59,6 +60,7 @@ pub struct Line {
     engine: Engine,
     raiser: Raiser,
     incidents: Incidents,
+    unnamed: Unnamed,
     derived: Vec<(Arc<Event>, Vec<Notice>)>,
     limits: Limits,
 }
@@ -79,6 +81,7 @@ impl Line {
             engine: Engine::new(rules),
             raiser,
             incidents: Incidents::new(incident::Limits::default()),
+            unnamed: Unnamed::default(),
             derived: Vec::new(),
             limits,
         }
@@ -140,7 +143,10 @@ impl Line {
         }
         let findings = self.engine.evaluate(&event);
         let alerts = findings.into_iter().filter_map(|finding| self.raiser.raise(finding)).collect();
-        (event, self.join(alerts))
+        let mut notices = self.join(alerts);
+        let named = self.unnamed.named(&event).into_iter();
+        notices.extend(named.map(|enrichment| Notice::Enrichment(Box::new(enrichment))));
+        (event, notices)
     }
 
     /// Alerts through the incidents: what of them is to be told.
@@ -149,7 +155,9 @@ impl Line {
         let within = |ancestor: &Ancestor, workload: &Workload| {
             workloads.of(&ancestor.key, &ancestor.cgroup).is_some_and(|own| own.id == workload.id)
         };
-        alerts.into_iter().flat_map(|alert| self.incidents.push(alert, &within)).collect()
+        let notices: Vec<_> = alerts.into_iter().flat_map(|alert| self.incidents.push(alert, &within)).collect();
+        notices.iter().filter_map(Notice::alert).for_each(|alert| self.unnamed.said(alert));
+        notices
     }
 
     /// Whether something waits that is to be said at `now`. Any event of that time calls it up; where none comes, a
@@ -219,6 +227,16 @@ impl Line {
     /// [`crate::event::CorrelationsRestored`].
     pub fn save_correlations(&mut self) -> Option<Snapshot> {
         self.engine.save()
+    }
+
+    /// Containers that came up and of which no runtime has told: worth asking the runtimes for.
+    pub fn take_unidentified(&mut self) -> Vec<Box<str>> {
+        self.workloads.take_unidentified()
+    }
+
+    /// How many containers are known by name, and how many names had to go for want of room.
+    pub fn workloads(&self) -> workload::Counts {
+        self.workloads.counts()
     }
 
     /// Processes that events named and that nobody has told of: worth looking up in `/proc`.

@@ -248,6 +248,7 @@ impl Agent {
             alerts: self.line.alerts(),
             looks: self.recognition.statistics(self.line.candidates()),
             carriers: self.carriers.statistics(),
+            runtimes: self.runtimes.summary(),
             unattributed_bytes: self.line.provenance().egress.unattributed_bytes,
             canaries: health.canaries,
             usage: usage(),

@@ -7,6 +7,7 @@ use crate::delivery::health::{Delivery, Record};
 use crate::delivery::outbox::{Outbox, Parcel};
 use crate::delivery::spool::Kind;
 use crate::delivery::{Console, ConsoleFormat, EventRecord, OutputError};
+use crate::detection::Level;
 use crate::event::{BootTime, Event, WallClock};
 use serde::Serialize;
 
@@ -75,6 +76,10 @@ impl Output {
             Notice::Incident(incident) => {
                 let uid = format!("{}/{}", incident.uid, incident.revision);
                 (Kind::Incident, incident.level, incident.time, uid, json(&incident.record(self.clock)))
+            }
+            Notice::Enrichment(named) => {
+                let record = json(&named.record(self.clock));
+                (Kind::Alert, Level::Informational, named.time(), named.record_uid(), record)
             }
         };
         let time = self.clock.unix_nanos(time);

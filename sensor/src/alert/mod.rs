@@ -2,9 +2,10 @@
 //!
 //! [`Raiser`] takes findings, says the same thing once, and says it again when it has grown; [`sentence`] writes what a rule's
 //! template asks for with what attackers wrote made harmless; [`incident`] joins what belongs together; [`record`](Alert::record)
-//! is the form in which an alert leaves.
+//! is the form in which an alert leaves; [`enrichment`] adds to what was said the names that come late.
 //! Neither clock nor randomness: ids follow from the evidence, wall time comes in when an alert is written out.
 
+pub mod enrichment;
 mod escape;
 pub mod incident;
 mod raiser;
@@ -15,6 +16,7 @@ mod trailing;
 #[cfg(test)]
 mod tests;
 
+pub use enrichment::Enrichment;
 pub use escape::{VALUE_MAX, escape};
 pub use incident::{Incident, Incidents, Membership, Notice};
 pub use raiser::{Limits, Raiser, Statistics};

@@ -1,3 +1,4 @@
+mod enrichment;
 mod trailing;
 
 use super::escape::escape;

@@ -1,11 +1,13 @@
 //! `weir doctor`
 
+use crate::agent::runtime::{self, Sockets};
 use crate::delivery::Format;
 use crate::kernel::probe::{self, Finding, Report, State};
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use serde_json::json;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Say what this machine offers, what is missing, and what to do about it
@@ -15,11 +17,16 @@ pub struct Doctor {
     /// How to write
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     format: Format,
+
+    /// Look at this socket of a container runtime instead of the known ones
+    #[arg(long, value_name = "PATH", env = "WEIR_RUNTIME_SOCKET", value_delimiter = ',')]
+    runtime_socket: Vec<PathBuf>,
 }
 
 impl Doctor {
     pub fn execute(self) -> ExitCode {
-        let report = probe::probe();
+        let mut report = probe::probe();
+        report.findings.push(runtime::finding(&Sockets::named(&self.runtime_socket)));
         let status = if report.worst() == State::Missing { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         super::print(status, |out| match self.format {
             Format::Text => text(&report, out),

@@ -112,6 +112,7 @@ impl Run {
         let (state, control) = (Some(self.state_dir), self.control);
         let own = self.sensor.settings(self.rules);
         let spool = config.spool.limits();
-        Ok(Settings { rule_options, state, control, coverage, otlp, export_events, spool, ..own })
+        let runtimes = own.runtimes.clone().or(&config.runtimes);
+        Ok(Settings { runtimes, rule_options, state, control, coverage, otlp, export_events, spool, ..own })
     }
 }

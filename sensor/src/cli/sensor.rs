@@ -1,6 +1,7 @@
 //! What `weir run` and `weir events` have in common: how the sensor is to watch.
 
 use crate::agent::Settings;
+use crate::agent::runtime::Sockets;
 use crate::agent::sweep::IDLE;
 use crate::delivery::{ConsoleFormat, otlp, spool};
 use crate::detection::Options;
@@ -49,6 +50,11 @@ pub struct Sensor {
     /// Record everything that the sensor sees in this new file, for `weir replay`; only its owner can read it
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+
+    /// The socket of a container runtime (CRI, Docker, Podman), to be asked who the containers are; more than once for several, or
+    /// `none` [default: the known ones that are there]
+    #[arg(long, value_name = "PATH", env = "WEIR_RUNTIME_SOCKET", value_delimiter = ',')]
+    runtime_socket: Vec<PathBuf>,
 
     /// At the end, say what became of every event in the kernel: sent, filtered and why, dropped and why
     #[arg(long)]
@@ -101,6 +107,7 @@ impl Sensor {
             spool: spool::Limits::default(),
             control: None,
             record: self.record,
+            runtimes: Sockets::named(&self.runtime_socket),
             notify: self.notify_fd,
         }
     }

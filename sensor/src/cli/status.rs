@@ -1,6 +1,6 @@
 //! `weir status`
 
-use crate::agent::status::{self, Counts, Delivery, Status, StatusError, Watched};
+use crate::agent::status::{self, Counts, Delivery, Runtime, Status, StatusError, Watched};
 use crate::alert::quantity;
 use crate::delivery::Format;
 use anstyle::{AnsiColor, Style};
@@ -104,6 +104,11 @@ fn text(status: &Status, out: &mut dyn Write) -> io::Result<()> {
     heading(out, "rules")?;
     rules(status, out)?;
 
+    if !status.runtimes.is_empty() {
+        heading(out, "container runtimes")?;
+        status.runtimes.iter().try_for_each(|runtime| runtime_line(runtime, out))?;
+    }
+
     heading(out, "ledger")?;
     let saved = match (&ledger.saved, ledger.kept) {
         (_, false) => "not kept over restarts",
@@ -169,6 +174,23 @@ fn hooks(watched: &Watched, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "        {BAD}{}{BAD:#}: {}; {}", missing.program, missing.reason, missing.mend)?;
     }
     Ok(())
+}
+
+fn runtime_line(runtime: &Runtime, out: &mut dyn Write) -> io::Result<()> {
+    let name = runtime.name.as_deref().unwrap_or("nobody yet");
+    let since = runtime.since.as_deref().unwrap_or("the start");
+    let (style, state) = if runtime.connected { (GOOD, "answers") } else { (BAD, "away") };
+    writeln!(out, "  {style}{state}{style:#}  {name}, since {since}")?;
+    writeln!(out, "    {DIM}{}{DIM:#}", runtime.socket)?;
+    if let Some(reason) = &runtime.reason {
+        writeln!(out, "    {reason}")?;
+    }
+    let Runtime { known, asked, answered, unknown, failed, refused, .. } = runtime;
+    let watch = runtime.watch.as_deref().unwrap_or("asked only");
+    writeln!(
+        out,
+        "    {known} known by {watch}; asked {asked}, named {answered}, unknown {unknown}, failed {failed}, refused {refused}"
+    )
 }
 
 fn rules(status: &Status, out: &mut dyn Write) -> io::Result<()> {

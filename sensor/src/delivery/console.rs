@@ -3,7 +3,7 @@
 use super::health::Record;
 use super::json::{EventObject, Section, TotalsObject, outcomes};
 use super::ocsf;
-use crate::alert::{Alert, Incident, Notice, VALUE_MAX, escape};
+use crate::alert::{Alert, Enrichment, Incident, Notice, VALUE_MAX, escape};
 use crate::event::{Attributes, Body, Event, Kind, WallClock};
 use crate::evidence::words::Facts;
 use crate::kernel::Totals;
@@ -112,6 +112,7 @@ impl<W: Write> Console<W> {
         match notice {
             Notice::Alert(alert) => self.alert(alert)?,
             Notice::Incident(incident) => self.incident(incident)?,
+            Notice::Enrichment(enrichment) => self.enrichment(enrichment)?,
         }
         self.flush()
     }
@@ -154,6 +155,18 @@ impl<W: Write> Console<W> {
             }
         }
         Ok(())
+    }
+
+    fn enrichment(&mut self, enrichment: &Enrichment) -> Result<(), OutputError> {
+        match self.format {
+            // OCSF has no form for what only names what was told: it is written as it is, by the alert's id.
+            ConsoleFormat::Json | ConsoleFormat::Ocsf => self.line(&enrichment.record(self.clock)),
+            ConsoleFormat::Text => {
+                let time = self.clock.rfc3339(enrichment.time()).to_string();
+                let (sentence, uid) = (enrichment.sentence(), enrichment.alert);
+                Ok(writeln!(self.out, "{DIM}{time}{DIM:#} {DIM}named   {DIM:#} {sentence} {DIM}[alert {uid}]{DIM:#}")?)
+            }
+        }
     }
 
     /// Writes a coverage record, and makes sure that it is out.

@@ -4,7 +4,7 @@
 //! only place where a field is named; a field that an event does not have is `None`, never empty or zero.
 
 use super::process::file_name;
-use super::{Body, Class, ContentFinding, Event, File, MountHow as MountKind, Process, Value};
+use super::{Body, Class, ContentFinding, Event, File, MountHow as MountKind, OwnerKind, Process, Value};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -146,10 +146,10 @@ fields! {
         |e| Some(e.workload.as_deref()?.kind.name().into());
     ContainerId, "container.id", Stable, "The container's id.",
         |e| text(container_id(e)?);
-    ContainerRuntimeName, "container.runtime.name", Development, "containerd, cri-o, docker or podman, where the cgroup tells.",
-        |e| Some(e.workload.as_deref()?.runtime.as_deref()?.into());
-    PodUid, "k8s.pod.uid", Stable, "The pod's uid, where the cgroup tells.",
-        |e| text(e.workload.as_deref()?.pod_uid.as_deref()?);
+    ContainerRuntimeName, "container.runtime.name", Development, "containerd, cri-o, docker or podman, where the cgroup or the runtime tells.",
+        |e| Some(e.workload.as_deref()?.runtime.as_deref().or_else(|| identity(e)?.runtime.as_deref())?.into());
+    PodUid, "k8s.pod.uid", Stable, "The pod's uid, where the cgroup or a runtime tells.",
+        |e| text(e.workload.as_deref()?.pod_uid.as_deref().or_else(|| identity(e)?.pod_uid.as_deref())?);
     WorkloadRole, "weir.workload.role", Weir, "What the workload is for, by the policy: serving, training, build, notebook, backup or deployer.",
         |e| Some(e.role?.name().into());
     WorkloadDeclares, "weir.workload.declares", Weir, "What the policy says anything about for the workload: loaders, writers, destinations.",
@@ -165,6 +165,20 @@ fields! {
         |e| text(identity(e)?.container_name.as_deref()?);
     ContainerImageName, "container.image.name", Development, "The name of the container's image, without tag and digest, where a runtime told it.",
         |e| text(identity(e)?.image.as_deref()?);
+    ContainerImageTags, "container.image.tags", Development, "The tags of the container's image, where a runtime told them.",
+        |e| texts(&identity(e)?.image_tags);
+    ContainerImageId, "container.image.id", Development, "What the runtime calls the image on this machine, mostly the digest of its configuration.",
+        |e| text(identity(e)?.image_id.as_deref()?);
+    ContainerImageDigests, "container.image.repo_digests", Development, "References to the container's image by the digest of its manifest, where a runtime told them.",
+        |e| texts(&identity(e)?.image_digests);
+    DeploymentName, "k8s.deployment.name", Stable, "The Deployment that owns the pod, as the pod's labels and name tell.",
+        |e| owner(e, OwnerKind::Deployment);
+    StatefulSetName, "k8s.statefulset.name", Stable, "The StatefulSet that owns the pod, likewise.",
+        |e| owner(e, OwnerKind::StatefulSet);
+    DaemonSetName, "k8s.daemonset.name", Stable, "The DaemonSet that owns the pod, likewise.",
+        |e| owner(e, OwnerKind::DaemonSet);
+    JobName, "k8s.job.name", Stable, "The Job that owns the pod, likewise.",
+        |e| owner(e, OwnerKind::Job);
     SystemdUnit, "weir.systemd.unit", Weir, "The systemd unit.",
         |e| text(e.workload.as_deref()?.systemd_unit.as_deref()?);
     SlurmJob, "weir.slurm.job", Weir, "The Slurm job's id.",
@@ -592,6 +606,15 @@ fn container_id(event: &Event) -> Option<&str> {
         Body::WorkloadIdentified(identified) => Some(&identified.container_id),
         _ => event.workload.as_deref()?.container_id.as_deref(),
     }
+}
+
+/// Who owns the pod, if it is one of that kind.
+fn owner(event: &Event, kind: OwnerKind) -> Option<Value<'_>> {
+    text(identity(event)?.owner(kind)?)
+}
+
+fn texts(list: &[Box<str>]) -> Option<Value<'_>> {
+    (!list.is_empty()).then(|| Value::List(list.iter().map(|text| Cow::Borrowed(&**text)).collect()))
 }
 
 fn destination(event: &Event) -> Option<&super::DestinationSums> {

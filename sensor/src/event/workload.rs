@@ -84,6 +84,21 @@ pub struct Identity {
     pub container_name: Option<Box<str>>,
     /// The name of its image, without tag and digest ([`image_name`]).
     pub image: Option<Box<str>>,
+    /// The tags that the image goes by.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub image_tags: Box<[Box<str>]>,
+    /// What the runtime calls the image on this machine, mostly the digest of its configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<Box<str>>,
+    /// References to the image by the digest of its manifest.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub image_digests: Box<[Box<str>]>,
+    /// The uid of its pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_uid: Option<Box<str>>,
+    /// The name of the runtime, as it calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Box<str>>,
 }
 
 impl Identity {
@@ -91,6 +106,34 @@ impl Identity {
     pub fn label(&self, key: &str) -> Option<&str> {
         self.labels.iter().find(|(own, _)| **own == *key).map(|(_, value)| &**value)
     }
+
+    /// The owner of that kind that made the pod, by the labels that a controller gives its pods and by the pod's name, which begins with
+    /// the owner's; `None` where they do not tell, as for a pod that somebody made by hand. Who made the pod can have written such labels,
+    /// too.
+    pub fn owner(&self, kind: OwnerKind) -> Option<&str> {
+        let above = || self.pod_name.as_deref()?.rsplit_once('-').map(|(above, _)| above);
+        match kind {
+            OwnerKind::Job => self.label("batch.kubernetes.io/job-name").or_else(|| self.label("job-name")),
+            OwnerKind::StatefulSet => self.label("statefulset.kubernetes.io/pod-name").and_then(|_| above()),
+            // What is above is the ReplicaSet's name.
+            OwnerKind::Deployment => above()?.strip_suffix(self.label("pod-template-hash")?)?.strip_suffix('-'),
+            // The generation is of DaemonSets only.
+            OwnerKind::DaemonSet => self.label("pod-template-generation").and_then(|_| above()),
+        }
+    }
+}
+
+/// What can own a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnerKind {
+    /// Through a ReplicaSet.
+    Deployment,
+    /// A StatefulSet.
+    StatefulSet,
+    /// A DaemonSet.
+    DaemonSet,
+    /// A Job, also one that a CronJob made.
+    Job,
 }
 
 /// A runtime or an orchestrator has said what a container is.

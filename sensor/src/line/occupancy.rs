@@ -30,6 +30,7 @@ impl Line {
         vec![
             table("processes", processes.processes, self.limits.processes, processes.evictions),
             table("cgroups", workloads.cgroups, self.limits.workloads, workloads.cgroups_evicted),
+            table("identities", workloads.identities, self.limits.workloads, workloads.identities_evicted),
             table("workloads_holding", holdings.workloads, limits.holdings.workloads, holdings.workloads_evicted),
             table("processes_holding", graph.processes, limits.graph.processes, graph.processes_evicted),
             table("carriers", graph.carriers, limits.graph.carriers, graph.carriers_evicted),
@@ -54,6 +55,7 @@ impl Line {
     /// What became of findings, alerts and incidents, by name.
     pub fn alerts(&self) -> Vec<(&'static str, u64)> {
         let (alerts, incidents) = (self.raiser.statistics(), self.incidents.statistics());
+        let names = self.unnamed.statistics();
         vec![
             ("raised", alerts.raised),
             ("updated", alerts.updated),
@@ -64,6 +66,9 @@ impl Line {
             ("left_to_incidents", incidents.suppressed),
             ("incidents_opened", incidents.opened),
             ("incident_records", incidents.records),
+            ("unnamed", names.unnamed),
+            ("enriched", names.enriched),
+            ("enrichments_refused", names.refused),
         ]
     }
 }

@@ -170,6 +170,7 @@ pub fn tell(line: &mut Line, event: Event) -> Vec<Notice> {
     // What the agent would have asked or told others by these, it did then; the answers are in the recording.
     line.take_unlooked();
     line.take_unknown();
+    line.take_unidentified();
     line.take_marks();
     told
 }
@@ -244,6 +245,7 @@ impl Replay {
         let time = match notice {
             Notice::Alert(alert) => alert.time,
             Notice::Incident(incident) => incident.time,
+            Notice::Enrichment(enrichment) => enrichment.time(),
         };
         self.span.contains(&self.wall(time))
     }

@@ -17,4 +17,4 @@ mod tests;
 
 pub use entry::Entries;
 pub use parse::parse;
-pub use table::{Counts, LABEL_BYTES_MAX, LABELS_MAX, Table, UNKNOWN_MAX};
+pub use table::{Counts, LABEL_BYTES_MAX, LABELS_MAX, Table, UNIDENTIFIED_MAX, UNKNOWN_MAX};

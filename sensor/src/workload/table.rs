@@ -17,6 +17,9 @@ use std::time::Duration;
 /// Most pids that wait to be looked up.
 pub const UNKNOWN_MAX: usize = 1024;
 
+/// Most containers that wait to be asked for.
+pub const UNIDENTIFIED_MAX: usize = 1024;
+
 /// Most labels that are kept of a container, and most bytes of one of them, key and value together: more than Kubernetes allows a
 /// label, but runtimes of other houses have no limit.
 pub const LABELS_MAX: usize = 64;
@@ -45,6 +48,8 @@ pub struct Counts {
     pub unknown: u64,
     /// Look-ups that were not asked for because [`UNKNOWN_MAX`] were waiting.
     pub unknown_refused: u64,
+    /// Containers that were not asked for because [`UNIDENTIFIED_MAX`] were waiting.
+    pub unidentified_refused: u64,
 }
 
 /// Workloads by cgroup and by process.
@@ -55,6 +60,8 @@ pub struct Table {
     /// What a runtime said, by the container's id.
     identities: Bounded<Box<str>, Arc<Identity>>,
     unknown: VecDeque<u32>,
+    /// Containers of which no runtime has told.
+    unidentified: VecDeque<Box<str>>,
     /// Cgroups that were asked for and not told of yet, so that a busy one is not asked for with every event.
     asked: Bounded<CgroupKey, BootTime>,
     now: BootTime,
@@ -77,6 +84,7 @@ impl Table {
             processes: Bounded::new(limit, EXITED_KEPT),
             identities: Bounded::new(limit, Duration::ZERO),
             unknown: VecDeque::new(),
+            unidentified: VecDeque::new(),
             asked: Bounded::new(UNKNOWN_MAX, Duration::ZERO),
             now: BootTime::default(),
             counts: Counts::default(),
@@ -127,6 +135,12 @@ impl Table {
     /// Pids whose cgroup nobody has told of, oldest first. The agent reads them in `/proc`; what it finds tells the cgroup.
     pub fn take_unknown(&mut self) -> Vec<u32> {
         self.unknown.drain(..).collect()
+    }
+
+    /// Containers that came up and of which no runtime has told, oldest first. The agent asks the runtimes; what they say is a
+    /// [`Body::WorkloadIdentified`].
+    pub fn take_unidentified(&mut self) -> Vec<Box<str>> {
+        self.unidentified.drain(..).collect()
     }
 
     /// What a process is part of that was last told to be in `cgroup`, as far as it is known now.
@@ -199,6 +213,7 @@ impl Table {
         let mut workload = super::parse(&cgroup.path);
         let identity = workload.container_id.as_ref().and_then(|id| self.identities.get(id));
         workload.identity = identity.map(|identity| Arc::clone(identity));
+        self.ask_runtime(&workload);
         let workload = Arc::new(workload);
         if cgroup.key.id != 0 {
             self.cgroups.insert(cgroup.key, Arc::clone(&workload));
@@ -238,6 +253,18 @@ impl Table {
         }
         self.counts.labels_refused += (identity.labels.len() - kept.len()) as u64;
         Arc::new(Identity { labels: kept, ..Identity::clone(identity) })
+    }
+
+    fn ask_runtime(&mut self, workload: &Workload) {
+        let (Some(id), None) = (&workload.container_id, &workload.identity) else { return };
+        if self.unidentified.contains(id) {
+            return;
+        }
+        if self.unidentified.len() < UNIDENTIFIED_MAX {
+            self.unidentified.push_back(id.clone());
+        } else {
+            self.counts.unidentified_refused += 1;
+        }
     }
 
     fn ask_cgroup(&mut self, cgroup: CgroupKey, pid: u32) {

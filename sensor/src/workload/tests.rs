@@ -6,8 +6,8 @@ mod paths;
 use super::cgroupfs::{Error, Hierarchies, mounts, scan};
 use super::*;
 use crate::event::{
-    Actor, Body, BootTime, Cgroup, CgroupKey, Event, Exec, Exit, File, Fork, Identity, ProcessFound, ProcessKey,
-    WorkloadIdentified, WorkloadKind, image_name,
+    Actor, Body, BootTime, Cgroup, CgroupKey, Event, Exec, Exit, File, Fork, Identity, OwnerKind, ProcessFound,
+    ProcessKey, WorkloadIdentified, WorkloadKind, image_name,
 };
 use std::path::Path;
 
@@ -232,6 +232,51 @@ fn what_a_runtime_says_of_a_container_is_known_of_all_its_cgroups() {
     happens(&mut table, 3, 2, container, made(below, &format!("/docker/{ID}/init.scope")));
     assert_eq!(namespace(&mut table, 2, below).as_deref(), Some("prod"));
     assert_eq!((table.counts().identities, table.counts().labels_refused), (1, 1), "the long label");
+}
+
+#[test]
+fn a_container_that_nobody_named_is_asked_for_once() {
+    let mut table = Table::new(10_000);
+    happens(&mut table, 1, 1, cgroup(0, 1), made(cgroup(0, 6), &format!("/docker/{ID}")));
+    happens(&mut table, 1, 1, cgroup(0, 1), made(cgroup(0, 7), &format!("/docker/{ID}/init")));
+    happens(&mut table, 1, 1, cgroup(0, 1), made(cgroup(0, 8), "/system.slice/x.service"));
+    assert_eq!(table.take_unidentified(), [ID.into()]);
+    assert!(table.take_unidentified().is_empty());
+    let mut told = Event::new(BootTime(2), None, Actor::default(), identified(1));
+    table.identify(&mut told);
+    happens(&mut table, 3, 1, cgroup(0, 1), made(cgroup(0, 9), &format!("/docker/{ID}/later")));
+    assert!(table.take_unidentified().is_empty(), "it is known");
+    for number in 0..UNIDENTIFIED_MAX as u64 + 5 {
+        happens(&mut table, 4, 1, cgroup(0, 1), made(cgroup(0, 100 + number), &format!("/docker/{number:064x}")));
+    }
+    assert_eq!(table.take_unidentified().len(), UNIDENTIFIED_MAX);
+    assert_eq!(table.counts().unidentified_refused, 5);
+}
+
+#[test]
+fn who_owns_a_pod_is_told_by_its_labels_and_name() {
+    let owner = |pod: &str, labels: &[(&str, &str)]| {
+        let labels = labels.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        let identity = Identity { pod_name: Some(pod.into()), labels, ..Identity::default() };
+        let kinds = [OwnerKind::Deployment, OwnerKind::StatefulSet, OwnerKind::DaemonSet, OwnerKind::Job];
+        let mut owners = kinds.into_iter().filter_map(|kind| Some((kind, identity.owner(kind)?.to_owned())));
+        let owner = owners.next();
+        assert_eq!(owners.next(), None, "one owner");
+        owner
+    };
+    let some = |kind, name: &str| Some((kind, name.to_owned()));
+    assert_eq!(
+        owner("chat-api-5d9c7b6f4-x2k9p", &[("pod-template-hash", "5d9c7b6f4")]),
+        some(OwnerKind::Deployment, "chat-api")
+    );
+    assert_eq!(owner("other-x2k9p", &[("pod-template-hash", "5d9c7b6f4")]), None, "the name was cut");
+    let set = [("statefulset.kubernetes.io/pod-name", "llama-0"), ("controller-revision-hash", "llama-7c9")];
+    assert_eq!(owner("llama-0", &set), some(OwnerKind::StatefulSet, "llama"));
+    let daemon = [("controller-revision-hash", "7c9"), ("pod-template-generation", "1")];
+    assert_eq!(owner("weir-x2k9p", &daemon), some(OwnerKind::DaemonSet, "weir"));
+    assert_eq!(owner("tune-7-abcde", &[("batch.kubernetes.io/job-name", "tune-7")]), some(OwnerKind::Job, "tune-7"));
+    assert_eq!(owner("tune-7-abcde", &[("job-name", "tune-7")]), some(OwnerKind::Job, "tune-7"));
+    assert_eq!(owner("by-hand", &[("app", "vllm")]), None);
 }
 
 #[test]

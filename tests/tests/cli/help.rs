@@ -12,7 +12,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 const WIDEST: usize = 110;
 
 /// What `weir run` and `weir events` share.
-const SENSOR: [&str; 10] = [
+const SENSOR: [&str; 11] = [
     "--cgroup",
     "--classes",
     "--policy",
@@ -20,6 +20,7 @@ const SENSOR: [&str; 10] = [
     "--flow-floor",
     "--format",
     "--record",
+    "--runtime-socket",
     "--statistics",
     "--hooks",
     "--kernel-log",
@@ -36,7 +37,7 @@ fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
         ),
         (&["events"], [&SENSOR[..], &["--kind", "--pid", "--container", "--count"]].concat()),
         (&["status"], vec!["--control", "--state-dir", "--format"]),
-        (&["doctor"], vec!["--format"]),
+        (&["doctor"], vec!["--format", "--runtime-socket"]),
         (&["rules"], vec![]),
         (&["policy"], vec![]),
         (&["policy", "check"], vec![]),

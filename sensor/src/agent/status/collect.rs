@@ -1,10 +1,11 @@
 //! Filling the document in.
 
 use super::{
-    Correlation, Counts, Delivery, Events, Filter, Ledger, Loss, Missing, Refusal, Rules, Status, Table, Usage, Watched,
+    Correlation, Counts, Delivery, Events, Filter, Ledger, Loss, Missing, Refusal, Rules, Runtime, Status, Table,
+    Usage, Watched,
 };
 use crate::agent::reload::InEffect;
-use crate::agent::{Agent, system};
+use crate::agent::{Agent, runtime, system};
 use crate::delivery::health::{self, Snapshot};
 use crate::event::{BootTime, Kind, Rfc3339, WallClock};
 use crate::kernel::{Coverage, Totals};
@@ -89,6 +90,7 @@ impl Agent {
             alerts: named(snapshot.alerts),
             looks: named(snapshot.looks),
             carriers: named(snapshot.carriers),
+            runtimes: self.runtimes.states().into_iter().map(runtime).collect(),
             ledger: Ledger {
                 kept: self.ledger.is_kept(),
                 saved: self.ledger.saved().map(time),
@@ -143,6 +145,10 @@ impl Agent {
             let first = refused.problems.first().map(String::as_str).unwrap_or_default();
             problems.push(format!("rules were not taken, and those before them go on: {first}"));
         }
+        for state in self.runtimes.states().into_iter().filter(|state| !state.connected) {
+            let reason = state.reason.unwrap_or_else(|| "it has not answered yet".to_owned());
+            problems.push(format!("no container runtime answers at {}: {reason}", state.path.display()));
+        }
         if self.ledger.is_wanted() && !self.ledger.is_kept() {
             problems.push("what has left is not kept over restarts: give a directory with --state-dir".to_owned());
         }
@@ -151,6 +157,23 @@ impl Agent {
             problems.push(format!("{malformed} records of the kernel side could not be read: agent and object differ"));
         }
         problems
+    }
+}
+
+fn runtime(state: runtime::State) -> Runtime {
+    Runtime {
+        socket: state.path.display().to_string(),
+        name: state.runtime,
+        connected: state.connected,
+        since: state.since.map(|since| humantime::format_rfc3339_seconds(since).to_string()),
+        reason: state.reason,
+        watch: state.watch.map(str::to_owned),
+        known: state.known,
+        asked: state.asked,
+        answered: state.answered,
+        unknown: state.unknown,
+        failed: state.failed,
+        refused: state.refused,
     }
 }
 

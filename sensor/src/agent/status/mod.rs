@@ -60,6 +60,8 @@ pub struct Status {
     pub looks: Counts,
     /// What became of the sweeps of the kernel's table of carriers, by name.
     pub carriers: Counts,
+    /// The container runtimes that are asked who the containers are.
+    pub runtimes: Vec<Runtime>,
     /// The egress ledger.
     pub ledger: Ledger,
     /// The fullest that the ring between kernel and agent was in the last one to two minutes, bytes.
@@ -243,6 +245,36 @@ pub struct Correlation {
     pub without_value: u64,
     /// Groups that were forgotten for want of room.
     pub evicted: u64,
+}
+
+/// A container runtime.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Runtime {
+    /// Its socket.
+    pub socket: String,
+    /// Its name and version, once it has answered.
+    pub name: Option<String>,
+    /// Whether it answers.
+    pub connected: bool,
+    /// Since when it does, or does not.
+    pub since: Option<String>,
+    /// Why it does not, and the mend.
+    pub reason: Option<String>,
+    /// How it tells of containers by itself; absent where it has to be asked.
+    pub watch: Option<String>,
+    /// Containers and pods that it has named and that are kept.
+    pub known: u64,
+    /// Containers that it was asked for.
+    pub asked: u64,
+    /// Of these, those that it named.
+    pub answered: u64,
+    /// Of these, those that it does not know.
+    pub unknown: u64,
+    /// Questions that failed.
+    pub failed: u64,
+    /// Containers that it could not be asked for, for want of room.
+    pub refused: u64,
 }
 
 /// The egress ledger.

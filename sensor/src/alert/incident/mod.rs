@@ -32,7 +32,7 @@ pub use part::{Destination, Participant, Role, Roles, Source, Told};
 pub use record::Record;
 pub use table::{Incidents, Limits, QUIET, REMIND, Statistics};
 
-use super::{Alert, Uid};
+use super::{Alert, Enrichment, Uid};
 use crate::detection::Level;
 
 /// What leaves the line for people.
@@ -42,6 +42,8 @@ pub enum Notice {
     Alert(Box<Alert>),
     /// Several of them are one incident, which is worse than was said before, or has grown.
     Incident(Box<Incident>),
+    /// What the container of an alert is that was told before.
+    Enrichment(Box<Enrichment>),
 }
 
 impl Notice {
@@ -49,14 +51,14 @@ impl Notice {
     pub fn alert(&self) -> Option<&Alert> {
         match self {
             Notice::Alert(alert) => Some(alert),
-            Notice::Incident(_) => None,
+            Notice::Incident(_) | Notice::Enrichment(_) => None,
         }
     }
 
     /// The incident, if it is one.
     pub fn incident(&self) -> Option<&Incident> {
         match self {
-            Notice::Alert(_) => None,
+            Notice::Alert(_) | Notice::Enrichment(_) => None,
             Notice::Incident(incident) => Some(incident),
         }
     }

@@ -117,6 +117,7 @@ impl Explain {
             labels: self.label.clone().into(),
             container_name: self.name.as_deref().map(Into::into),
             image: self.image.as_deref().map(|image| image_name(image).into()),
+            ..Identity::default()
         };
         let is_told = identity != Identity::default();
         let mut workload = match (&self.container, &self.cgroup) {

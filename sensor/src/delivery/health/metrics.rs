@@ -290,6 +290,22 @@ pub const METRICS: &[Metric] = &[
         read: |snapshot| named(&snapshot.alerts),
     },
     Metric {
+        name: "weir.runtime.sockets",
+        instrument: Instrument::UpDownCounter,
+        unit: "{socket}",
+        description: "Sockets of container runtimes, by whether one answers there (connected) or is expected and does not (away).",
+        attributes: &["weir.runtime.state"],
+        read: |snapshot| points([("connected", snapshot.runtimes.connected), ("away", snapshot.runtimes.away)]),
+    },
+    Metric {
+        name: "weir.runtime.requests",
+        instrument: Instrument::Counter,
+        unit: "{container}",
+        description: "Containers that a runtime was asked for (asked), named (answered) or does not know (unknown), questions that failed, and containers that it could not be asked for (refused).",
+        attributes: &["weir.outcome"],
+        read: |snapshot| named(&snapshot.runtimes.requests),
+    },
+    Metric {
         name: "weir.egress.unattributed",
         instrument: Instrument::Counter,
         unit: "By",

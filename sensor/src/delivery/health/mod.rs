@@ -15,4 +15,4 @@ mod snapshot;
 mod tests;
 
 pub use coverage::{Coverage, Occasion, Record};
-pub use snapshot::{Canaries, Counts, Delivery, Passed, Program, RingUse, Snapshot, Usage};
+pub use snapshot::{Canaries, Counts, Delivery, Passed, Program, RingUse, Runtimes, Snapshot, Usage};

@@ -45,6 +45,8 @@ pub struct Snapshot {
     pub looks: Counts,
     /// What became of the sweeps of the kernel's table of carriers, by name.
     pub carriers: Counts,
+    /// Container runtimes: how many answer, how many do not, and what became of the questions.
+    pub runtimes: Runtimes,
     /// Payload bytes that no workload could be charged with.
     pub unattributed_bytes: u64,
     /// What became of the canaries.
@@ -106,6 +108,17 @@ pub struct Canaries {
     pub rounds: u64,
     /// Deeds of these that did not come out though they were done, by [`Deed`].
     pub missing: [u64; Deed::ALL.len()],
+}
+
+/// The container runtimes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Runtimes {
+    /// Sockets at which one answers.
+    pub connected: u64,
+    /// Sockets at which one is expected and does not answer.
+    pub away: u64,
+    /// Containers that were asked for, by what became of it.
+    pub requests: Counts,
 }
 
 /// What the sensor takes itself.

@@ -27,6 +27,7 @@ fn records() -> Vec<Value> {
                         records.push(match &notice {
                             Notice::Alert(alert) => serde_json::to_value(alert.record(clock)).unwrap(),
                             Notice::Incident(incident) => serde_json::to_value(incident.record(clock)).unwrap(),
+                            Notice::Enrichment(enrichment) => serde_json::to_value(enrichment.record(clock)).unwrap(),
                         });
                     }
                 }

@@ -42,10 +42,22 @@ pub fn full(category: Category) -> Event {
         kind: WorkloadKind::Container,
         identity: Some(Arc::new(Identity {
             namespace: Some("x".into()),
-            pod_name: Some("x".into()),
-            labels: [("x".into(), "x".into())].into(),
+            // As if all kinds of owners had made the pod.
+            pod_name: Some("x-x-x".into()),
+            labels: [
+                ("pod-template-hash".into(), "x".into()),
+                ("statefulset.kubernetes.io/pod-name".into(), "x".into()),
+                ("pod-template-generation".into(), "x".into()),
+                ("job-name".into(), "x".into()),
+            ]
+            .into(),
             container_name: Some("x".into()),
             image: Some("x".into()),
+            image_tags: ["x".into()].into(),
+            image_id: Some("x".into()),
+            image_digests: ["x".into()].into(),
+            pod_uid: Some("x".into()),
+            runtime: Some("x".into()),
         })),
     }));
     (event.role, event.declared) = (Some(Role::Serving), DeclaredAs { loader: true, writer: true });
@@ -293,23 +305,25 @@ fn workload_field(field: Field, value: &Value, workload: &mut Workload) -> bool 
 }
 
 fn identity_field(field: Field, value: &Value, workload: &mut Workload) -> bool {
-    let is_one =
-        [Field::NamespaceName, Field::PodName, Field::ContainerName, Field::ContainerImageName, Field::WorkloadLabels];
-    if !is_one.contains(&field) {
-        return false;
-    }
-    let identity = Arc::make_mut(workload.identity.get_or_insert_default());
+    let mut identity = workload.identity.as_deref().cloned().unwrap_or_default();
     let given = || Some(text(value).into());
+    let all = || list(value).into_iter().map(Into::into).collect();
     match field {
         Field::NamespaceName => identity.namespace = given(),
         Field::PodName => identity.pod_name = given(),
         Field::ContainerName => identity.container_name = given(),
         Field::ContainerImageName => identity.image = given(),
-        _ => {
+        Field::ContainerImageTags => identity.image_tags = all(),
+        Field::ContainerImageId => identity.image_id = given(),
+        Field::ContainerImageDigests => identity.image_digests = all(),
+        Field::WorkloadLabels => {
             let label = |label: &String| label.split_once('=').map(|(key, value)| (key.into(), value.into()));
             identity.labels = list(value).iter().filter_map(label).collect();
         }
+        // The owner follows from the labels and the pod's name.
+        _ => return false,
     }
+    workload.identity = Some(Arc::new(identity));
     true
 }
 

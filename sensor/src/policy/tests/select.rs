@@ -17,6 +17,7 @@ fn container() -> Workload {
         labels: [("app".into(), "vllm".into()), ("tier".into(), "gpu-a".into())].into(),
         container_name: Some("server".into()),
         image: Some("registry.example.org:5000/serving/vllm".into()),
+        ..Identity::default()
     }));
     workload
 }

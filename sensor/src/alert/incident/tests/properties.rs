@@ -53,6 +53,7 @@ proptest! {
                         let next = revisions.insert(incident.uid, incident.revision).map_or(0, |last: u32| last + 1);
                         prop_assert_eq!(incident.revision, next, "none is missing");
                     }
+                    Notice::Enrichment(_) => prop_assert!(false, "names are not the incidents'"),
                 }
             }
             let statistics = incidents.statistics();
