@@ -6,4 +6,5 @@
 
 pub mod recording;
 pub mod source;
+pub mod store;
 pub mod timeline;
