@@ -56,7 +56,7 @@ pub fn check(file: &Path, expected: &Expected) -> Result<Segment, VerifyError> {
         Stop::Sqlite(error) => unreadable(file, error, at),
     })?;
     if let Some(statement) = expected.statement {
-        signed(&segment, statement).map_err(|what| at(what))?;
+        signed(&segment, statement).map_err(at)?;
         let digest = sha256(file).map_err(|source| VerifyError::Io { place: file.to_owned(), source })?;
         if digest != statement.file_sha256 {
             return Err(at(What::AroundBatches).into());
