@@ -96,7 +96,7 @@ impl Check<'_> {
         let statement = self.statement(&file, Some(number))?;
         let segment = check(&file, &Expected { number: Some(number), after, statement: statement.as_ref() })?;
         if let Some(head) = head.filter(|head| head.segment == number)
-            && (segment.batches.map(|(_, last)| last), segment.digest) != (Some(head.batch), head.digest)
+            && (segment.batches.map_or(0, |(_, last)| last), segment.digest) != (head.batch, head.digest)
         {
             return Err(Box::new(fault(What::Rewritten)).into());
         }

@@ -268,7 +268,8 @@ fn cut_off(file: &Path) -> io::Result<Option<(u64, u64)>> {
     Ok((header.starts_with(MAGIC) && has < needs).then_some((has, needs)))
 }
 
-fn sha256(file: &Path) -> io::Result<[u8; 32]> {
+/// Of a file.
+pub fn sha256(file: &Path) -> io::Result<[u8; 32]> {
     let mut file = BufReader::with_capacity(1 << 20, File::open(file)?);
     let mut digest = Sha256::new();
     loop {

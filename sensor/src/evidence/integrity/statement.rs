@@ -23,9 +23,9 @@ pub struct Statement {
     pub version: u32,
     /// Its number.
     pub segment: i64,
-    /// Its first and last batch.
+    /// Its first and last batch; 1 and 0: it has none.
     pub batches: [i64; 2],
-    /// The digest of the last one.
+    /// The digest of the last one; of the one before, if it has none.
     #[serde(with = "digest")]
     pub digest: [u8; 32],
     /// The digest of the last batch of the segment before.
@@ -54,7 +54,7 @@ pub struct Head {
     pub oldest: i64,
     /// The last one that was closed.
     pub segment: i64,
-    /// Its last batch.
+    /// Its last batch; 0: it has none.
     pub batch: i64,
     /// The digest of that.
     #[serde(with = "digest")]

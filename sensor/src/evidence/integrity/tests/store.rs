@@ -95,10 +95,10 @@ pub fn close(directory: &Path, connection: Connection, number: i64, oldest: i64,
         )
         .unwrap();
     connection.close().unwrap();
-    sign(directory, number, oldest, key);
+    super::super::close(directory, &file(directory, number), number, oldest, key).unwrap();
 }
 
-/// Signs the segment as it is now.
+/// Signs the segment as it is now, whatever was signed before.
 pub fn sign(directory: &Path, number: i64, oldest: i64, key: &dyn Signer) {
     let file = file(directory, number);
     let connection = Connection::open(&file).unwrap();

@@ -1,6 +1,6 @@
 //! Nothing is wrong.
 
-use super::super::{Key, PublicKey, Report, verify};
+use super::super::{Key, PublicKey, Report, SignError, close, rotate, seal, verify};
 use super::store::{self, BEGIN, file, store};
 use std::fs;
 use std::path::Path;
@@ -48,7 +48,7 @@ fn what_was_rotated_away_is_told_and_no_fault() {
     assert!(said.contains("segments 4 to 6") && said.contains("not there: segments 1 to 3, rotated away"), "{said}");
     // The head says that segment 4 is kept, and a crash kept it from being removed.
     let key = Key::load_or_create(directory.path()).unwrap();
-    store::sign(directory.path(), 5, 5, &key);
+    rotate(directory.path(), 5, &key).unwrap();
     assert_eq!(checked(directory.path(), &[]).segments, Some((4, 6)));
 }
 
@@ -80,6 +80,36 @@ fn a_crash_between_the_head_and_the_signature_is_no_fault() {
     fs::remove_file(file(directory.path(), 3).with_extension("sig")).unwrap();
     let report = checked(directory.path(), &[key.public_key()]);
     assert!(report.unsigned.is_some_and(|(first, last, _)| (first, last) == (3, 4)), "{report}");
+    close(directory.path(), &file(directory.path(), 3), 3, 1, &key).unwrap();
+    assert!(checked(directory.path(), &[]).unsigned.is_some_and(|(first, _, _)| first == 4));
+}
+
+#[test]
+fn a_signature_that_was_removed_is_not_made_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = store(directory.path(), 1, 3);
+    let again = |number| close(directory.path(), &file(directory.path(), number), number, 1, &key);
+    fs::remove_file(file(directory.path(), 2).with_extension("sig")).unwrap();
+    assert!(matches!(again(2), Err(SignError::Signed { .. })));
+    // The last one, with other content than the head knows.
+    let connection = rusqlite::Connection::open(file(directory.path(), 3)).unwrap();
+    connection.execute("UPDATE events SET bytes = 7", []).unwrap();
+    store::rechain(&connection, last_digest(directory.path(), 2));
+    assert!(matches!(again(3), Err(SignError::Signed { .. })));
+    fs::write(directory.path().join("head"), "{}").unwrap();
+    assert!(matches!(again(4), Err(SignError::Head { .. })));
+}
+
+#[test]
+fn a_segment_without_a_batch_is_signed_and_checked() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = store(directory.path(), 1, 1);
+    let end = last_digest(directory.path(), 2);
+    close(directory.path(), &file(directory.path(), 2), 2, 1, &key).unwrap();
+    store::close(directory.path(), store::segment(&file(directory.path(), 3), 3, end), 3, 1, &key);
+    store::add(&store::segment(&file(directory.path(), 4), 4, end), 7, end);
+    let report = checked(directory.path(), &[key.public_key()]);
+    assert_eq!((report.segments, report.batches), (Some((1, 4)), 7));
 }
 
 #[test]
@@ -89,8 +119,12 @@ fn sealed_incidents_are_checked() {
     fs::create_dir(directory.path().join("incidents")).unwrap();
     let incident = directory.path().join("incidents/incident-1.db");
     store::add(&store::segment(&incident, 0, [0; 32]), 1, [0; 32]);
-    let report = checked(directory.path(), &[]);
-    assert_eq!(report.incidents, (1, 1));
+    assert_eq!(checked(directory.path(), &[]).incidents, (1, 1));
+    let key = Key::load_or_create(directory.path()).unwrap();
+    rusqlite::Connection::open(&incident).unwrap().pragma_update(None, "journal_mode", "DELETE").unwrap();
+    seal(&incident, &key).unwrap();
+    let report = checked(directory.path(), &[key.public_key()]);
+    assert_eq!(report.incidents, (1, 0));
     assert_eq!(report.segments, Some((1, 2)), "it is none");
     rusqlite::Connection::open(&incident).unwrap().execute("UPDATE events SET bytes = 1", []).unwrap();
     let said = verify(directory.path(), &[]).unwrap_err().to_string();
