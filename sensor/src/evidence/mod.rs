@@ -4,6 +4,7 @@
 //! timelines are cut out of, and [`timeline`] what comes of that. Here is what writes and reads evidence; nothing that decides what
 //! is worth telling, and nothing that the line waits for. It depends on [`crate::event`] alone.
 
+pub mod archive;
 pub mod integrity;
 pub mod recording;
 pub mod source;

@@ -85,7 +85,8 @@ fn unreadable(file: &Path, error: rusqlite::Error, at: impl Fn(What) -> Box<Faul
         Some(code) if machine.contains(&code) => {
             VerifyError::Io { place: file.to_owned(), source: io::Error::other(error) }
         }
-        _ => at(What::Damaged(error.to_string())).into(),
+        // Names of tables can be in it, and those are anybody's.
+        _ => at(What::Damaged(error.to_string().escape_debug().collect())).into(),
     }
 }
 
