@@ -10,3 +10,6 @@ pub mod recording;
 pub mod source;
 pub mod store;
 pub mod timeline;
+
+/// Where evidence is kept, unless it is said otherwise.
+pub const DIRECTORY: &str = "/var/lib/weir/evidence";

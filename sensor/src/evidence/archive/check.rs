@@ -148,7 +148,6 @@ fn inside(unpacked: impl Read, keys: &[PublicKey], visit: Visit) -> Result<Repor
     if let Some(missing) = expected.next() {
         return Err(format!("the file {:?} was removed", missing.name).into());
     }
-    drop(entries);
     nothing_more(archive.into_inner())?;
     Ok(Report { manifest, key, checked: !keys.is_empty(), segments: Vec::new() })
 }

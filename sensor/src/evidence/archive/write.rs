@@ -39,8 +39,11 @@ pub struct Export<'a> {
 pub struct Attachment<'a> {
     /// What it is called in the archive.
     name: String,
-    write: Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>,
+    write: Content<'a>,
 }
+
+/// Writes a file's content.
+type Content<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>;
 
 impl<'a> Attachment<'a> {
     /// Of what `write` writes, when its turn comes. A name that no archive can have is made into one.
