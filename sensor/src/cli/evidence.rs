@@ -1,8 +1,9 @@
 //! `weir evidence`
 
-use crate::evidence::integrity::{Key, PublicKey, VerifyError, verify};
+use crate::evidence::integrity::{Key, KeyError, PublicKey, VerifyError, verify};
 use crate::evidence::{DIRECTORY, archive};
 use clap::{Args, Subcommand};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -18,9 +19,9 @@ enum Command {
     /// Prove that nothing was edited, removed or reordered, or name the first place where something was
     #[command(after_help = "\
 Examples:
-  weir evidence verify                                     the store of this machine
-  weir evidence verify /mnt/node7/evidence --key node7.pub a copy of another one, with the key that you know
-  weir evidence verify incident.tar.zst --key node7.pub    an archive
+  weir evidence verify                                   the store of this machine
+  weir evidence verify /mnt/evidence --key node7.pub     a copy, with the key that you know
+  weir evidence verify incident.tar.zst --key node7.pub  an archive
 
 Every digest is computed again out of the rows, every signature is checked, and it is said what is covered by them and what is \
 not. Without --key it is not known whose signatures they are: keep each machine's public key (weir evidence key) elsewhere. Nothing \
@@ -94,6 +95,13 @@ fn key(directory: &Path, make: bool, pem: bool) -> ExitCode {
     match key {
         Ok(key) if pem => super::print(ExitCode::SUCCESS, |out| write!(out, "{}", key.pem())),
         Ok(key) => super::print(ExitCode::SUCCESS, |out| writeln!(out, "{key}\n{}", key.fingerprint())),
+        Err(KeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound && !make => {
+            let directory = directory.display();
+            super::complain(&format!(
+                "{directory} has no key.pub: `weir run` makes a key at its first start, and so does --make"
+            ));
+            ExitCode::FAILURE
+        }
         Err(error) => super::fail(&error),
     }
 }

@@ -5,6 +5,7 @@ mod bad_input;
 mod closed_output;
 mod coverage;
 mod doctor;
+mod evidence;
 mod help;
 mod lifecycle;
 mod metrics;
