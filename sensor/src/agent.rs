@@ -25,6 +25,7 @@ use crate::detection::correlation::order;
 use crate::detection::{Options, RuleSet, RulesError};
 use crate::event::{Body, BootTime, CorrelationsRestored, Event, LedgerRestored, Recognized, Tick, WallClock};
 use crate::evidence::recording::{self, Recorder};
+use crate::evidence::store::{self, Store};
 use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
 use crate::policy::{Policy, PolicyError};
@@ -85,6 +86,8 @@ pub struct Settings {
     pub control: Option<PathBuf>,
     /// A file to record everything in that goes into the line.
     pub record: Option<PathBuf>,
+    /// Where everything that the line sees and tells is kept, and how much of it; `None`: nowhere.
+    pub evidence: Option<store::Settings>,
     /// A descriptor to say on that everything is attached.
     pub notify: Option<RawFd>,
 }
@@ -170,18 +173,21 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
     drop(classification);
     let recognition = Recognition::new(classes.contents());
     let clock = system::wall_clock();
-    let recorder = recorder(&settings, &rules, &policy, &classes, clock)?;
+    let header = header(&rules, &policy, &classes, clock);
+    let recorder = recorder(&settings, header.clone())?;
     let in_effect = InEffect::new(&rules, &policy, &classes, system::now());
     let mut line = Line::new(rules, classes, Limits::default());
     line.set_policy(policy);
     let state = settings.state.as_deref().map_or_else(StateDirectory::nowhere, StateDirectory::open);
     let (ledger, saved) = StateFile::open(&state, state_file::LEDGER);
     let (correlations, saved_correlations) = StateFile::open(&state, state_file::CORRELATIONS);
+    let evidence = evidence(&settings, ledger.is_kept(), header)?;
     health.begin(settings.state.clone().filter(|_| ledger.is_kept()));
     let mut agent = Agent {
         output: Output::new(show, format, clock, outbox, health.instance()),
         health,
         recorder,
+        evidence,
         in_effect,
         reloader,
         line,
@@ -275,16 +281,9 @@ fn control(settings: &Settings, kept: bool) -> Control {
     }
 }
 
-/// The recording, if one is asked for. What a replay needs to know is in its header.
-fn recorder(
-    settings: &Settings,
-    rules: &RuleSet,
-    policy: &Policy,
-    classes: &ClassTable,
-    clock: WallClock,
-) -> Result<Option<Recorder>, AgentError> {
-    let Some(path) = &settings.record else { return Ok(None) };
-    let header = recording::Header {
+/// What a replay needs to know.
+fn header(rules: &RuleSet, policy: &Policy, classes: &ClassTable, clock: WallClock) -> recording::Header {
+    recording::Header {
         format: recording::VERSION,
         sensor: env!("CARGO_PKG_VERSION").into(),
         clock,
@@ -292,9 +291,22 @@ fn recorder(
         policy: policy.digest().map(|digest| (**digest).into()),
         classes: classes.version().into(),
         limits: Limits::default().into(),
-    };
+    }
+}
+
+/// The recording, if one is asked for.
+fn recorder(settings: &Settings, header: recording::Header) -> Result<Option<Recorder>, AgentError> {
+    let Some(path) = &settings.record else { return Ok(None) };
     let recorder = Recorder::create(path, header);
     recorder.map(Some).map_err(|source| AgentError::Record { path: path.clone(), source })
+}
+
+/// The store of evidence. One in the state directory goes with that: where it cannot be used, which was said, or is another sensor's,
+/// there is none.
+fn evidence(settings: &Settings, kept: bool, header: recording::Header) -> Result<Option<Store>, AgentError> {
+    let in_state = |own: &store::Settings| settings.state.as_ref().is_some_and(|state| own.directory.starts_with(state));
+    let own = settings.evidence.as_ref().filter(|own| kept || !in_state(own));
+    Ok(own.map(|own| Store::open(own.clone(), header)).transpose()?)
 }
 
 /// The line with what feeds it and what it feeds.
@@ -303,6 +315,7 @@ struct Agent {
     health: Health,
     output: Output,
     recorder: Option<Recorder>,
+    evidence: Option<Store>,
     programs: Vec<kernel::Attached>,
     counters: Counters,
     flows: Flows,
@@ -334,11 +347,17 @@ impl Agent {
         if let Some(recorder) = &mut self.recorder {
             recorder.event(&event);
         }
+        if let Some(evidence) = &mut self.evidence {
+            evidence.before_line(&event);
+        }
         let began = self.health.before_line();
         let (event, notices) = self.line.push(event);
         self.health.behind_line(&event, began);
         let derived = self.line.take_derived();
         for (event, notices) in derived.into_iter().chain([(event, notices)]) {
+            if let Some(evidence) = &mut self.evidence {
+                evidence.behind_line(&event, &notices);
+            }
             self.done |= self.output.show(&event, &notices)?;
             for recognized in self.recognition.see(&event, &mut self.tables) {
                 self.found.push_back(recognized);
@@ -453,6 +472,9 @@ impl Agent {
         if let Some(recorder) = &mut self.recorder {
             recorder.flush();
         }
+        if let Some(evidence) = &mut self.evidence {
+            evidence.flush(now);
+        }
         self.output.flush()?;
         // Otherwise known at the next alert only, which may take a month.
         if system::reader_has_gone() { Err(OutputError::Closed) } else { Ok(()) }
@@ -472,6 +494,9 @@ impl Agent {
         self.output.set_clock(clock);
         if let Some(recorder) = &mut self.recorder {
             recorder.clock(clock);
+        }
+        if let Some(evidence) = &mut self.evidence {
+            evidence.clock(clock);
         }
     }
 
@@ -529,6 +554,10 @@ impl Agent {
             }
             recorder.statistics()
         });
+        let evidence = self.evidence.as_mut().map(|evidence| {
+            evidence.finish();
+            evidence.counts()
+        });
         self.health.finish().await;
         let mut console = self.output.finish(format).await;
         result?;
@@ -541,6 +570,7 @@ impl Agent {
             let filters = self.line.detection().filtered();
             let mut others = vec![("looks", looks), ("carriers", carriers), ("filters", filters)];
             others.extend(recording.map(|counts| ("recording", own(counts.named()))));
+            others.extend(evidence.map(|counts| ("evidence", own(counts.named()))));
             console.statistics(&self.before, &others)?;
         }
         Ok(())

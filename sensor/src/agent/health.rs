@@ -311,6 +311,9 @@ impl Agent {
         records.sequence += 1;
         let time = snapshot.time;
         records.before = snapshot;
+        if let Some(evidence) = &mut self.evidence {
+            evidence.coverage(time, serde_json::to_value(&record).unwrap_or_default());
+        }
         self.output.coverage(&record, time)
     }
 }

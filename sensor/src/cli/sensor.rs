@@ -101,6 +101,7 @@ impl Sensor {
             spool: spool::Limits::default(),
             control: None,
             record: self.record,
+            evidence: None,
             notify: self.notify_fd,
         }
     }

@@ -1,5 +1,6 @@
 //! How much is kept and for how long: the section `evidence:` of weir.yml.
 
+use super::handle::Settings;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +20,15 @@ pub struct Section {
     pub days: Option<u32>,
     /// Days for which incidents are kept, if there is room.
     pub incident_days: Option<u32>,
+}
+
+impl Section {
+    /// Where and how much, with what the command line says; `None`: nowhere.
+    pub fn settings(&self, named: Option<PathBuf>, state: &Path) -> Option<Settings> {
+        let directory = named.or_else(|| self.directory.clone()).unwrap_or_else(|| state.join("evidence"));
+        let limits = Limits::of(&directory).with(self);
+        (!directory.as_os_str().is_empty()).then_some(Settings { directory, limits })
+    }
 }
 
 /// What the store may take.
