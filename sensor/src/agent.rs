@@ -6,6 +6,7 @@
 mod carriers;
 mod health;
 mod open_files;
+mod output;
 mod recognition;
 mod reload;
 mod select;
@@ -17,13 +18,14 @@ mod system;
 
 pub use select::{KINDS, Selection};
 
-use crate::alert::Notice;
 use crate::delivery::health::export::ExportError;
-use crate::delivery::{Console, ConsoleFormat, OutputError};
+use crate::delivery::outbox::{Outbox, OutboxError};
+use crate::delivery::{ConsoleFormat, OutputError, otlp, spool};
 use crate::detection::correlation::order;
 use crate::detection::{Options, RuleSet, RulesError};
 use crate::event::{Body, BootTime, CorrelationsRestored, Event, LedgerRestored, Recognized, Tick, WallClock};
 use crate::evidence::recording::{self, Recorder};
+use crate::evidence::store::{self, Store};
 use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
 use crate::policy::{Policy, PolicyError};
@@ -31,6 +33,7 @@ use crate::provenance::graph::Mark;
 use crate::provenance::{ClassTable, ClassesError};
 use carriers::Carriers;
 use health::Health;
+use output::Output;
 use recognition::Recognition;
 use reload::{InEffect, Reloader, Sources};
 use state_file::{StateDirectory, StateFile};
@@ -73,12 +76,18 @@ pub struct Settings {
     pub state: Option<PathBuf>,
     /// A coverage record at the start, every so long, and at the end; `None`: none.
     pub coverage: Option<Duration>,
-    /// Metrics are exported if the `OTEL_*` variables say so.
-    pub metrics: bool,
+    /// Where alerts and metrics are sent.
+    pub otlp: otlp::Settings,
+    /// All events are sent as well.
+    pub export_events: bool,
+    /// What the spool may take; it is in `state`.
+    pub spool: spool::Limits,
     /// The socket that `weir status` asks; `None`: in `state`, if there is one.
     pub control: Option<PathBuf>,
     /// A file to record everything in that goes into the line.
     pub record: Option<PathBuf>,
+    /// Where everything that the line sees and tells is kept, and how much of it; `None`: nowhere.
+    pub evidence: Option<store::Settings>,
     /// A descriptor to say on that everything is attached.
     pub notify: Option<RawFd>,
 }
@@ -111,6 +120,12 @@ pub enum AgentError {
     Record { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Export(#[from] ExportError),
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    #[error(
+        "alerts are to be sent, and there is no directory to keep them in until they have arrived: name one with --state-dir"
+    )]
+    NoSpool,
     #[error("cannot wait for events: {0}; this is the system's refusal, restart the sensor when it has recovered")]
     Runtime(#[from] io::Error),
 }
@@ -152,6 +167,7 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
     }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
 
+    let outbox = outbox(&settings)?;
     let system = system::System::find(&settings)?;
     let mut health = Health::new(&settings, system.own_tgid())?;
     let classification = classes.keys();
@@ -159,18 +175,21 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
     drop(classification);
     let recognition = Recognition::new(classes.contents());
     let clock = system::wall_clock();
-    let recorder = recorder(&settings, &rules, &policy, &classes, clock)?;
+    let header = header(&rules, &policy, &classes, clock);
+    let recorder = recorder(&settings, header.clone())?;
     let in_effect = InEffect::new(&rules, &policy, &classes, system::now());
     let mut line = Line::new(rules, classes, Limits::default());
     line.set_policy(policy);
     let state = settings.state.as_deref().map_or_else(StateDirectory::nowhere, StateDirectory::open);
     let (ledger, saved) = StateFile::open(&state, state_file::LEDGER);
     let (correlations, saved_correlations) = StateFile::open(&state, state_file::CORRELATIONS);
+    let evidence = evidence(&settings, ledger.is_kept(), header)?;
     health.begin(settings.state.clone().filter(|_| ledger.is_kept()));
     let mut agent = Agent {
+        output: Output::new(show, format, clock, outbox, health.instance()),
         health,
-        output: Output { console: Console::new(anstream::stdout(), format, clock), show, shown: 0 },
         recorder,
+        evidence,
         in_effect,
         reloader,
         line,
@@ -243,7 +262,16 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
             _ = interrupt.recv() => break,
         }
     }
-    agent.finish(&mut ring, &system).await
+    agent.finish(&mut ring, &system, format).await
+}
+
+/// What keeps and sends alerts, if there is a collector. Without a place to keep them they are not sent: they could be lost.
+fn outbox(settings: &Settings) -> Result<Option<Outbox>, AgentError> {
+    if settings.otlp.is_empty() {
+        return Ok(None);
+    }
+    let directory = settings.state.as_deref().ok_or(AgentError::NoSpool)?.join("spool");
+    Ok(Some(Outbox::open(&directory, settings.spool, &settings.otlp, settings.export_events)?))
 }
 
 /// The socket for `weir status`. Where what is kept cannot be used, which was said, or is another sensor's, there is none in it.
@@ -255,16 +283,9 @@ fn control(settings: &Settings, kept: bool) -> Control {
     }
 }
 
-/// The recording, if one is asked for. What a replay needs to know is in its header.
-fn recorder(
-    settings: &Settings,
-    rules: &RuleSet,
-    policy: &Policy,
-    classes: &ClassTable,
-    clock: WallClock,
-) -> Result<Option<Recorder>, AgentError> {
-    let Some(path) = &settings.record else { return Ok(None) };
-    let header = recording::Header {
+/// What a replay needs to know.
+fn header(rules: &RuleSet, policy: &Policy, classes: &ClassTable, clock: WallClock) -> recording::Header {
+    recording::Header {
         format: recording::VERSION,
         sensor: env!("CARGO_PKG_VERSION").into(),
         clock,
@@ -272,9 +293,23 @@ fn recorder(
         policy: policy.digest().map(|digest| (**digest).into()),
         classes: classes.version().into(),
         limits: Limits::default().into(),
-    };
+    }
+}
+
+/// The recording, if one is asked for.
+fn recorder(settings: &Settings, header: recording::Header) -> Result<Option<Recorder>, AgentError> {
+    let Some(path) = &settings.record else { return Ok(None) };
     let recorder = Recorder::create(path, header);
     recorder.map(Some).map_err(|source| AgentError::Record { path: path.clone(), source })
+}
+
+/// The store of evidence. One in the state directory goes with that: where it cannot be used, which was said, or is another sensor's,
+/// there is none.
+fn evidence(settings: &Settings, kept: bool, header: recording::Header) -> Result<Option<Store>, AgentError> {
+    let in_state =
+        |own: &store::Settings| settings.state.as_ref().is_some_and(|state| own.directory.starts_with(state));
+    let own = settings.evidence.as_ref().filter(|own| kept || !in_state(own));
+    Ok(own.map(|own| Store::open(own.clone(), header)).transpose()?)
 }
 
 /// The line with what feeds it and what it feeds.
@@ -283,6 +318,7 @@ struct Agent {
     health: Health,
     output: Output,
     recorder: Option<Recorder>,
+    evidence: Option<Store>,
     programs: Vec<kernel::Attached>,
     counters: Counters,
     flows: Flows,
@@ -314,11 +350,17 @@ impl Agent {
         if let Some(recorder) = &mut self.recorder {
             recorder.event(&event);
         }
+        if let Some(evidence) = &mut self.evidence {
+            evidence.before_line(&event);
+        }
         let began = self.health.before_line();
         let (event, notices) = self.line.push(event);
         self.health.behind_line(&event, began);
         let derived = self.line.take_derived();
         for (event, notices) in derived.into_iter().chain([(event, notices)]) {
+            if let Some(evidence) = &mut self.evidence {
+                evidence.behind_line(&event, &notices);
+            }
             self.done |= self.output.show(&event, &notices)?;
             for recognized in self.recognition.see(&event, &mut self.tables) {
                 self.found.push_back(recognized);
@@ -345,7 +387,7 @@ impl Agent {
     fn recognise(&mut self, verdict: sniffer::Verdict) -> Result<(), OutputError> {
         self.found.extend(self.recognition.settle(verdict, &mut self.tables));
         self.push_found()?;
-        self.output.console.flush()
+        self.output.flush()
     }
 
     /// Tells the kernel side what only the line knows of who holds what.
@@ -382,7 +424,7 @@ impl Agent {
                 self.push(event)?;
             }
         }
-        self.output.console.flush()?;
+        self.output.flush()?;
         Ok(taken)
     }
 
@@ -433,7 +475,10 @@ impl Agent {
         if let Some(recorder) = &mut self.recorder {
             recorder.flush();
         }
-        self.output.console.flush()?;
+        if let Some(evidence) = &mut self.evidence {
+            evidence.flush(now);
+        }
+        self.output.flush()?;
         // Otherwise known at the next alert only, which may take a month.
         if system::reader_has_gone() { Err(OutputError::Closed) } else { Ok(()) }
     }
@@ -442,16 +487,19 @@ impl Agent {
     fn tick_if_due(&mut self, now: BootTime) -> Result<(), OutputError> {
         if self.line.is_due(now) {
             self.push_tick(now, false)?;
-            self.output.console.flush()?;
+            self.output.flush()?;
         }
         Ok(())
     }
 
     /// Wall time is told by `clock` from now on, here and in a replay.
     fn set_clock(&mut self, clock: WallClock) {
-        self.output.console.set_clock(clock);
+        self.output.set_clock(clock);
         if let Some(recorder) = &mut self.recorder {
             recorder.clock(clock);
+        }
+        if let Some(evidence) = &mut self.evidence {
+            evidence.clock(clock);
         }
     }
 
@@ -481,7 +529,12 @@ impl Agent {
     }
 
     /// Detaches everything, then takes what still waits.
-    async fn finish(mut self, ring: &mut Ring, system: &system::System) -> Result<(), AgentError> {
+    async fn finish(
+        mut self,
+        ring: &mut Ring,
+        system: &system::System,
+        format: ConsoleFormat,
+    ) -> Result<(), AgentError> {
         self.guard = None;
         // Still there, since what the kernel left out is counted with them.
         self.programs.iter_mut().for_each(kernel::Attached::detach);
@@ -492,7 +545,7 @@ impl Agent {
             .and_then(|()| self.keep_house())
             .and_then(|()| self.push_tick(system::now(), true))
             .and_then(|()| self.end_health())
-            .and_then(|()| self.output.console.flush());
+            .and_then(|()| self.output.flush());
         if self.ledger.is_kept() {
             self.save().await;
             self.ledger.end_write().await;
@@ -504,7 +557,12 @@ impl Agent {
             }
             recorder.statistics()
         });
+        let evidence = self.evidence.as_mut().map(|evidence| {
+            evidence.finish();
+            evidence.counts()
+        });
         self.health.finish().await;
+        let mut console = self.output.finish(format).await;
         result?;
         if self.statistics {
             let own = |counts: Vec<(&'static str, u64)>| {
@@ -515,37 +573,9 @@ impl Agent {
             let filters = self.line.detection().filtered();
             let mut others = vec![("looks", looks), ("carriers", carriers), ("filters", filters)];
             others.extend(recording.map(|counts| ("recording", own(counts.named()))));
-            self.output.console.statistics(&self.before, &others)?;
+            others.extend(evidence.map(|counts| ("evidence", own(counts.named()))));
+            console.statistics(&self.before, &others)?;
         }
         Ok(())
-    }
-}
-
-/// What is shown of what comes out of the line.
-struct Output {
-    console: Console<anstream::Stdout>,
-    show: Show,
-    shown: u64,
-}
-
-impl Output {
-    /// True when everything that was asked for has been shown.
-    fn show(&mut self, event: &Event, notices: &[Notice]) -> Result<bool, OutputError> {
-        match &self.show {
-            Show::Alerts => {
-                for notice in notices {
-                    self.console.notice(notice)?;
-                }
-                Ok(false)
-            }
-            Show::Events(selection) => {
-                let enough = |shown| selection.count.is_some_and(|count| shown >= count);
-                if !enough(self.shown) && selection.takes(event) {
-                    self.console.event(event)?;
-                    self.shown += 1;
-                }
-                Ok(enough(self.shown))
-            }
-        }
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::delivery::otlp;
 use crate::event::text::most_like;
+use crate::evidence::store;
 use crate::place::Place;
 use serde::Deserialize;
 use std::io::{self, Read as _};
@@ -22,6 +23,8 @@ const BYTES_MAX: u64 = 256 * 1024;
 pub struct Config {
     /// Delivery to a collector.
     pub otlp: otlp::Section,
+    /// Where evidence is kept, and how much of it.
+    pub evidence: store::Section,
 }
 
 /// Why the file cannot be used. Says no value of it, because there may be secrets among them.

@@ -74,15 +74,15 @@ impl Fullest {
 }
 
 impl Health {
-    /// As the settings say, and for metrics the environment.
+    /// As the settings say.
     ///
     /// # Errors
-    /// The environment asks for what cannot be.
+    /// They ask for what cannot be.
     pub fn new(settings: &Settings, own_tgid: u32) -> Result<Health, ExportError> {
         // Without randomness no canary flies either, which its records tell.
         let nonce = Nonce::new().map(Nonce::text).unwrap_or_default();
         let instance = nonce.get(..16).unwrap_or("unknown").to_owned();
-        let export = if settings.metrics { Export::from_environment(&instance)? } else { None };
+        let export = Export::new(&settings.otlp, &instance)?;
         let records = settings.coverage.map(|interval| Records {
             interval,
             sequence: 0,
@@ -104,6 +104,11 @@ impl Health {
             published: None,
             until_timed: SAMPLED,
         })
+    }
+
+    /// This run of the sensor.
+    pub fn instance(&self) -> &str {
+        &self.instance
     }
 
     /// The programs are attached; `directory` is where the canary may have a file.
@@ -246,7 +251,7 @@ impl Agent {
             unattributed_bytes: self.line.provenance().egress.unattributed_bytes,
             canaries: health.canaries,
             usage: usage(),
-            delivery: None,
+            delivery: self.output.delivery(),
             exports: health.export.as_ref().map(Export::results).unwrap_or_default(),
         }
     }
@@ -304,8 +309,12 @@ impl Agent {
         let coverage = Coverage { instance, sequence, occasion, interval, before, now: &snapshot, canary, latency };
         let record = coverage.record(system::wall_clock());
         records.sequence += 1;
+        let time = snapshot.time;
         records.before = snapshot;
-        self.output.console.coverage(&record)
+        if let Some(evidence) = &mut self.evidence {
+            evidence.coverage(time, serde_json::to_value(&record).unwrap_or_default());
+        }
+        self.output.coverage(&record, time)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::agent::Settings;
 use crate::agent::sweep::IDLE;
-use crate::delivery::ConsoleFormat;
+use crate::delivery::{ConsoleFormat, otlp, spool};
 use crate::detection::Options;
 use crate::kernel::Hooks;
 use clap::Args;
@@ -96,9 +96,12 @@ impl Sensor {
             kernel_log: self.kernel_log,
             state: None,
             coverage: None,
-            metrics: false,
+            otlp: otlp::Settings::default(),
+            export_events: false,
+            spool: spool::Limits::default(),
             control: None,
             record: self.record,
+            evidence: None,
             notify: self.notify_fd,
         }
     }

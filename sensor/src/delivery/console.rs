@@ -254,6 +254,20 @@ fn level_style(level: &str) -> Style {
     }
 }
 
+impl Console<Vec<u8>> {
+    /// What was written since the last time.
+    pub fn take(&mut self) -> Vec<u8> {
+        // A vector takes everything.
+        let _ = self.out.flush();
+        std::mem::take(self.out.get_mut())
+    }
+}
+
+/// An event in a sentence, without colour: who, and what they did.
+pub(super) fn sentence(event: &Event) -> String {
+    anstream::adapter::strip_str(&format!("{} {}", Who(event), What(event))).to_string()
+}
+
 /// `python3[1234] container:abc`: the name of the program, else the thread's.
 struct Who<'a>(&'a Event);
 

@@ -25,6 +25,42 @@ impl Serialize for EventObject<'_> {
     }
 }
 
+/// An event in the form of an alert's record, as it is exported.
+pub struct EventRecord<'a> {
+    /// The event.
+    pub event: &'a Event,
+    /// What tells its wall time.
+    pub clock: WallClock,
+    /// `log.record.uid`
+    pub uid: &'a str,
+}
+
+impl Serialize for EventRecord<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(6))?;
+        map.serialize_entry("time", &self.clock.rfc3339(self.event.time).to_string())?;
+        map.serialize_entry("event_name", &format!("weir.event.{}", self.event.body.kind_name()))?;
+        // OpenTelemetry's INFO.
+        map.serialize_entry("severity_number", &9)?;
+        map.serialize_entry("severity_text", "INFO")?;
+        map.serialize_entry("body", &super::console::sentence(self.event))?;
+        map.serialize_entry("attributes", &Identified(self))?;
+        map.end()
+    }
+}
+
+/// The attributes of an event with its id.
+struct Identified<'a>(&'a EventRecord<'a>);
+
+impl Serialize for Identified<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("log.record.uid", self.0.uid)?;
+        Attributes(self.0.event).add_to(&mut map)?;
+        map.end()
+    }
+}
+
 /// `{"weir.event.kind": "statistics", "open": {"seen": 7, ...}, ..., "looks": {"asked": 3, ...}}`
 pub struct TotalsObject<'a>(pub &'a Totals, pub &'a [Section]);
 

@@ -60,7 +60,7 @@ impl Agent {
             events_waited = ?began.elapsed(), "other rules are in effect"
         );
         self.push(Event::new(now, None, Default::default(), body))?;
-        self.output.console.flush()
+        self.output.flush()
     }
 
     fn refuse(&mut self, refused: Refused) {

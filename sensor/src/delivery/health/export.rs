@@ -1,22 +1,21 @@
-//! Exporting the metrics by the OpenTelemetry SDK, as the standard `OTEL_*` variables say.
+//! Exporting the metrics by the OpenTelemetry SDK, to where the standard `OTEL_*` variables or weir.yml say.
 //!
 //! The SDK reads them on a thread of its own, from the snapshot that the agent left last; the exporter's connection lives on a
 //! second thread. So the agent waits for nothing: it swaps a pointer each second. One export is under way at a time and what is
 //! exported is the state, so nothing piles up where the collector is slow or absent; what it missed is in the next sums.
 
-pub use super::environment::ExportError;
-use super::environment::{Wanted, tls, wanted};
+use super::client;
 use super::metrics::{EVALUATION, Histogram, Instrument, LATENCY, METRICS, Metric};
 use super::snapshot::Snapshot;
+use crate::delivery::otlp::{ConfigError, Settings};
 use opentelemetry::metrics::{AsyncInstrument, Meter, MeterProvider as _};
 use opentelemetry::{InstrumentationScope, KeyValue};
-use opentelemetry_otlp::{MetricExporter, WithTonicConfig as _};
+use opentelemetry_otlp::{ExporterBuildError, MetricExporter};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{SdkMeterProvider, Temporality};
-use std::env;
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,6 +24,20 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
+
+/// Why the metrics cannot be exported.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each says what it is")]
+pub enum ExportError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("the metrics cannot be exported: {0}; look at OTEL_EXPORTER_OTLP_METRICS_ENDPOINT and its like")]
+    Exporting(#[from] ExporterBuildError),
+    #[error(
+        "the metrics cannot be exported: {0}; this is the system's refusal, restart the sensor when it has recovered"
+    )]
+    Thread(#[from] std::io::Error),
+}
 
 /// Where the agent leaves its numbers, and the SDK finds them.
 #[derive(Debug, Default)]
@@ -54,20 +67,19 @@ pub struct Export {
 }
 
 impl Export {
-    /// As the `OTEL_*` variables say; `None` where they name no endpoint, or want none (`OTEL_METRICS_EXPORTER=none`,
-    /// `OTEL_SDK_DISABLED=true`). `instance` is this run of the sensor.
+    /// As the settings say; `None` where they name no target. `instance` is this run of the sensor.
     ///
     /// # Errors
     /// They ask for what cannot be.
-    pub fn from_environment(instance: &str) -> Result<Option<Export>, ExportError> {
-        let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-        let wanted = wanted(&variable)?;
-        if wanted == Wanted::No {
-            return Ok(None);
-        }
+    pub fn new(settings: &Settings, instance: &str) -> Result<Option<Export>, ExportError> {
+        let Some(target) = &settings.metrics else { return Ok(None) };
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        match exporter(wanted, &variable, &runtime) {
-            Ok(exporter) => Ok(Some(Export::start(exporter, runtime, instance)?)),
+        let exporter = {
+            let _entered = runtime.enter();
+            client::exporter(target)
+        };
+        match exporter {
+            Ok(exporter) => Ok(Some(Export::start(exporter, runtime, settings, instance)?)),
             Err(error) => {
                 // To drop one waits for its threads, which tokio forbids within another.
                 runtime.shutdown_background();
@@ -76,7 +88,12 @@ impl Export {
         }
     }
 
-    fn start(exporter: MetricExporter, runtime: Runtime, instance: &str) -> Result<Export, ExportError> {
+    fn start(
+        exporter: MetricExporter,
+        runtime: Runtime,
+        settings: &Settings,
+        instance: &str,
+    ) -> Result<Export, ExportError> {
         let (end, ended) = oneshot::channel();
         let handle = runtime.handle().clone();
         let connection = std::thread::Builder::new().name("weir-otlp".into()).spawn(move || {
@@ -85,17 +102,9 @@ impl Export {
             runtime.shutdown_background();
         })?;
         let shared = Arc::new(Shared::default());
-        // The variables come first.
-        let named = |variable: &str, words: &str| env::var(variable).is_ok_and(|value| value.contains(words));
-        let named = named("OTEL_SERVICE_NAME", "") || named("OTEL_RESOURCE_ATTRIBUTES", "service.name=");
-        let resource = if named { Resource::builder() } else { Resource::builder().with_service_name("weir") };
-        let resource = resource
-            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-            .with_attribute(KeyValue::new("service.instance.id", instance.to_owned()))
-            .build();
         let provider = SdkMeterProvider::builder()
             .with_periodic_exporter(Counted { exporter, handle, shared: Arc::clone(&shared) })
-            .with_resource(resource)
+            .with_resource(resource(settings, instance))
             .build();
         let scope = InstrumentationScope::builder("weir").with_version(env!("CARGO_PKG_VERSION")).build();
         let meter = provider.meter_with_scope(scope);
@@ -186,22 +195,19 @@ impl PushMetricExporter for Counted {
     }
 }
 
-/// The exporter, made on the runtime of its connection.
-fn exporter(
-    wanted: Wanted,
-    variable: &impl Fn(&str) -> Option<String>,
-    runtime: &Runtime,
-) -> Result<MetricExporter, ExportError> {
-    let _entered = runtime.enter();
-    let builder = MetricExporter::builder();
-    if wanted != Wanted::Grpc {
-        return Ok(builder.with_http().build()?);
-    }
-    let tonic = builder.with_tonic();
-    Ok(match tls(variable)? {
-        Some(tls) => tonic.with_tls_config(tls).build()?,
-        None => tonic.build()?,
-    })
+/// The sensor, on this host. What was given comes first.
+fn resource(settings: &Settings, instance: &str) -> Resource {
+    let host = rustix::system::uname();
+    let own = [
+        ("service.name", "weir"),
+        ("service.version", env!("CARGO_PKG_VERSION")),
+        ("service.instance.id", instance),
+        ("host.name", host.nodename().to_str().unwrap_or_default()),
+    ];
+    let own = own.into_iter().filter(|(name, value)| !value.is_empty() && !settings.resource.contains_key(*name));
+    let given = settings.resource.iter().map(|(name, value)| KeyValue::new(name.clone(), value.clone()));
+    let own = own.map(|(name, value)| KeyValue::new(name, value.to_owned()));
+    Resource::builder().with_attributes(own.chain(given)).build()
 }
 
 fn register(meter: &Meter, metric: &'static Metric, shared: &Arc<Shared>) {

@@ -5,8 +5,8 @@
 //! the OpenTelemetry SDK exports on a thread of its own ([`export`]). Nothing here decides what is worth telling of what others do.
 
 pub mod canary;
+mod client;
 mod coverage;
-mod environment;
 pub mod export;
 pub mod metrics;
 mod snapshot;
@@ -15,4 +15,4 @@ mod snapshot;
 mod tests;
 
 pub use coverage::{Coverage, Occasion, Record};
-pub use snapshot::{Canaries, Delivery, Passed, Program, RingUse, Snapshot, Usage};
+pub use snapshot::{Canaries, Counts, Delivery, Passed, Program, RingUse, Snapshot, Usage};

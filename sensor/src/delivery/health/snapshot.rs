@@ -126,10 +126,22 @@ pub struct Delivery {
     pub entries: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// What they may take, bytes.
+    pub limit: u64,
     /// How long the oldest has waited; `None`: nothing waits.
     pub oldest: Option<Duration>,
+    /// When the collector last took any, seconds since 1970.
+    pub last: Option<u64>,
+    /// Why records wait for the collector, if they do.
+    pub trouble: Option<String>,
+    /// Why the disk takes none, if it does not.
+    pub disk_trouble: Option<String>,
     /// Records that had to go for want of room, by severity.
     pub evicted: Counts,
-    /// Records by what became of them: accepted, retried, refused, and the like.
+    /// What else was lost or is in doubt in the spool and on the console, by name.
+    pub losses: Counts,
+    /// Records by what became of them: accepted, retried, set aside, and the like.
     pub results: Counts,
+    /// Requests that the collector took, and that failed.
+    pub requests: [u64; 2],
 }

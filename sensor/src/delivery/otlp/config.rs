@@ -31,6 +31,10 @@ pub struct Section {
     pub logs: Part,
     /// What is otherwise for traces.
     pub traces: Part,
+    /// What is otherwise for metrics.
+    pub metrics: Part,
+    /// What the body of a log record is: `sentence` or `ocsf`.
+    pub body: Option<String>,
     /// Attributes of every resource.
     pub resource: BTreeMap<String, String>,
     /// `service.name` of the sensor's own records.
@@ -64,7 +68,7 @@ pub struct Part {
 }
 
 impl Section {
-    /// What is for both signals.
+    /// What is for all signals.
     pub(super) fn general(&self) -> Part {
         Part {
             endpoint: self.endpoint.clone(),

@@ -4,7 +4,7 @@ use super::answer::{Outcome, Response, of_http, of_response, of_status};
 use super::log::{self, NoRecord, object};
 use super::resource::Resources;
 use super::sender::Export;
-use super::settings::{Compression, ConfigError, Protocol, Settings, Target};
+use super::settings::{Body as LogBody, Compression, ConfigError, Protocol, Settings, Target};
 use super::{tls, trace};
 use crate::delivery::spool::Entry;
 use bytes::Bytes;
@@ -33,13 +33,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A collector that hangs with an open connection is noticed so soon (HTTP/2 only).
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-type HyperClient = Client<HttpsConnector<HttpConnector>, Body>;
+/// One for both protocols, with the TLS that a target asks for.
+pub type HyperClient = Client<HttpsConnector<HttpConnector>, Body>;
 
 /// Sends records to the collector of each signal.
 pub struct Exporter {
     logs: Option<Channel>,
     traces: Option<Channel>,
     resources: Resources,
+    body: LogBody,
+    host: Option<String>,
 }
 
 /// A collector for one signal; connects when there is something to send.
@@ -59,7 +62,8 @@ impl Exporter {
         let host = rustix::system::uname();
         let host = host.nodename().to_str().ok().filter(|name| !name.is_empty());
         let resources = Resources::new(&settings.resource, host);
-        Ok(Exporter { logs: channel(&settings.logs)?, traces: channel(&settings.traces)?, resources })
+        let (logs, traces, body) = (channel(&settings.logs)?, channel(&settings.traces)?, settings.body);
+        Ok(Exporter { logs, traces, resources, body, host: host.map(str::to_owned) })
     }
 }
 
@@ -70,7 +74,8 @@ impl Export for Exporter {
             Ok(objects) => objects,
             Err(error) => return Outcome::Refused { reason: error.to_string() },
         };
-        let request = log::request(objects.iter(), &self.resources);
+        let form = log::Form { resources: &self.resources, body: self.body, host: self.host.as_deref() };
+        let request = log::request(objects.iter(), &form);
         match channel.target.protocol {
             Protocol::Http => channel.post::<LogsAnswer>(request.encode_to_vec()).await,
             Protocol::Grpc => {
@@ -116,22 +121,30 @@ fn objects(entries: &[&Entry]) -> Result<Vec<Map<String, Value>>, NoRecord> {
     entries.iter().map(|entry| object(entry)).collect()
 }
 
+/// The client for a target. Reads its certificates and connects to nobody yet.
+///
+/// # Errors
+/// A file of certificates that cannot be used.
+pub fn http_client(target: &Target) -> Result<HyperClient, ConfigError> {
+    let tls = tls::client(target)?;
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+    let mut builder = Client::builder(TokioExecutor::new());
+    Ok(match target.protocol {
+        Protocol::Grpc => {
+            builder.http2_only(true).timer(TokioTimer::new()).http2_keep_alive_interval(KEEP_ALIVE);
+            builder.build(connector.enable_http2().wrap_connector(http))
+        }
+        Protocol::Http => builder.build(connector.enable_http1().wrap_connector(http)),
+    })
+}
+
 impl Channel {
     fn new(target: &Target) -> Result<Channel, ConfigError> {
-        let tls = tls::client(target)?;
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
-        let mut builder = Client::builder(TokioExecutor::new());
-        let client = match target.protocol {
-            Protocol::Grpc => {
-                builder.http2_only(true).timer(TokioTimer::new()).http2_keep_alive_interval(KEEP_ALIVE);
-                builder.build(connector.enable_http2().wrap_connector(http))
-            }
-            Protocol::Http => builder.build(connector.enable_http1().wrap_connector(http)),
-        };
+        let client = http_client(target)?;
         let mut headers = target.headers.clone();
         headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION"))));
         Ok(Channel { target: target.clone(), client, headers })

@@ -1,8 +1,10 @@
 //! One LogRecord a record: an alert, an incident, a coverage record.
 
 use super::resource::{Resources, is_resource, scope};
+use super::settings::Body;
 use super::trace;
 use super::value::{MEMBERS_MAX, any, nanos, pair, str_of, uid_bytes};
+use crate::delivery::ocsf;
 use crate::delivery::spool::Entry;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value::Value as Any};
@@ -23,8 +25,30 @@ pub(super) fn object(entry: &Entry) -> Result<Map<String, Value>, NoRecord> {
     serde_json::from_slice(&entry.bytes).map_err(|error| NoRecord(error.to_string()))
 }
 
+/// How log records are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Form<'a> {
+    /// Whose they are.
+    pub resources: &'a Resources,
+    /// What their body is.
+    pub body: Body,
+    /// The name of this host, which OCSF asks for.
+    pub host: Option<&'a str>,
+}
+
+impl Form<'_> {
+    fn body(&self, object: &Map<String, Value>) -> AnyValue {
+        let finding = match self.body {
+            Body::Sentence => None,
+            Body::Ocsf => ocsf::finding(&Value::Object(object.clone()), self.host),
+        };
+        let sentence = || AnyValue { value: Some(Any::StringValue(str_of(object, "body").to_owned())) };
+        finding.as_ref().map_or_else(sentence, any)
+    }
+}
+
 /// The log record of an object, and whose it is.
-pub fn record(object: &Map<String, Value>, resources: &Resources) -> (Resource, LogRecord) {
+pub fn record(object: &Map<String, Value>, form: &Form<'_>) -> (Resource, LogRecord) {
     let empty = Map::new();
     let attributes = object.get("attributes").and_then(Value::as_object).unwrap_or(&empty);
     let own = attributes.iter().filter(|(key, _)| !is_resource(key));
@@ -48,7 +72,7 @@ pub fn record(object: &Map<String, Value>, resources: &Resources) -> (Resource, 
         // 0 must not be used; 9 is INFO.
         severity_number: severity.filter(|number| (1..=24).contains(number)).unwrap_or(9),
         severity_text: str_of(object, "severity_text").to_owned(),
-        body: Some(AnyValue { value: Some(Any::StringValue(str_of(object, "body").to_owned())) }),
+        body: Some(form.body(object)),
         attributes: list,
         dropped_attributes_count: u32::try_from(left_out).unwrap_or(u32::MAX),
         flags: 0,
@@ -56,17 +80,14 @@ pub fn record(object: &Map<String, Value>, resources: &Resources) -> (Resource, 
         span_id: span_id.map(Vec::from).unwrap_or_default(),
         event_name: str_of(object, "event_name").to_owned(),
     };
-    (resources.of(attributes), record)
+    (form.resources.of(attributes), record)
 }
 
 /// A request with these objects, those of one container together, in their order otherwise.
-pub fn request<'a>(
-    objects: impl Iterator<Item = &'a Map<String, Value>>,
-    resources: &Resources,
-) -> ExportLogsServiceRequest {
+pub fn request<'a>(objects: impl Iterator<Item = &'a Map<String, Value>>, form: &Form<'_>) -> ExportLogsServiceRequest {
     let mut resource_logs: Vec<ResourceLogs> = Vec::new();
     for object in objects {
-        let (resource, record) = record(object, resources);
+        let (resource, record) = record(object, form);
         let known = resource_logs.iter_mut().find(|logs| logs.resource.as_ref() == Some(&resource));
         match known.and_then(|logs| logs.scope_logs.first_mut()) {
             Some(logs) => logs.log_records.push(record),

@@ -24,9 +24,9 @@ mod tests;
 
 pub use answer::Outcome;
 pub use config::{Part, Secret, Section};
-pub use export::Exporter;
+pub use export::{Exporter, HyperClient, http_client};
 pub use sender::{Export, Source};
-pub use settings::{Compression, ConfigError, Protocol, Settings, Signal, Target};
+pub use settings::{Body, Compression, ConfigError, Named, Protocol, Settings, Signal, Target};
 
 /// The name of the sensor's scope and, where nothing else is observed, of its service.
 const NAME: &str = "weir";

@@ -18,7 +18,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 /// Most records of a request, and most bytes of their JSON. OTLP is about as large; a collector takes 4 MiB over gRPC by default.
@@ -66,6 +67,20 @@ pub struct Counters {
     pub requests_accepted: AtomicU64,
     /// Requests that came to nothing, for whatever reason.
     pub requests_failed: AtomicU64,
+    /// When the collector last took records, in seconds since 1970; 0: not yet.
+    pub last_accepted: AtomicU64,
+    trouble: Mutex<Option<String>>,
+}
+
+impl Counters {
+    /// Why records wait, if they do: the collector's words, or why it cannot be reached.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_trouble(&self, trouble: Option<&str>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble.map(str::to_owned);
+    }
 }
 
 /// Sends until `shutdown` is ready or the source has ended. A call that is under way then is waited for (its timeout bounds it); what
@@ -261,6 +276,8 @@ impl<S: Source, E: Export> Sender<'_, S, E> {
     }
 
     fn request_went_well(&mut self) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.counters.last_accepted.store(now.as_secs(), Relaxed);
         self.counters.requests_accepted.fetch_add(1, Relaxed);
         self.unwelcome = None;
     }
@@ -270,6 +287,7 @@ impl<S: Source, E: Export> Sender<'_, S, E> {
         self.backoff.reset();
         self.room = self.room.saturating_mul(2).min(RECORDS);
         if !std::mem::take(&mut self.said).is_empty() {
+            self.counters.set_trouble(None);
             tracing::info!("the collector takes records again");
         }
     }
@@ -277,6 +295,7 @@ impl<S: Source, E: Export> Sender<'_, S, E> {
     fn say(&mut self, reason: &str) {
         if self.said != reason {
             tracing::warn!(reason, "records wait for the collector");
+            self.counters.set_trouble(Some(reason));
             self.said = reason.to_owned();
         }
     }

@@ -41,6 +41,8 @@ pub enum Signal {
     Logs,
     /// Incidents.
     Traces,
+    /// The sensor's health.
+    Metrics,
 }
 
 impl Signal {
@@ -48,6 +50,7 @@ impl Signal {
         match self {
             Signal::Logs => "logs",
             Signal::Traces => "traces",
+            Signal::Metrics => "metrics",
         }
     }
 }
@@ -79,6 +82,16 @@ pub struct Named {
     pub path: PathBuf,
 }
 
+/// What the body of a log record is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Body {
+    /// A sentence.
+    #[default]
+    Sentence,
+    /// A Detection Finding of OCSF (class 2004), as a map; of what has no such form, the sentence.
+    Ocsf,
+}
+
 /// Where and how one signal is sent.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -105,6 +118,10 @@ pub struct Settings {
     pub logs: Option<Target>,
     /// `None`: not sent.
     pub traces: Option<Target>,
+    /// `None`: not sent.
+    pub metrics: Option<Target>,
+    /// Of log records.
+    pub body: Body,
     /// Attributes of the sensor's resource, `service.name` among them if it was given.
     pub resource: BTreeMap<String, String>,
 }
@@ -131,11 +148,13 @@ impl Settings {
         Ok(Settings {
             logs: given.target(Signal::Logs)?,
             traces: given.target(Signal::Traces)?,
+            metrics: given.target(Signal::Metrics)?,
+            body: given.body()?,
             resource: given.resource()?,
         })
     }
 
-    /// Whether anything is sent.
+    /// Whether no record is sent anywhere.
     pub fn is_empty(&self) -> bool {
         self.logs.is_none() && self.traces.is_none()
     }
@@ -181,6 +200,7 @@ impl Given<'_> {
         match signal {
             Signal::Logs => &self.section.logs,
             Signal::Traces => &self.section.traces,
+            Signal::Metrics => &self.section.metrics,
         }
     }
 
@@ -205,7 +225,8 @@ impl Given<'_> {
         match exporter.or(in_file) {
             Some(value) if value.value == "none" => return Ok(None),
             Some(value) if value.value != "otlp" => {
-                return Err(value.wrong("it can be otlp or none; write one of these"));
+                let reason = format!("`{}` is no exporter; it can be otlp or none", value.value.escape_debug());
+                return Err(value.wrong(reason));
             }
             _ => {}
         }
@@ -249,6 +270,17 @@ impl Given<'_> {
             authorities: self.find(signal, "certificate").map(Value::named),
             identity: self.identity(signal)?,
         }))
+    }
+
+    fn body(&self) -> Result<Body, ConfigError> {
+        match self.section.body.as_deref() {
+            None | Some("sentence") => Ok(Body::Sentence),
+            Some("ocsf") => Ok(Body::Ocsf),
+            Some(other) => Err(ConfigError::Value {
+                from: format!("otlp.body in {}", self.file),
+                reason: format!("`{}` is no body; write sentence or ocsf", other.escape_debug()),
+            }),
+        }
     }
 
     fn headers(&self, signal: Signal) -> Result<HeaderMap, ConfigError> {
