@@ -2,7 +2,9 @@
 
 mod alerts;
 mod bad_input;
+mod clock;
 mod closed_output;
+mod collector;
 mod coverage;
 mod doctor;
 mod evidence;
