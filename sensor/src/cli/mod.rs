@@ -13,6 +13,7 @@ mod rules;
 mod run;
 mod sensor;
 mod status;
+mod timeline;
 
 use crate::delivery::OutputError;
 use clap::{ColorChoice, Parser, Subcommand};
@@ -27,6 +28,7 @@ Start here:
   weir rules list         what Weir looks for
   weir policy check       is what you declare for your workloads right?
   weir replay FILE        take what was recorded through the rules again
+  weir timeline           what happened around an incident, a container, a file
   weir evidence verify    is what was kept as it was written?
   weir status             how the running sensor is
 
@@ -65,6 +67,7 @@ enum Command {
     Rules(rules::Rules),
     Policy(policy::Policy),
     Replay(replay::Replay),
+    Timeline(timeline::Timeline),
     Evidence(evidence::Evidence),
     Completions(completions::Completions),
     #[command(hide = true)]
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Rules(rules) => rules.execute(),
         Command::Policy(policy) => policy.execute(),
         Command::Replay(replay) => replay.execute(),
+        Command::Timeline(timeline) => timeline.execute(),
         Command::Evidence(evidence) => evidence.execute(),
         Command::Completions(completions) => completions.execute(),
         Command::Canary(canary) => canary.execute(),

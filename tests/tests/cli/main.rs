@@ -17,4 +17,5 @@ mod reload;
 mod replay;
 mod rules;
 mod status;
+mod timeline;
 mod weir;
