@@ -1,5 +1,7 @@
 //! `weir evidence`
 
+mod export;
+
 use crate::evidence::integrity::{Key, KeyError, PublicKey, VerifyError, verify};
 use crate::evidence::{DIRECTORY, archive};
 use clap::{Args, Subcommand};
@@ -37,6 +39,7 @@ Exit status: 0 it is as it was written, 1 it is not, or cannot be read.")]
         #[arg(long, value_name = "FILE")]
         key: Vec<PathBuf>,
     },
+    Export(export::Export),
     /// Show the public key that checks what this machine signs
     #[command(after_help = "\
 Keep it away from the machine, or compare its fingerprint with one that you kept: with another key, anything can be signed.
@@ -60,6 +63,7 @@ impl Evidence {
     pub fn execute(self) -> ExitCode {
         match self.command {
             Command::Verify { place, key } => check(&place, &key),
+            Command::Export(export) => export.execute(),
             Command::Key { directory, make, pem } => key(&directory, make, pem),
         }
     }

@@ -268,7 +268,7 @@ impl Console<Vec<u8>> {
 
 /// An event in a sentence, without colour: who, and what they did.
 pub(super) fn sentence(event: &Event) -> String {
-    anstream::adapter::strip_str(&format!("{} {}", Who(event), What(event))).to_string()
+    anstream::adapter::strip_str(&format!("{} {}", Who(event), deed(event))).to_string()
 }
 
 /// `python3[1234] container:abc`: the name of the program, else the thread's.

@@ -50,6 +50,7 @@ fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
         (&["replay"], vec!["--rules", "--diff", "--classes", "--policy", "--from", "--to", "--format"]),
         (&["evidence"], vec![]),
         (&["evidence", "verify"], vec!["--key"]),
+        (&["evidence", "export"], vec!["--incident", "--from", "--output", "--key", "--rules", "--policy", "--host"]),
         (&["evidence", "key"], vec!["--make", "--pem"]),
         (&["completions"], vec![]),
     ]

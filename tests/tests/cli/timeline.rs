@@ -47,9 +47,8 @@ impl Theft {
             target: target.into(),
             read_only: source == "models",
         };
-        let start = |binds| {
-            Container::start(&Spec { binds, network: Some(&network.inside), overlay: true, ..Spec::default() })
-        };
+        let start =
+            |binds| Container::start(&Spec { binds, network: Some(&network.inside), overlay: true, ..Spec::default() });
         let first = start(vec![bind("models", "/models"), bind("shared", "/shared")])?;
         let second = start(vec![bind("shared", "/shared")])?;
         let sink = Sink::start(&network.outside_addresses(), Some(&network.outside))?;

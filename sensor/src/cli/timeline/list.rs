@@ -28,7 +28,8 @@ pub fn list(source: &mut dyn Source) -> ExitCode {
         told.kind == ToldKind::Alert && told.incident.as_deref().is_none_or(|id| !incidents.contains_key(id))
     };
     // Of an alert that was told again the last.
-    let alone: BTreeMap<&str, &Told> = told.iter().filter(is_alone).map(|told| (attribute(told, "weir.alert.uid"), told)).collect();
+    let alone: BTreeMap<&str, &Told> =
+        told.iter().filter(is_alone).map(|told| (attribute(told, "weir.alert.uid"), told)).collect();
     super::super::print(ExitCode::SUCCESS, |out| {
         let mut by_time: Vec<(&str, &Told)> = incidents.into_iter().collect();
         by_time.sort_by_key(|(_, told)| told.time);
@@ -45,7 +46,10 @@ pub fn list(source: &mut dyn Source) -> ExitCode {
             writeln!(out, "{DIM}and {more} earlier alerts{DIM:#}")?;
         }
         if by_time.is_empty() && alerts.is_empty() {
-            writeln!(out, "No incident and no alert was told; a container, pod, process, file or time can be asked for.")?;
+            writeln!(
+                out,
+                "No incident and no alert was told; a container, pod, process, file or time can be asked for."
+            )?;
         }
         Ok(())
     })

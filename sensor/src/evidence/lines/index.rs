@@ -90,7 +90,14 @@ impl Index {
             return;
         }
         let cause = format!("{}, line {number} {what}", path.display());
-        self.gap(Gap { from: last, to: u64::MAX, place: "damage".into(), cause: cause.into(), kind: None, count: Some(1) });
+        self.gap(Gap {
+            from: last,
+            to: u64::MAX,
+            place: "damage".into(),
+            cause: cause.into(),
+            kind: None,
+            count: Some(1),
+        });
         self.open = true;
     }
 
@@ -133,7 +140,8 @@ impl Index {
         let attribute = |name: &str| record.get("attributes")?.get(name)?.as_str().map(Box::<str>::from);
         let uid = attribute("log.record.uid").unwrap_or_default();
         if self.told.len() >= TOLD_MAX {
-            return self.no_room(time, &format!("there are more than {TOLD_MAX} alerts in the files; give fewer of them"));
+            return self
+                .no_room(time, &format!("there are more than {TOLD_MAX} alerts in the files; give fewer of them"));
         }
         // The same file twice, or what was replayed beside what was told: it is the same all the same.
         if uid.is_empty() || self.known.insert(uid.clone()) {

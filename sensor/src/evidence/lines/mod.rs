@@ -98,7 +98,10 @@ impl Source for Lines {
         let mut found = Rows::default();
         for (time, sequence, key) in self.index.candidates(filter) {
             let Some(mut attributes) = self.line(key) else {
-                let place = self.files.get(usize::from(key.file)).map_or_else(String::new, |(path, _)| path.display().to_string());
+                let place = self
+                    .files
+                    .get(usize::from(key.file))
+                    .map_or_else(String::new, |(path, _)| path.display().to_string());
                 return Err(SourceError {
                     place,
                     reason: "it was changed while it was read; ask again when nothing writes to it".to_owned(),

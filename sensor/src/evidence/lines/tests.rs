@@ -67,7 +67,10 @@ fn what_was_lost_is_a_gap() {
     let mut lines = lines(&format!("{EVENT}\n{LOST}\n{LATER}\n"));
     let gaps = lines.gaps(0, u64::MAX).unwrap();
     assert_eq!(gaps.len(), 1);
-    assert_eq!((&*gaps[0].place, &*gaps[0].cause, gaps[0].kind.as_deref(), gaps[0].count), ("kernel", "ring full", Some("open"), Some(12)));
+    assert_eq!(
+        (&*gaps[0].place, &*gaps[0].cause, gaps[0].kind.as_deref(), gaps[0].count),
+        ("kernel", "ring full", Some("open"), Some(12))
+    );
     assert_eq!((gaps[0].from, gaps[0].to), (DAY + 5_000_000_000, DAY + 6_000_000_000));
     assert_eq!(lines.rows(&all()).unwrap().rows.len(), 2);
 }
@@ -75,7 +78,9 @@ fn what_was_lost_is_a_gap() {
 #[test]
 fn what_cannot_be_read_is_a_gap_and_the_rest_is_read() {
     let long = format!(r#"{{"time":"2026-01-01T00:00:06Z","weir.event.kind":"{}"}}"#, "x".repeat(2 << 20));
-    for (damage, why) in [("{\"time\":", "no JSON object"), ("[1]", "no JSON object"), ("{}", "no time"), (&long, "longer")] {
+    for (damage, why) in
+        [("{\"time\":", "no JSON object"), ("[1]", "no JSON object"), ("{}", "no time"), (&long, "longer")]
+    {
         let mut lines = lines(&format!("{EVENT}\n{damage}\n{damage}\n{LATER}\n"));
         assert_eq!(lines.rows(&all()).unwrap().rows.len(), 2, "{why}");
         let gaps = lines.gaps(0, u64::MAX).unwrap();

@@ -42,6 +42,7 @@ impl Keeper {
         let run = move || {
             // Should it be refused, it is no slower.
             let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
+            work.turn(now());
             while !matches!(nudged.recv_timeout(INTERVAL), Err(RecvTimeoutError::Disconnected)) {
                 work.turn(now());
             }
@@ -95,7 +96,8 @@ impl Work {
 
     /// One that cannot be closed or signed keeps no other from it; the first that cannot is the error.
     fn close(&mut self, current: u64, now: u64) -> Result<(), SegmentError> {
-        let mut done = Ok(());
+        // The key is there from the first start on, so that its public part can be taken elsewhere before it matters.
+        let mut done = self.sign(|_, _| Ok(()));
         let numbers = self.directory.numbers()?;
         let oldest = numbers.first().copied().unwrap_or_default();
         for number in numbers {

@@ -36,8 +36,10 @@ pub fn cut(source: &mut dyn Source, question: &Question, host: Option<&str>) -> 
         return Err(CutError::Nothing { asked, hint });
     }
     let kept = kept(&mut found, question, &told);
-    let first = kept.first().map(|(key, _)| key.0).into_iter().chain(told.first().map(|told| told.time)).min().unwrap_or(0);
-    let last = kept.last().map(|(key, _)| key.0).into_iter().chain(told.last().map(|told| told.time)).max().unwrap_or(first);
+    let first =
+        kept.first().map(|(key, _)| key.0).into_iter().chain(told.first().map(|told| told.time)).min().unwrap_or(0);
+    let last =
+        kept.last().map(|(key, _)| key.0).into_iter().chain(told.last().map(|told| told.time)).max().unwrap_or(first);
     let zero = told.iter().find(|told| told.kind == ToldKind::Alert).map_or(first, |told| told.time);
     let people = People::of(&found);
     let rows: Vec<&Row> = kept.iter().filter_map(|(key, _)| found.known.get(*key)).collect();
@@ -75,25 +77,19 @@ fn worst(told: &[Told]) -> Option<String> {
 }
 
 /// What was told of it: what was asked about, and alerts about those who are in it. Of an incident the last that was told.
-fn told(
-    source: &mut dyn Source,
-    question: &Question,
-    subject: &Subject,
-    found: &Found,
-) -> Result<Vec<Told>, CutError> {
+fn told(source: &mut dyn Source, question: &Question, subject: &Subject, found: &Found) -> Result<Vec<Told>, CutError> {
     let mut all = subject.told.clone();
     if all.is_empty() {
         let times = found.rows.keys().map(|key| key.0);
         let (first, last) = (times.clone().min().unwrap_or(question.since), times.max().unwrap_or(question.until));
-        let (first, last) = if subject.everything { (question.since, question.until) } else { (first, last.saturating_add(MOMENT)) };
+        let (first, last) =
+            if subject.everything { (question.since, question.until) } else { (first, last.saturating_add(MOMENT)) };
         let is_of = |told: &Told| {
             let facts = attributes(told);
             let ids = facts.text("weir.process.id").into_iter().chain(facts.list("weir.incident.processes"));
             let is_theirs = |id: &str| found.processes.get(id).is_some_and(|role| *role != Role::Cause);
             let is_there = |id: &str| subject.workloads.contains(id);
-            subject.everything
-                || ids.into_iter().any(is_theirs)
-                || facts.text("weir.workload.id").is_some_and(is_there)
+            subject.everything || ids.into_iter().any(is_theirs) || facts.text("weir.workload.id").is_some_and(is_there)
         };
         all = source.told(first, last, &BTreeSet::new())?;
         all.retain(|told| told.kind != ToldKind::Coverage && is_of(told));

@@ -30,8 +30,11 @@ pub fn of(rows: &[&Row], people: &People) -> Vec<Series> {
     let sent = sent.into_iter().map(|((workload, to), sent)| (Quantity::Sent, workload, Some(to), sent.points));
     held.chain(sent)
         .filter(|(.., points)| !points.is_empty())
-        .map(|(quantity, workload, destination, points)| {
-            Series { quantity, workload: Some(workload), destination, points: thinned(points) }
+        .map(|(quantity, workload, destination, points)| Series {
+            quantity,
+            workload: Some(workload),
+            destination,
+            points: thinned(points),
         })
         .collect()
 }
@@ -80,5 +83,10 @@ fn rise(points: &mut Vec<Point>, time: u64, bytes: u64) {
 fn thinned(points: Vec<Point>) -> Vec<Point> {
     let every = points.len().div_ceil(POINTS_MAX).max(1);
     let last = points.len().saturating_sub(1);
-    points.into_iter().enumerate().filter(|(index, _)| index % every == 0 || *index == last).map(|(_, point)| point).collect()
+    points
+        .into_iter()
+        .enumerate()
+        .filter(|(index, _)| index % every == 0 || *index == last)
+        .map(|(_, point)| point)
+        .collect()
 }

@@ -50,7 +50,9 @@ pub fn find(source: &mut dyn Source, question: &Question) -> Result<Subject, Cut
     let mut subject = match &question.anchor {
         Anchor::Incident(id) => incident(source, id)?,
         Anchor::Alert(uid) => alert(source, uid)?,
-        Anchor::Workload(id) => workloads(source, question, id, |facts| names_of(facts).any(|name| name == id || name.starts_with(&**id)))?,
+        Anchor::Workload(id) => {
+            workloads(source, question, id, |facts| names_of(facts).any(|name| name == id || name.starts_with(&**id)))?
+        }
         Anchor::Pod { namespace, name } => {
             let is_of = |facts: Facts<'_>| {
                 facts.text("k8s.namespace.name") == Some(namespace) && facts.text("k8s.pod.name") == Some(name)
@@ -125,7 +127,9 @@ fn alert(source: &mut dyn Source, uid: &str) -> Result<Subject, CutError> {
     let uid = match uids.as_slice() {
         [] => return Err(CutError::Nothing { asked: asked(), hint: others(&told, ToldKind::Alert) }),
         [one] => (*one).clone(),
-        several => return Err(CutError::Ambiguous { asked: asked(), found: listed(several.iter().map(|uid| &***uid)) }),
+        several => {
+            return Err(CutError::Ambiguous { asked: asked(), found: listed(several.iter().map(|uid| &***uid)) });
+        }
     };
     told.retain(|told| own(told).as_ref() == Some(&uid));
     let (sentence, severity) = told.last().map(said).unwrap_or_default();
@@ -160,7 +164,10 @@ fn of_told(told: Vec<Told>) -> Subject {
 
 /// Who did it, who sends, who read what is sent.
 fn parties(facts: Facts<'_>) -> impl Iterator<Item = Box<str>> {
-    ["weir.process.id", "weir.sender.id", "weir.reader.id"].into_iter().filter_map(move |name| facts.text(name)).map(Box::from)
+    ["weir.process.id", "weir.sender.id", "weir.reader.id"]
+        .into_iter()
+        .filter_map(move |name| facts.text(name))
+        .map(Box::from)
 }
 
 /// What a workload can be asked for by.
@@ -191,8 +198,12 @@ fn workloads(
         }
     }
     let matching = |row: &&Row| is_it(Facts(&row.attributes));
-    let found: BTreeSet<Box<str>> =
-        rows.iter().filter(matching).filter_map(|row| Facts(&row.attributes).text("weir.workload.id")).map(Box::from).collect();
+    let found: BTreeSet<Box<str>> = rows
+        .iter()
+        .filter(matching)
+        .filter_map(|row| Facts(&row.attributes).text("weir.workload.id"))
+        .map(Box::from)
+        .collect();
     let asked_name = escape(&question.anchor.to_string(), VALUE_MAX);
     match (found.len(), &question.anchor) {
         (0, _) => {
@@ -233,7 +244,8 @@ fn process(source: &mut dyn Source, question: &Question, id: &str) -> Result<Sub
 /// What starts, of a time: everyone is in it, and it is little.
 fn searched(source: &mut dyn Source, question: &Question) -> Result<Vec<Row>, CutError> {
     let mut filter = Filter::of_time(question.since, question.until, SEARCHED);
-    let starts = Filter { kinds: ["exec", "fork", "process_found", "open", "flow"].map(Box::from).into(), ..filter.clone() };
+    let starts =
+        Filter { kinds: ["exec", "fork", "process_found", "open", "flow"].map(Box::from).into(), ..filter.clone() };
     let rows = source.rows(&starts)?.rows;
     if !rows.is_empty() {
         return Ok(rows);

@@ -57,5 +57,8 @@ pub fn is_cause(row: &Row) -> bool {
 pub fn is_small(row: &Row) -> bool {
     let facts = Facts(&row.attributes);
     facts.kind() == "transfer"
-        && facts.number("weir.transfer.bytes").zip(facts.number("weir.held.bytes")).is_some_and(|(moved, held)| moved < held / 1000)
+        && facts
+            .number("weir.transfer.bytes")
+            .zip(facts.number("weir.held.bytes"))
+            .is_some_and(|(moved, held)| moved < held / 1000)
 }

@@ -145,9 +145,8 @@ impl Walk<'_> {
     /// Plans a step, if it leads further than it did before.
     fn step(&mut self, step: Step, bound: u64) {
         let is_back = step.is_back();
-        let leads = |known: Option<&u64>| {
-            known.is_none_or(|known| if is_back { bound > *known } else { bound < *known })
-        };
+        let leads =
+            |known: Option<&u64>| known.is_none_or(|known| if is_back { bound > *known } else { bound < *known });
         if leads(self.done.get(&step)) && leads(self.next.get(&step)) {
             self.next.insert(step, bound);
         }
@@ -314,8 +313,13 @@ impl Walk<'_> {
     }
 
     fn file_back(&mut self, file: &str, until: u64) {
-        let before: Vec<(Key, Row)> =
-            self.found.known.of_file(file).filter(|(key, _)| key.0 <= until).map(|(key, row)| (key, row.clone())).collect();
+        let before: Vec<(Key, Row)> = self
+            .found
+            .known
+            .of_file(file)
+            .filter(|(key, _)| key.0 <= until)
+            .map(|(key, row)| (key, row.clone()))
+            .collect();
         // What had the number before the file was made is another one.
         let made = before.iter().rposition(|(_, row)| touch(row).is_some_and(|touch| touch.creates)).unwrap_or(0);
         for (key, row) in before.into_iter().skip(made) {
@@ -329,8 +333,13 @@ impl Walk<'_> {
     }
 
     fn file_forward(&mut self, file: &str, from: u64) {
-        let after: Vec<(Key, Row)> =
-            self.found.known.of_file(file).filter(|(key, _)| key.0 >= from).map(|(key, row)| (key, row.clone())).collect();
+        let after: Vec<(Key, Row)> = self
+            .found
+            .known
+            .of_file(file)
+            .filter(|(key, _)| key.0 >= from)
+            .map(|(key, row)| (key, row.clone()))
+            .collect();
         for (index, (key, row)) in after.into_iter().enumerate() {
             let Some(touch) = touch(&row) else { continue };
             if key.0 > self.question.until || (touch.creates && index > 0) {
@@ -409,11 +418,17 @@ impl Walk<'_> {
             say(format!("More than {} steps away from what was asked about nothing was looked for.", limits.hops));
         }
         if self.found.known.cut {
-            say(format!("Only the first {} events were looked at; give a shorter time with --since and --until.", limits.rows));
+            say(format!(
+                "Only the first {} events were looked at; give a shorter time with --since and --until.",
+                limits.rows
+            ));
         }
         if !self.refused.is_empty() {
             let refused = self.refused.len();
-            say(format!("{refused} more processes took part, for which there was no room beside {}.", limits.processes));
+            say(format!(
+                "{refused} more processes took part, for which there was no room beside {}.",
+                limits.processes
+            ));
         }
         if !self.small.is_empty() {
             say(format!(

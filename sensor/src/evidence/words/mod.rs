@@ -149,7 +149,10 @@ impl<'a> Facts<'a> {
             }
             "listen" => format!(
                 "waits for connections at {}",
-                address(self.text("network.local.address"), Some(self.number("network.local.port").unwrap_or_default()))
+                address(
+                    self.text("network.local.address"),
+                    Some(self.number("network.local.port").unwrap_or_default())
+                )
             ),
             "hello" => {
                 let name = self.text("weir.tls.server_name");
@@ -171,7 +174,10 @@ impl<'a> Facts<'a> {
         let answers: Vec<String> = self.list("dns.answers").map(|answer| escape(answer, VALUE_MAX)).collect();
         match answers.as_slice() {
             [] => {
-                format!("is told of {name}: nothing (code {})", self.number("weir.dns.response.code").unwrap_or_default())
+                format!(
+                    "is told of {name}: nothing (code {})",
+                    self.number("weir.dns.response.code").unwrap_or_default()
+                )
             }
             answers => format!("is told of {name}: {}", answers.join(" ")),
         }
@@ -229,7 +235,8 @@ impl<'a> Facts<'a> {
     }
 
     fn bpf(self) -> String {
-        let mut text = format!("bpf {}", self.text("weir.bpf.command").map_or("command".into(), |c| escape(c, VALUE_MAX)));
+        let mut text =
+            format!("bpf {}", self.text("weir.bpf.command").map_or("command".into(), |c| escape(c, VALUE_MAX)));
         if let (Some(object), Some(id)) = (self.text("weir.bpf.object"), self.number("weir.bpf.object.id")) {
             let own = if self.flag("weir.bpf.own") { ", which is the sensor's own" } else { "" };
             text.push_str(&format!(" on {} {id}{own}", escape(object, VALUE_MAX)));

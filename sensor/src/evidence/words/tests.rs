@@ -37,7 +37,10 @@ fn words_are_those_of_the_console() {
             "gave at most 65.5 kB to unix socket [77]",
         ),
         (json!({"weir.event.kind": "exit", "weir.process.exit.signal": 9}), "was ended by signal 9"),
-        (json!({"weir.event.kind": "exec", "file.path": "/bin/sh", "process.command_args": ["sh", "-c", "a b"]}), "ran /bin/sh: sh -c 'a b'"),
+        (
+            json!({"weir.event.kind": "exec", "file.path": "/bin/sh", "process.command_args": ["sh", "-c", "a b"]}),
+            "ran /bin/sh: sh -c 'a b'",
+        ),
     ] {
         assert_eq!(deed(attributes), words);
     }
@@ -51,7 +54,9 @@ fn what_is_missing_hostile_or_of_another_type_is_no_panic_and_harmless() {
         attributes.insert("weir.event.kind".into(), kind.into());
         Facts(&attributes).deed();
         for field in crate::event::Field::ALL {
-            for value in [json!("\u{1b}[2J\n\u{202e}x"), json!(-1.5), json!([{}, 1, "\u{7}"]), json!(u64::MAX), Value::Null] {
+            for value in
+                [json!("\u{1b}[2J\n\u{202e}x"), json!(-1.5), json!([{}, 1, "\u{7}"]), json!(u64::MAX), Value::Null]
+            {
                 let mut attributes = attributes.clone();
                 attributes.insert(field.name().into(), value);
                 attributes.insert("weir.event.kind".into(), kind.into());

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use std::io::{self, Write};
 
 pub fn write(timeline: &Timeline, out: &mut dyn Write) -> io::Result<()> {
-    for finding in timeline.entries.iter().filter_map(|entry| ocsf::finding(&record(entry)?, timeline.host.as_deref())) {
+    for finding in timeline.entries.iter().filter_map(|entry| ocsf::finding(&record(entry)?, timeline.host.as_deref()))
+    {
         serde_json::to_writer(&mut *out, &finding)?;
         out.write_all(b"\n")?;
     }

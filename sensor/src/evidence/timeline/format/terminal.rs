@@ -51,7 +51,8 @@ fn line_of(timeline: &Timeline, prefix: &str, process: &Process, out: &mut dyn W
     let style = role_style(process.role);
     let name = program(process);
     write!(out, "{DIM}{prefix}{DIM:#}{style}{name}{style:#}[{}]", process.pid)?;
-    if let Some(workload) = process.workload.and_then(|index| timeline.workloads.get(index)).filter(|w| w.id != "host") {
+    if let Some(workload) = process.workload.and_then(|index| timeline.workloads.get(index)).filter(|w| w.id != "host")
+    {
         write!(out, " {DIM}{}{DIM:#}", escape(&workload.name, VALUE_MAX))?;
     }
     let amounts = [("held", process.held), ("sent", process.sent)];
@@ -88,7 +89,8 @@ pub fn gap(gap: &Gap) -> String {
 }
 
 fn entries(timeline: &Timeline, out: &mut dyn Write) -> io::Result<()> {
-    let processes: BTreeMap<&str, &Process> = timeline.processes.iter().map(|process| (&*process.id, process)).collect();
+    let processes: BTreeMap<&str, &Process> =
+        timeline.processes.iter().map(|process| (&*process.id, process)).collect();
     let between = between(&timeline.entries);
     let mut gaps = timeline.gaps.iter().peekable();
     let mut hidden = 0;
@@ -145,7 +147,9 @@ fn between(entries: &[Entry]) -> Vec<bool> {
         let attribute = |name: &str| entry.attributes.get(name).map(Value::to_string).unwrap_or_default();
         let object = match &*entry.kind {
             "flow" => attribute("weir.socket.cookie"),
-            "transfer" => ["weir.transfer.direction", "weir.socket.cookie", "weir.file.device", "file.inode"].map(attribute).join(" "),
+            "transfer" => ["weir.transfer.direction", "weir.socket.cookie", "weir.file.device", "file.inode"]
+                .map(attribute)
+                .join(" "),
             "alert" => attribute("weir.alert.uid"),
             _ => continue,
         };

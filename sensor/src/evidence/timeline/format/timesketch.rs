@@ -177,7 +177,9 @@ fn text(value: &Value) -> Cow<'_, str> {
 
 /// Spreadsheets take a cell for a formula that begins so (OWASP, CSV injection); behind an apostrophe it is text.
 fn harmless(cell: &str) -> Cow<'_, str> {
-    let is_number = cell.strip_prefix(['+', '-']).is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
+    let is_number = cell
+        .strip_prefix(['+', '-'])
+        .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
     match cell.chars().next() {
         Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n') if !is_number => format!("'{cell}").into(),
         _ => cell.into(),

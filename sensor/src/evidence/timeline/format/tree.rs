@@ -23,7 +23,8 @@ pub fn lines(processes: &[Process]) -> Vec<(String, &Process)> {
         .iter()
         .enumerate()
         .map(|(own, process)| {
-            let above = parents.get(own).copied().flatten().and_then(|parent| Some((parent, below.get(parent)?.clone())));
+            let above =
+                parents.get(own).copied().flatten().and_then(|parent| Some((parent, below.get(parent)?.clone())));
             let (prefix, inner, depth) = match above {
                 None => (String::new(), String::new(), 0),
                 Some((_, (before, depth))) if depth >= DEPTH_MAX => (format!("{before}… "), before, depth),

@@ -21,7 +21,18 @@ fn incident() -> Timeline {
 /// Names that are meant for terminals, spreadsheets and parsers.
 fn hostile() -> Timeline {
     let mut scene = Scene::default();
-    let names = ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\tx", "\rx", "\u{1b}]0;x\u{7}", "\u{202e}gpj", "a,b\"c\nd", "<script>"];
+    let names = [
+        "=cmd|' /C calc'!A0",
+        "+1+1",
+        "-2+3",
+        "@SUM(A1)",
+        "\tx",
+        "\rx",
+        "\u{1b}]0;x\u{7}",
+        "\u{202e}gpj",
+        "a,b\"c\nd",
+        "<script>",
+    ];
     for name in names {
         scene.does("mallory-1", json!({
             "weir.event.kind": "open", "file.path": name, "weir.file.access": "read", "process.executable.path": name,
@@ -29,7 +40,14 @@ fn hostile() -> Timeline {
         }));
     }
     let first = scene.rows[0].time;
-    scene.gaps.push(Gap { from: first, to: first, place: "kernel".into(), cause: "=\u{1b}[2Jx".into(), kind: Some("open".into()), count: None });
+    scene.gaps.push(Gap {
+        from: first,
+        to: first,
+        place: "kernel".into(),
+        cause: "=\u{1b}[2Jx".into(),
+        kind: Some("open".into()),
+        count: None,
+    });
     ask(&mut scene, Anchor::Process("mallory-1".into())).unwrap()
 }
 
@@ -55,7 +73,8 @@ fn timesketch_takes_the_csv() {
         let mut lines = 0;
         for record in reader.records() {
             let record = record.unwrap();
-            let cell = |name: &str| header.iter().position(|own| own == name).and_then(|at| record.get(at)).map(str::to_owned);
+            let cell =
+                |name: &str| header.iter().position(|own| own == name).and_then(|at| record.get(at)).map(str::to_owned);
             is_timesketch(&cell);
             lines += 1;
         }
@@ -69,7 +88,8 @@ fn no_cell_is_a_formula() {
     let mut cells = 0;
     for record in csv::Reader::from_reader(text.as_bytes()).records() {
         for cell in &record.unwrap() {
-            let is_number = cell.trim_start_matches(['+', '-']).parse::<f64>().is_ok() && !cell[1..].contains(['+', '-']);
+            let is_number =
+                cell.trim_start_matches(['+', '-']).parse::<f64>().is_ok() && !cell[1..].contains(['+', '-']);
             assert!(is_number || !cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell:?}");
             cells += usize::from(cell.starts_with('\''));
         }
@@ -84,9 +104,14 @@ fn timesketch_takes_the_json_lines() {
         for line in text.lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             let object = line.as_object().unwrap();
-            assert!(object.keys().all(|name| !name.contains('.')), "a name that begins like another would be two things");
+            assert!(
+                object.keys().all(|name| !name.contains('.')),
+                "a name that begins like another would be two things"
+            );
             assert!(object.values().all(|value| !value.is_object()));
-            is_timesketch(&|name| object.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+            is_timesketch(&|name| {
+                object.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+            });
         }
         assert_eq!(text.lines().count(), timeline.entries.len() + timeline.gaps.len());
     }
@@ -128,7 +153,10 @@ fn json_is_the_model_and_lines_are_its_parts() {
     let lines: Vec<Value> =
         written(&timeline, Format::Jsonl).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let count = |kind: &str| lines.iter().filter(|line| line["type"] == kind).count();
-    assert_eq!((count("timeline"), count("process"), count("entry")), (1, timeline.processes.len(), timeline.entries.len()));
+    assert_eq!(
+        (count("timeline"), count("process"), count("entry")),
+        (1, timeline.processes.len(), timeline.entries.len())
+    );
     assert_eq!(lines[0]["incident"], INCIDENT);
 }
 
@@ -157,7 +185,9 @@ fn a_stix_bundle_refers_to_what_is_in_it_and_is_the_same_each_time() {
             for (name, value) in object.as_object().unwrap() {
                 let references: Vec<&str> = match value {
                     Value::String(one) if name.ends_with("_ref") => vec![one],
-                    Value::Array(list) if name.ends_with("_refs") => list.iter().map(|one| one.as_str().unwrap()).collect(),
+                    Value::Array(list) if name.ends_with("_refs") => {
+                        list.iter().map(|one| one.as_str().unwrap()).collect()
+                    }
                     _ => continue,
                 };
                 assert!(!references.is_empty() && references.iter().all(|id| ids.contains(id)), "{name} of {object}");

@@ -60,7 +60,9 @@ fn a_file_is_followed_forward_to_who_read_it_and_their_children() {
     let timeline = ask(&mut scene, Anchor::Process("thief-1".into())).unwrap();
     assert_eq!(names(&timeline), ["child", "late", "reader", "thief"].into());
     assert!(!said(&timeline, "open").iter().any(|(_, what)| what.contains("/old")), "before it was reached");
-    assert!(timeline.processes.iter().filter(|process| process.id != "thief-1").all(|process| process.role == Role::Effect));
+    assert!(
+        timeline.processes.iter().filter(|process| process.id != "thief-1").all(|process| process.role == Role::Effect)
+    );
 }
 
 #[test]

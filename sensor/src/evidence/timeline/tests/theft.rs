@@ -65,7 +65,10 @@ fn nothing_that_is_unrelated_is_in_it() {
     let in_containers: BTreeSet<&str> =
         timeline.processes.iter().filter(|process| process.workload.is_some()).map(|process| &*process.id).collect();
     let theirs = ["18319-2760916", "18320-2760918", READER, "18327-2760922", "18328-2760922", SENDER];
-    assert_eq!(in_containers.iter().filter(|id| !theirs.contains(id)).count(), usize::from(in_containers.contains("18039-2760599")));
+    assert_eq!(
+        in_containers.iter().filter(|id| !theirs.contains(id)).count(),
+        usize::from(in_containers.contains("18039-2760599"))
+    );
 }
 
 #[test]
@@ -82,7 +85,9 @@ fn everything_that_the_record_names_is_in_it() {
                 for deed in process["weir.process.deeds"].as_array().unwrap() {
                     let time = nanos(deed["time"].as_str().unwrap()).unwrap();
                     let same = timeline.entries.iter().any(|entry| {
-                        entry.time.nanos == time && entry.kind == deed["weir.event.kind"] && entry.process.as_deref() == Some(id)
+                        entry.time.nanos == time
+                            && entry.kind == deed["weir.event.kind"]
+                            && entry.process.as_deref() == Some(id)
                     });
                     assert!(same, "{deed}");
                     deeds += 1;
@@ -125,7 +130,9 @@ fn processes_are_a_tree_with_what_they_held_and_sent() {
         .collect();
     let to = Some("198.51.100.1:37695");
     assert_eq!(sums, [(Quantity::Held, None, SIZE), (Quantity::Held, None, SIZE), (Quantity::Sent, to, SIZE)]);
-    assert!(timeline.series.iter().all(|series| series.points.is_sorted_by_key(|point| (point.time.nanos, point.bytes))));
+    assert!(
+        timeline.series.iter().all(|series| series.points.is_sorted_by_key(|point| (point.time.nanos, point.bytes)))
+    );
 }
 
 #[test]
@@ -166,7 +173,11 @@ fn what_is_not_there_is_said_with_what_is() {
     assert!(refused(Anchor::Alert("zz".into())).contains("weir timeline"));
     assert!(refused(Anchor::Process("18328-1".into())).contains("did you mean 18328-2760922?"));
     assert!(refused(Anchor::Process("7".into())).contains("there are 18"));
-    assert!(refused(Anchor::File("/none".into())).contains("2026-11-21T20:14:36"), "{}", refused(Anchor::File("/none".into())));
+    assert!(
+        refused(Anchor::File("/none".into())).contains("2026-11-21T20:14:36"),
+        "{}",
+        refused(Anchor::File("/none".into()))
+    );
     let pod = Anchor::Pod { namespace: "ml".into(), name: "vllm".into() };
     assert!(refused(pod).contains("pod ml/vllm"));
     // Every container's id begins with nothing.

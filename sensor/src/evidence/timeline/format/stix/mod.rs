@@ -50,7 +50,8 @@ struct Bundle {
 
 impl Bundle {
     fn new(timeline: &Timeline) -> Bundle {
-        let seed = format!("{}/{}/{}", timeline.host.as_deref().unwrap_or_default(), timeline.asked, timeline.from.text);
+        let seed =
+            format!("{}/{}/{}", timeline.host.as_deref().unwrap_or_default(), timeline.asked, timeline.from.text);
         let made = instant(&timeline.to);
         let identity = id::of("identity", &["weir", timeline.host.as_deref().unwrap_or_default()]);
         let extension = id::of("extension-definition", &["weir", "observed"]);
@@ -150,8 +151,11 @@ impl Bundle {
         self.sightings();
         let own = self.own_id("grouping", &[]);
         let observables = std::mem::take(&mut self.observables).finish();
-        let ids = |objects: &[Value]| -> Vec<Value> { objects.iter().filter_map(|object| object.get("id").cloned()).collect() };
-        let grouped: Vec<Value> = [ids(&self.objects), ids(&observables)].concat().into_iter().take(GROUPED_MAX).collect();
+        let ids = |objects: &[Value]| -> Vec<Value> {
+            objects.iter().filter_map(|object| object.get("id").cloned()).collect()
+        };
+        let grouped: Vec<Value> =
+            [ids(&self.objects), ids(&observables)].concat().into_iter().take(GROUPED_MAX).collect();
         let members = json!({
             "name": timeline.asked, "description": timeline.sentence, "context": "suspicious-activity", "object_refs": grouped,
         });

@@ -118,7 +118,8 @@ impl Observables {
     /// Only what can be one: others write server names.
     fn domain(&mut self, name: &str) -> Option<String> {
         let is_label = |label: &str| {
-            (1..=63).contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         };
         let is_domain = name.len() <= 253 && name.contains('.') && name.split('.').all(is_label);
         if !is_domain || name.parse::<IpAddr>().is_ok() {
