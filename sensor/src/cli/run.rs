@@ -87,7 +87,9 @@ enum Exported {
 
 /// Why it cannot be sent as the command line says.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} is for what is sent to a collector, and none is named: set OTEL_EXPORTER_OTLP_ENDPOINT, or otlp.endpoint in weir.yml")]
+#[error(
+    "{0} is for what is sent to a collector, and none is named: set OTEL_EXPORTER_OTLP_ENDPOINT, or otlp.endpoint in weir.yml"
+)]
 struct NoCollector(&'static str);
 
 impl Run {

@@ -84,10 +84,7 @@ pub fn record(object: &Map<String, Value>, form: &Form<'_>) -> (Resource, LogRec
 }
 
 /// A request with these objects, those of one container together, in their order otherwise.
-pub fn request<'a>(
-    objects: impl Iterator<Item = &'a Map<String, Value>>,
-    form: &Form<'_>,
-) -> ExportLogsServiceRequest {
+pub fn request<'a>(objects: impl Iterator<Item = &'a Map<String, Value>>, form: &Form<'_>) -> ExportLogsServiceRequest {
     let mut resource_logs: Vec<ResourceLogs> = Vec::new();
     for object in objects {
         let (resource, record) = record(object, form);

@@ -1,9 +1,9 @@
 //! The thread that owns the spool: it keeps what was posted, lets it be shown, and gives the sender what it asks for.
 
+use super::Parcel;
 use super::queue::Queue;
 use super::screen::Screen;
 use super::unkept::Unkept;
-use super::Parcel;
 use crate::delivery::health::Counts;
 use crate::delivery::spool::{Directory, Draft, Entry, Files, Spool, SpoolError};
 use std::collections::{BTreeMap, VecDeque};
@@ -274,17 +274,18 @@ impl<F: Files> Keeper<F> {
 }
 
 fn draft(parcel: &Parcel) -> Draft<'_> {
-    Draft {
-        kind: parcel.kind,
-        severity: parcel.severity,
-        time: parcel.time,
-        uid: &parcel.uid,
-        bytes: &parcel.record,
-    }
+    Draft { kind: parcel.kind, severity: parcel.severity, time: parcel.time, uid: &parcel.uid, bytes: &parcel.record }
 }
 
 /// OpenTelemetry's names for ranges of severity numbers, all of them, so that a series exists before it counts.
 fn by_name(evicted: &BTreeMap<u8, u64>) -> Counts {
-    let ranges = [("trace", 0..=4), ("debug", 5..=8), ("info", 9..=12), ("warn", 13..=16), ("error", 17..=20), ("fatal", 21..=u8::MAX)];
+    let ranges = [
+        ("trace", 0..=4),
+        ("debug", 5..=8),
+        ("info", 9..=12),
+        ("warn", 13..=16),
+        ("error", 17..=20),
+        ("fatal", 21..=u8::MAX),
+    ];
     ranges.into_iter().map(|(name, range)| (name, evicted.range(range).map(|(_, count)| count).sum())).collect()
 }

@@ -67,9 +67,7 @@ pub enum OutboxError {
     Spool(#[from] SpoolError),
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error(
-        "delivery cannot be started: {0}; this is the system's refusal, restart the sensor when it has recovered"
-    )]
+    #[error("delivery cannot be started: {0}; this is the system's refusal, restart the sensor when it has recovered")]
     Thread(#[from] io::Error),
 }
 
@@ -99,7 +97,10 @@ impl Outbox {
             tracing::warn!(records = opened.flipped, "records in the spool are not as they were written, and are lost");
         }
         if opened.unreadable > 0 {
-            tracing::warn!(files = opened.unreadable, "files of the spool cannot be read; they are tried again at the next start");
+            tracing::warn!(
+                files = opened.unreadable,
+                "files of the spool cannot be read; they are tried again at the next start"
+            );
         }
         let shared = Arc::new(Shared::default());
         let counters = Arc::new(sender::Counters::default());

@@ -34,7 +34,9 @@ impl Unkept {
         self.entries.insert(id, Held { entry: Entry { id, kind, severity, time, uid, bytes }, taken: false });
         while self.bytes > BYTES_MAX {
             let least = self.entries.iter().filter(|(_, held)| !held.taken);
-            let Some(id) = least.min_by_key(|(id, held)| (held.entry.severity, **id)).map(|(id, _)| *id) else { return };
+            let Some(id) = least.min_by_key(|(id, held)| (held.entry.severity, **id)).map(|(id, _)| *id) else {
+                return;
+            };
             if let Some(entry) = self.remove(id) {
                 *self.lost.entry(entry.severity).or_default() += 1;
             }

@@ -137,12 +137,7 @@ impl<'c> Decoder<'c> {
         Ok(fields)
     }
 
-    fn columns(
-        &mut self,
-        dictionary: Dictionary,
-        columns: &[Column],
-        id: i64,
-    ) -> rusqlite::Result<Map<String, Value>> {
+    fn columns(&mut self, dictionary: Dictionary, columns: &[Column], id: i64) -> rusqlite::Result<Map<String, Value>> {
         let sql = format!("SELECT {} FROM {} WHERE id = ?1", dictionary.column_list(), dictionary.name());
         let read = |row: &Row| -> rusqlite::Result<Vec<rusqlite::types::Value>> {
             (2..columns.len() + 2).map(|place| row.get(place)).collect()

@@ -225,7 +225,9 @@ impl Encoder {
             (Form::Shared, Value::Text(text)) => Sql::Integer(self.text(&text)),
             (Form::SharedList, list @ Value::List(_)) => Sql::Integer(self.text(&json_text(&list))),
             (Form::Text, Value::Text(text)) => Sql::Text(text.into_owned()),
-            (_, Value::Number(number)) => i64::try_from(number).map_or_else(|_| number.to_string().into(), Sql::Integer),
+            (_, Value::Number(number)) => {
+                i64::try_from(number).map_or_else(|_| number.to_string().into(), Sql::Integer)
+            }
             (_, Value::Flag(flag)) => Sql::Integer(i64::from(flag)),
             (_, other) => Sql::Text(json_text(&other)),
         }

@@ -8,8 +8,8 @@ use super::directory::{self, Directory, databases};
 use super::reader::{self, connect};
 use super::schema::INDEX;
 use super::scope::{self, Scopes};
-use super::section::Limits;
 use super::seal;
+use super::section::Limits;
 use super::segment::{self, SegmentError, hex};
 use super::signer::{self, Signer};
 use base64::Engine as _;
@@ -110,7 +110,13 @@ impl Work {
         let connection = segment::connect(path)?;
         connection.execute_batch(INDEX)?;
         connection.execute("INSERT OR IGNORE INTO meta VALUES ('closed', ?1)", [super::content::integer(now)])?;
-        connection.pragma_update(None, "journal_mode", "DELETE")?;
+        // It stays as it is while somebody reads it: then it is tried again.
+        let mode: String = connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))?;
+        if mode != "delete" {
+            return Err(SegmentError::Io(io::Error::other(format!(
+                "segment {number} is being read: it is closed later"
+            ))));
+        }
         drop(connection);
         File::open(path)?.sync_all()?;
         self.sign(path, number)
@@ -147,7 +153,8 @@ impl Work {
         let mut scopes = None;
         for number in self.directory.numbers()?.into_iter().filter(|number| *number < current) {
             let path = self.directory.segment(number);
-            let is_old = reader::end_of(&path).is_some_and(|(_, _, last)| u64::try_from(last).unwrap_or(0) < oldest_kept);
+            let is_old =
+                reader::end_of(&path).is_some_and(|(_, _, last)| u64::try_from(last).unwrap_or(0) < oldest_kept);
             if !is_old && self.used()? <= room {
                 break;
             }

@@ -36,7 +36,9 @@ impl Raw {
             };
             let sql = "SELECT number, raw FROM batches WHERE number > ?1 AND length(raw) > 0 ORDER BY number LIMIT 1";
             let next = connection.prepare_cached(sql).and_then(|mut statement| {
-                statement.query_row(params![*last], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))).optional()
+                statement
+                    .query_row(params![*last], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))
+                    .optional()
             });
             let Some((number, frame)) = next.map_err(io::Error::other)? else {
                 self.now = None;

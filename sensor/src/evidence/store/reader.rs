@@ -44,7 +44,9 @@ impl Reader {
         let fail = |reason: String| SourceError { place: path.display().to_string(), reason };
         let mut reader = Reader { place: path.to_owned(), parts: Vec::new(), damage: Vec::new() };
         reader.look().map_err(|error| {
-            fail(format!("it cannot be read ({error}): give the directory of `weir run --evidence`, a copy, or one file of it"))
+            fail(format!(
+                "it cannot be read ({error}): give the directory of `weir run --evidence`, a copy, or one file of it"
+            ))
         })?;
         if reader.parts.is_empty() && reader.damage.is_empty() {
             return Err(fail("there is no evidence in it: give the directory of `weir run --evidence`".to_owned()));
@@ -84,7 +86,8 @@ impl Reader {
             // Numbers rise with time: what was in it is between its neighbours.
             let own = number_of(&path);
             let numbered = |part: &&Part| part.number.is_some();
-            let before = self.parts.iter().filter(numbered).filter(|part| part.number < own).filter_map(|p| p.span).last();
+            let before =
+                self.parts.iter().filter(numbered).filter(|part| part.number < own).filter_map(|p| p.span).last();
             let after = self.parts.iter().filter(numbered).find(|part| part.number > own).and_then(|part| part.span);
             let (from, to) = (before.map_or(0, |(_, last)| last), after.map_or(u64::MAX, |(first, _)| first));
             self.damage.push(damage(&path, from, to, &error));
@@ -237,7 +240,11 @@ pub fn connect(path: &Path) -> rusqlite::Result<Connection> {
         Ok(connection)
     };
     match open("?mode=ro") {
-        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) => {
+        // Where nothing can be written, not even locks. What is in the log would be passed over: there must be none.
+        Err(error)
+            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen)
+                && std::fs::metadata(path.with_extension("db-wal")).map_or(true, |log| log.len() == 0) =>
+        {
             open("?mode=ro&immutable=1")
         }
         result => result,

@@ -76,9 +76,8 @@ impl Dictionary {
 }
 
 /// The columns of `events`, in order.
-pub const EVENTS: [&str; 12] = [
-    "time", "batch", "kind", "process", "workload", "object", "trail", "title", "thread", "shape", "bytes", "rest",
-];
+pub const EVENTS: [&str; 12] =
+    ["time", "batch", "kind", "process", "workload", "object", "trail", "title", "thread", "shape", "bytes", "rest"];
 /// The columns of `told`.
 pub const TOLD: [&str; 7] = ["uid", "revision", "time", "kind", "incident", "batch", "record"];
 /// The columns of `gaps`.

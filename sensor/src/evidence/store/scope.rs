@@ -52,13 +52,8 @@ fn add(scopes: &mut Scopes, incident: String, time: u64, record: &Value) {
     let text = |name: &str| attributes.get(name)?.as_str();
     let began = ["weir.incident.began", "weir.alert.begun"].iter().find_map(|name| nanos(text(name)?)).unwrap_or(time);
     let (from, to) = (began.min(time).saturating_sub(BEFORE), time.saturating_add(AFTER));
-    let empty = || Scope {
-        from,
-        to,
-        workloads: BTreeSet::new(),
-        lineages: BTreeSet::new(),
-        processes: BTreeSet::new(),
-    };
+    let empty =
+        || Scope { from, to, workloads: BTreeSet::new(), lineages: BTreeSet::new(), processes: BTreeSet::new() };
     let scope = scopes.entry(incident).or_insert_with(empty);
     (scope.from, scope.to) = (scope.from.min(from), scope.to.max(to));
     let names = |name: &str| -> Vec<Box<str>> {

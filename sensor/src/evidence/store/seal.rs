@@ -89,9 +89,8 @@ pub fn copy(directory: &Directory, segment: &Path, incident: &str, scope: &Scope
         }
     }
     drop(rows);
-    let digest: Option<Vec<u8>> = from
-        .query_row("SELECT digest FROM batches ORDER BY number DESC LIMIT 1", [], |row| row.get(0))
-        .optional()?;
+    let digest: Option<Vec<u8>> =
+        from.query_row("SELECT digest FROM batches ORDER BY number DESC LIMIT 1", [], |row| row.get(0)).optional()?;
     if let Some(into) = into {
         into.came_from(&number, &hex(&digest.unwrap_or_default()))?;
     }

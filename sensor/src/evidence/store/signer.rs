@@ -19,7 +19,8 @@ pub trait Signer: Send {
 /// The key of a store (`key.ed25519`, PKCS#8), made when there is none.
 pub fn open(directory: &Path) -> io::Result<Box<dyn Signer>> {
     let path = directory.join("key.ed25519");
-    let unusable = |what: &str| io::Error::other(format!("{} {what}: remove it, and weir makes another", path.display()));
+    let unusable =
+        |what: &str| io::Error::other(format!("{} {what}: remove it, and weir makes another", path.display()));
     let document = match std::fs::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let made = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new());

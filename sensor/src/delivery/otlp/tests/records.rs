@@ -2,7 +2,7 @@
 
 use crate::delivery::otlp::resource::Resources;
 use crate::delivery::otlp::value::{any, nanos, uid_bytes};
-use crate::delivery::otlp::{log, trace};
+use crate::delivery::otlp::{Body, log, trace};
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value as Any};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -46,6 +46,10 @@ fn incident(revision: u64) -> Map<String, Value> {
     }))
 }
 
+fn form(resources: &Resources) -> log::Form<'_> {
+    log::Form { resources, body: Body::Sentence, host: Some("node") }
+}
+
 fn keys(attributes: &[KeyValue]) -> Vec<&str> {
     attributes.iter().map(|attribute| &*attribute.key).collect()
 }
@@ -55,7 +59,7 @@ fn an_alert_is_a_log_record_of_its_container() {
     let configured =
         [("service.name", "mine"), ("k8s.cluster.name", "east"), ("k8s.pod.name", "weir-x"), ("team", "ml")];
     let configured = configured.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-    let (resource, record) = log::record(&alert(1, Some("abc")), &Resources::new(&configured, Some("node")));
+    let (resource, record) = log::record(&alert(1, Some("abc")), &form(&Resources::new(&configured, Some("node"))));
     assert_eq!(keys(&resource.attributes), ["container.id", "host.name", "k8s.cluster.name", "k8s.pod.name", "team"]);
     let pod = resource.attributes.iter().find(|one| one.key == "k8s.pod.name").unwrap();
     assert_eq!(pod.value, Some(any(&"p".into())), "the observed pod, not the sensor's");
@@ -70,9 +74,25 @@ fn an_alert_is_a_log_record_of_its_container() {
 }
 
 #[test]
+fn the_body_can_be_a_finding_of_ocsf() {
+    let record_of = |object| {
+        let resources = Resources::default();
+        log::record(object, &log::Form { body: Body::Ocsf, ..form(&resources) }).1
+    };
+    let mut alert = alert(1, Some("abc"));
+    let attributes = alert.get_mut("attributes").and_then(Value::as_object_mut).unwrap();
+    attributes.insert("weir.alert.uid".to_owned(), "1".into());
+    let Some(Any::KvlistValue(finding)) = record_of(&alert).body.and_then(|body| body.value) else { panic!("a map") };
+    let class = finding.values.iter().find(|pair| pair.key == "class_uid").unwrap();
+    assert_eq!(class.value, Some(any(&2004.into())));
+    let coverage = map(json!({"event_name": "weir.coverage", "body": "All is well."}));
+    assert_eq!(record_of(&coverage).body, Some(any(&"All is well.".into())), "which has no such form");
+}
+
+#[test]
 fn records_of_one_container_are_together_and_others_are_the_sensors() {
     let alerts = [alert(1, Some("abc")), alert(2, None), alert(3, Some("abc")), alert(4, Some("def"))];
-    let request = log::request(alerts.iter(), &Resources::new(&Default::default(), Some("node")));
+    let request = log::request(alerts.iter(), &form(&Resources::new(&Default::default(), Some("node"))));
     let sizes: Vec<usize> = request.resource_logs.iter().map(|logs| logs.scope_logs[0].log_records.len()).collect();
     assert_eq!(sizes, [2, 1, 1]);
     let own = request.resource_logs[1].resource.as_ref().unwrap();
@@ -99,7 +119,7 @@ fn an_incident_is_a_trace_of_its_processes() {
     let second = trace::spans(&incident(1));
     assert_eq!((&second[0].parent_span_id, &second[0].links[0].span_id), (&root.span_id, &root.span_id));
     assert!(second.iter().all(|span| first.iter().all(|old| old.span_id != span.span_id)), "no id twice");
-    let (_, record) = log::record(&incident(1), &Resources::default());
+    let (_, record) = log::record(&incident(1), &form(&Resources::default()));
     assert_eq!(record.span_id, second[0].span_id);
 }
 
@@ -108,7 +128,7 @@ proptest! {
     fn any_json_object_becomes_something(text in "[a-z\\[\\]{}:,\"0-9.-]{0,64}", number in proptest::num::u64::ANY) {
         let value = serde_json::from_str(&text).unwrap_or(json!({"time": text.clone(), "attributes": {"weir.incident.id": text, "weir.incident.revision": number, "log.record.uid": number}}));
         if let Value::Object(object) = value {
-            let (_, record) = log::record(&object, &Resources::default());
+            let (_, record) = log::record(&object, &form(&Resources::default()));
             prop_assert!((1..=24).contains(&record.severity_number));
             trace::spans(&object);
         }

@@ -56,7 +56,10 @@ fn the_view_has_the_vocabularys_names() {
         )
         .unwrap();
     let expected = attributes(open);
-    assert_eq!([&path, &mode, &access], ["file.path", "file.mode", "weir.file.access"].map(|name| expected[name].as_str().unwrap()));
+    assert_eq!(
+        [&path, &mode, &access],
+        ["file.path", "file.mode", "weir.file.access"].map(|name| expected[name].as_str().unwrap())
+    );
     // The view has nanoseconds, the console microseconds.
     assert!(time.starts_with(CLOCK.rfc3339(open.time).to_string().trim_end_matches('Z')), "{time}");
     for view in ["alert", "incident", "coverage", "gap"] {
