@@ -193,6 +193,7 @@ impl Store {
         let end = Instant::now() + PATIENCE;
         while let Err(batch) = self.try_hand_over() {
             if Instant::now() >= end {
+                add(&self.totals.dropped_busy, batch.events.len() as u64);
                 break;
             }
             self.batch = batch;

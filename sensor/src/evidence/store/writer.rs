@@ -102,7 +102,8 @@ impl Writer {
         // A full disk changes nothing about the file; after anything else another one is safer. What was encoded is not there.
         match (&mut self.open, error) {
             (Some((_, encoder)), SegmentError::Sql(error)) if is_full(error) => encoder.forget(),
-            _ => self.open = None,
+            (Some(_), _) => (self.open, self.tried) = (None, Some(Instant::now())),
+            (None, _) => {}
         }
     }
 
@@ -174,7 +175,7 @@ impl Writer {
         if self.lock.is_none() {
             self.lock = Some(self.directory.lock()?);
         }
-        if !self.begun {
+        if !self.begun || self.said {
             self.directory.remove_empty()?;
         }
         // Only at the start: the keeper may be closing the one before.

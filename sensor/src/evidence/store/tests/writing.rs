@@ -86,6 +86,10 @@ fn what_there_is_no_room_for_is_counted_and_a_gap() {
         store.flush(BootTime(nanos));
         store.counts().gaps > 0
     });
+    wait_for("what waits is written", || {
+        let counts = store.counts();
+        counts.events + counts.dropped_busy + counts.dropped_disk == put_in
+    });
     store.finish();
     let counts = store.counts();
     assert_eq!(counts.events + counts.dropped_busy + counts.dropped_disk, put_in);
