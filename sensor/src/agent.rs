@@ -4,6 +4,7 @@
 //! programs, pushes what they send through the [`Line`], and shows what comes out. Time and I/O end here.
 
 mod carriers;
+mod evidence;
 mod health;
 mod open_files;
 mod output;
@@ -183,7 +184,7 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
     let state = settings.state.as_deref().map_or_else(StateDirectory::nowhere, StateDirectory::open);
     let (ledger, saved) = StateFile::open(&state, state_file::LEDGER);
     let (correlations, saved_correlations) = StateFile::open(&state, state_file::CORRELATIONS);
-    let evidence = evidence(&settings, ledger.is_kept(), header)?;
+    let evidence = evidence::open(&settings, ledger.is_kept(), header)?;
     health.begin(settings.state.clone().filter(|_| ledger.is_kept()));
     let mut agent = Agent {
         output: Output::new(show, format, clock, outbox, health.instance()),
@@ -303,15 +304,6 @@ fn recorder(settings: &Settings, header: recording::Header) -> Result<Option<Rec
     recorder.map(Some).map_err(|source| AgentError::Record { path: path.clone(), source })
 }
 
-/// The store of evidence. One in the state directory goes with that: where it cannot be used, which was said, or is another sensor's,
-/// there is none.
-fn evidence(settings: &Settings, kept: bool, header: recording::Header) -> Result<Option<Store>, AgentError> {
-    let in_state =
-        |own: &store::Settings| settings.state.as_ref().is_some_and(|state| own.directory.starts_with(state));
-    let own = settings.evidence.as_ref().filter(|own| kept || !in_state(own));
-    Ok(own.map(|own| Store::open(own.clone(), header)).transpose()?)
-}
-
 /// The line with what feeds it and what it feeds.
 struct Agent {
     line: Line,
@@ -359,7 +351,8 @@ impl Agent {
         let derived = self.line.take_derived();
         for (event, notices) in derived.into_iter().chain([(event, notices)]) {
             if let Some(evidence) = &mut self.evidence {
-                evidence.behind_line(&event, &notices);
+                evidence.behind_line(&event);
+                evidence::keep(evidence, &notices);
             }
             self.done |= self.output.show(&event, &notices)?;
             for recognized in self.recognition.see(&event, &mut self.tables) {

@@ -72,6 +72,22 @@ impl Directory {
         (is_plain && !id.is_empty()).then(|| self.incidents().join(format!("{id}.db")))
     }
 
+    /// Removes segments that were made and then never written, at the end: who made them was killed.
+    pub fn remove_empty(&self) -> io::Result<()> {
+        while let Some(newest) = self.numbers()?.pop() {
+            let path = self.segment(newest);
+            let batches = super::reader::connect(&path).and_then(|connection| {
+                connection.query_row("SELECT count(*) FROM batches", [], |row| row.get::<_, i64>(0))
+            });
+            // What cannot be read may have something in it.
+            if !matches!(batches, Ok(0)) {
+                return Ok(());
+            }
+            remove(&path)?;
+        }
+        Ok(())
+    }
+
     /// The numbers of the segments, rising.
     pub fn numbers(&self) -> io::Result<Vec<u64>> {
         let mut numbers: Vec<u64> = databases(&self.segments())?.iter().filter_map(|path| number_of(path)).collect();

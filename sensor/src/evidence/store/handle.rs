@@ -5,9 +5,9 @@ use super::counts::{Counts, Totals, add};
 use super::directory::Directory;
 use super::section::Limits;
 use super::writer::Writer;
-use crate::alert::Notice;
 use crate::event::{BootTime, Event, WallClock};
 use crate::evidence::recording::{self, Gap, Header, Record};
+use crate::evidence::source::ToldKind;
 use serde_json::{Map, Value};
 use std::io;
 use std::path::PathBuf;
@@ -46,8 +46,9 @@ pub struct Batch {
     pub told: Vec<ToldRow>,
     /// What is missing before it.
     pub missing: Missing,
-    /// How the clocks stand, and what time it is.
+    /// How the clocks stood when it began.
     pub clock: Option<WallClock>,
+    /// When it was handed over, nanoseconds since 1970.
     pub now: u64,
 }
 
@@ -125,7 +126,8 @@ impl Store {
             let _ = end.send(());
         })?;
         let (batches, handed_over) = (Some(batches), Instant::now());
-        Ok(Store { batch: Batch::default(), clock, batches, ended, totals, handed_over, said: false })
+        let batch = Batch { clock: Some(clock), ..Batch::default() };
+        Ok(Store { batch, clock, batches, ended, totals, handed_over, said: false })
     }
 
     /// An event that is about to go into the line.
@@ -133,28 +135,36 @@ impl Store {
         recording::append(&mut self.batch.lines, event);
     }
 
-    /// An event that has come out of the line, and what is to be told by it.
-    pub fn behind_line(&mut self, event: &Arc<Event>, notices: &[Notice]) {
+    /// An event that has come out of the line.
+    pub fn behind_line(&mut self, event: &Arc<Event>) {
         let time = self.clock.unix_nanos(event.time);
         self.batch.events.push((time, Arc::clone(event)));
         self.batch.now = time;
-        for notice in notices {
-            let (kind, time, record) = match notice {
-                Notice::Alert(alert) => ("alert", alert.time, serde_json::to_value(alert.record(self.clock))),
-                Notice::Incident(incident) => {
-                    ("incident", incident.time, serde_json::to_value(incident.record(self.clock)))
-                }
-            };
-            self.told(kind, self.clock.unix_nanos(time), record.unwrap_or_default());
-        }
         if self.batch.events.len() >= BATCH || self.batch.lines.len() >= BATCH_BYTES {
             self.hand_over();
         }
     }
 
-    /// A coverage record of this time.
-    pub fn coverage(&mut self, time: BootTime, record: Value) {
-        self.told("coverage", self.clock.unix_nanos(time), record);
+    /// Something was told that happened at this time; `record` makes it, with the clock that events have.
+    pub fn told(&mut self, kind: ToldKind, time: BootTime, record: impl FnOnce(WallClock) -> Value) {
+        let record = record(self.clock);
+        let attributes = record.get("attributes").and_then(Value::as_object);
+        let text = |name: &str| attributes.and_then(|all: &Map<String, Value>| all.get(name)?.as_str());
+        let revision = ["weir.alert.revision", "weir.incident.revision"];
+        let revision = revision.iter().find_map(|name| attributes?.get(*name)?.as_i64()).unwrap_or(0);
+        let kind = match kind {
+            ToldKind::Alert => "alert",
+            ToldKind::Incident => "incident",
+            ToldKind::Coverage => "coverage",
+        };
+        self.batch.told.push(ToldRow {
+            uid: text("log.record.uid").unwrap_or_default().to_owned(),
+            revision,
+            time: integer(self.clock.unix_nanos(time)),
+            kind: kind.to_owned(),
+            incident: text("weir.incident.id").map(ToOwned::to_owned),
+            record: record.to_string(),
+        });
     }
 
     /// Wall time is told by `clock` from now on.
@@ -183,6 +193,7 @@ impl Store {
         let end = Instant::now() + PATIENCE;
         while let Err(batch) = self.try_hand_over() {
             if Instant::now() >= end {
+                add(&self.totals.dropped_busy, batch.events.len() as u64);
                 break;
             }
             self.batch = batch;
@@ -192,21 +203,6 @@ impl Store {
         if self.ended.recv_timeout(end.saturating_duration_since(Instant::now())).is_err() {
             tracing::warn!("the disk does not answer: the end of the evidence may be missing");
         }
-    }
-
-    fn told(&mut self, kind: &str, time: u64, record: Value) {
-        let attributes = record.get("attributes").and_then(Value::as_object);
-        let text = |name: &str| attributes.and_then(|all: &Map<String, Value>| all.get(name)?.as_str());
-        let revision = ["weir.alert.revision", "weir.incident.revision"];
-        let revision = revision.iter().find_map(|name| attributes?.get(*name)?.as_i64()).unwrap_or(0);
-        self.batch.told.push(ToldRow {
-            uid: text("log.record.uid").unwrap_or_default().to_owned(),
-            revision,
-            time: integer(time),
-            kind: kind.to_owned(),
-            incident: text("weir.incident.id").map(ToOwned::to_owned),
-            record: record.to_string(),
-        });
     }
 
     fn hand_over(&mut self) {
@@ -223,8 +219,8 @@ impl Store {
     fn try_hand_over(&mut self) -> Result<(), Batch> {
         let Some(batches) = &self.batches else { return Ok(()) };
         self.handed_over = Instant::now();
-        self.batch.clock = Some(self.clock);
-        batches.try_send(std::mem::take(&mut self.batch)).map_err(|refused| match refused {
+        let next = Batch { clock: Some(self.clock), ..Batch::default() };
+        batches.try_send(std::mem::replace(&mut self.batch, next)).map_err(|refused| match refused {
             TrySendError::Full(batch) | TrySendError::Disconnected(batch) => batch,
         })
     }

@@ -19,7 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How often the directory is looked at when nothing happens.
@@ -30,7 +30,18 @@ const NICE: i32 = 10;
 /// Tells the thread what to do; it ends when this goes.
 pub struct Keeper {
     current: Arc<AtomicU64>,
-    nudges: SyncSender<()>,
+    /// Both until it goes.
+    nudges: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Whatever comes after has the directory to itself.
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.nudges = None;
+        // One that panicked has said so.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
 }
 
 impl Keeper {
@@ -48,7 +59,7 @@ impl Keeper {
             }
         };
         match thread::Builder::new().name("weir-keeper".to_owned()).spawn(run) {
-            Ok(_) => Some(Keeper { current, nudges }),
+            Ok(thread) => Some(Keeper { current, nudges: Some(nudges), thread: Some(thread) }),
             Err(error) => {
                 tracing::warn!(%error, "segments of evidence are neither closed nor removed: no thread can be started");
                 None
@@ -60,7 +71,7 @@ impl Keeper {
     pub fn nudge(&self, current: u64) {
         self.current.store(current, Ordering::Release);
         // It has one to read already: that will do.
-        let _ = self.nudges.try_send(());
+        let _ = self.nudges.as_ref().map(|nudges| nudges.try_send(()));
     }
 }
 
@@ -114,7 +125,11 @@ impl Work {
         let connection = segment::connect(path)?;
         connection.execute_batch(INDEX)?;
         connection.execute("INSERT OR IGNORE INTO meta VALUES ('closed', ?1)", [super::content::integer(now)])?;
-        connection.pragma_update(None, "journal_mode", "DELETE")?;
+        // It stays as it is while somebody reads it: then it is tried again.
+        let mode: String = connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))?;
+        if mode != "delete" {
+            return Ok(());
+        }
         drop(connection);
         File::open(path)?.sync_all()?;
         let [number, oldest] = [number, oldest].map(super::content::integer);

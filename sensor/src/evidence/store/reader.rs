@@ -240,7 +240,11 @@ pub fn connect(path: &Path) -> rusqlite::Result<Connection> {
         Ok(connection)
     };
     match open("?mode=ro") {
-        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) => {
+        // Where nothing can be written, not even locks. What is in the log would be passed over: there must be none.
+        Err(error)
+            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen)
+                && std::fs::metadata(path.with_extension("db-wal")).map_or(true, |log| log.len() == 0) =>
+        {
             open("?mode=ro&immutable=1")
         }
         result => result,

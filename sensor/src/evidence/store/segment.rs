@@ -81,9 +81,11 @@ impl Segment {
         (last_batch, previous): (i64, [u8; 32]),
         now: i64,
     ) -> Result<Segment, SegmentError> {
-        // So that nobody else can read it from the beginning: SQLite gives its other files the mode of this one.
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        let mut connection = connect(path)?;
+        // Under another name until it has its tables, so that there is no segment without. Nobody else can read it from the
+        // beginning: SQLite gives its other files the mode of this one.
+        let new = path.with_extension("new");
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let mut connection = Connection::open_with_flags(&new, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let transaction = connection.transaction()?;
         transaction.execute_batch(&schema::create())?;
         {
@@ -99,14 +101,21 @@ impl Segment {
             say("opened", Value::Integer(now))?;
         }
         transaction.commit()?;
+        drop(connection);
+        if path.exists() {
+            return Err(SegmentError::Io(io::ErrorKind::AlreadyExists.into()));
+        }
+        std::fs::rename(&new, path)?;
+        let connection = connect(path)?;
         Ok(Segment { connection, number, last_digest: previous, last_batch, last_time: 0, events: 0, opened: now })
     }
 
     /// Goes on with one that is there, and gives what [`super::encode::Encoder`] has to know of it.
     pub fn resume(path: &Path, number: u64, boot: &str) -> Result<(Segment, [i64; 7]), SegmentError> {
-        let connection = connect(path)?;
+        // A closed one is left as it is.
+        let looked = super::reader::connect(path)?;
         let meta = |name: &str| -> rusqlite::Result<Option<Value>> {
-            connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()
+            looked.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()
         };
         let is_ours = meta("version")? == Some(Value::Integer(schema::VERSION))
             && meta("boot")? == Some(Value::Text(boot.to_owned()))
@@ -114,12 +123,10 @@ impl Segment {
         let (Some(Value::Integer(opened)), true) = (meta("opened")?, is_ours) else {
             return Err(SegmentError::Other);
         };
-        let last = connection
-            .query_row("SELECT number, digest, last FROM batches ORDER BY number DESC LIMIT 1", [], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
-            .optional()?;
-        let (last_batch, last_digest, last_time) = last.ok_or(SegmentError::Other)?;
+        let connection = connect(path)?;
+        let sql = "SELECT number, digest, last FROM batches ORDER BY number DESC LIMIT 1";
+        let (last_batch, last_digest, last_time) =
+            connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let events: i64 = connection.query_row("SELECT coalesce(sum(rows), 0) FROM batches", [], |row| row.get(0))?;
         let mut ids = [0; 7];
         for (id, dictionary) in ids.iter_mut().zip(Dictionary::ALL) {

@@ -102,7 +102,8 @@ impl Writer {
         // A full disk changes nothing about the file; after anything else another one is safer. What was encoded is not there.
         match (&mut self.open, error) {
             (Some((_, encoder)), SegmentError::Sql(error)) if is_full(error) => encoder.forget(),
-            _ => self.open = None,
+            (Some(_), _) => (self.open, self.tried) = (None, Some(Instant::now())),
+            (None, _) => {}
         }
     }
 
@@ -174,27 +175,12 @@ impl Writer {
         if self.lock.is_none() {
             self.lock = Some(self.directory.lock()?);
         }
-        let newest = self.directory.numbers()?.last().copied();
-        let before = newest.map(|number| Segment::resume(&self.directory.segment(number), number, &self.about.boot));
-        let (segment, encoder) = match (before, newest) {
-            (Some(Ok((segment, ids))), _) if segment_has_room(&segment, &self.limits, now) => {
-                (segment, Encoder::new(ids))
-            }
-            (_, newest) => {
-                let (number, end) = match newest {
-                    Some(number) => (number + 1, super::reader::end_of(&self.directory.segment(number))),
-                    None => (1, None),
-                };
-                let (after, last) =
-                    end.map_or((BEGINNING, None), |(batch, digest, time)| ((batch, digest), Some(time)));
-                let line = header_line(&self.header, clock);
-                self.about.recording = String::from_utf8_lossy(&line).trim_end().to_owned();
-                let path = self.directory.segment(number);
-                let mut segment = Segment::create(&path, number, &self.about, after, integer(now))?;
-                segment.last_time = last.unwrap_or(0);
-                (segment, Encoder::new([0; 7]))
-            }
-        };
+        if !self.begun || self.said {
+            self.directory.remove_empty()?;
+        }
+        // Only at the start: the keeper may be closing the one before.
+        let before = if self.begun { None } else { self.resume(now) };
+        let (segment, encoder) = before.map_or_else(|| self.create(clock, now), Ok)?;
         if !self.begun {
             self.silent_since = u64::try_from(segment.last_time).ok().filter(|time| *time > 0);
         }
@@ -209,6 +195,34 @@ impl Writer {
         Ok(())
     }
 
+    /// Goes on with the newest segment, if it can be.
+    fn resume(&self, now: u64) -> Option<(Segment, Encoder)> {
+        let number = self.directory.numbers().ok()?.pop()?;
+        let resumed = Segment::resume(&self.directory.segment(number), number, &self.about.boot);
+        match resumed {
+            Ok((segment, ids)) => segment_has_room(&segment, &self.limits, now).then(|| (segment, Encoder::new(ids))),
+            Err(SegmentError::Other) => None,
+            Err(error) => {
+                tracing::warn!(segment = number, %error, "a segment of evidence cannot be gone on with: another is made");
+                None
+            }
+        }
+    }
+
+    /// Makes a segment that follows the newest one that can be read.
+    fn create(&mut self, clock: WallClock, now: u64) -> Result<(Segment, Encoder), SegmentError> {
+        let numbers = self.directory.numbers()?;
+        let end = numbers.iter().rev().find_map(|number| super::reader::end_of(&self.directory.segment(*number)));
+        let (after, last) = end.map_or((BEGINNING, 0), |(batch, digest, time)| ((batch, digest), time));
+        let number = numbers.last().map_or(1, |newest| newest + 1);
+        let line = header_line(&self.header, clock);
+        self.about.recording = String::from_utf8_lossy(&line).trim_end().to_owned();
+        let path = self.directory.segment(number);
+        let mut segment = Segment::create(&path, number, &self.about, after, integer(now))?;
+        segment.last_time = last;
+        Ok((segment, Encoder::new([0; 7])))
+    }
+
     fn is_full(&self, now: u64) -> bool {
         self.open.as_ref().is_some_and(|(segment, _)| !segment_has_room(segment, &self.limits, now))
     }
@@ -216,10 +230,11 @@ impl Writer {
     /// Lets go of the segment, which another thread closes; the next batch makes another.
     fn roll(&mut self) {
         if let Some((segment, _)) = self.open.take() {
-            if let Some(keeper) = &self.keeper {
-                keeper.nudge(segment.number + 1);
-            }
+            let next = segment.number + 1;
             segment.leave();
+            if let Some(keeper) = &self.keeper {
+                keeper.nudge(next);
+            }
         }
     }
 }

@@ -53,7 +53,7 @@ fn tick(nanos: u64, container: &str, pid: u32) -> Event {
 
 fn put(store: &mut Store, event: Event) {
     store.before_line(&event);
-    store.behind_line(&Arc::new(event), &[]);
+    store.behind_line(&Arc::new(event));
 }
 
 fn everything(reader: &mut Reader) -> Vec<Row> {
