@@ -50,14 +50,14 @@ pub enum SignError {
 /// # Errors
 /// See [`SignError`].
 pub fn close(directory: &Path, file: &Path, segment: i64, oldest: i64, signer: &dyn Signer) -> Result<(), SignError> {
-    let statement = statement(file, segment, signer)?;
-    let [_, batch] = statement.batches;
+    let ([_, batch], _, digest) = ends(file)?;
     match Head::open(directory).map_err(|source| SignError::Head { source })? {
         // The crash came before its own statement was written.
-        Some(head) if head.segment == segment && head.batch == batch && head.digest == statement.digest => {}
+        Some(head) if head.segment == segment && head.batch == batch && head.digest == digest => {}
         Some(head) if head.segment >= segment => return Err(SignError::Signed { file: file.to_owned() }),
         _ => {}
     }
+    let statement = statement(file, segment, signer)?;
     let io = |source| SignError::Io { file: file.to_owned(), source };
     Head::new(oldest, segment, batch, statement.digest, signer).write(directory).map_err(io)?;
     statement.write(&file.with_extension("sig")).map_err(io)
@@ -84,14 +84,19 @@ pub fn rotate(directory: &Path, oldest: i64, signer: &dyn Signer) -> Result<(), 
 }
 
 fn statement(file: &Path, segment: i64, signer: &dyn Signer) -> Result<Statement, SignError> {
-    let sqlite = |source| SignError::Sqlite { file: file.to_owned(), source };
-    let (batches, previous, digest) = ends(file).map_err(sqlite)?;
+    let (batches, previous, digest) = ends(file)?;
     let hash = sha256(file).map_err(|source| SignError::Io { file: file.to_owned(), source })?;
     Ok(Statement::new(segment, batches, previous, digest, hash, signer))
 }
 
 /// First and last batch, what comes before and the last digest. Without a batch: from 1 to 0, and both what comes before.
-fn ends(file: &Path) -> rusqlite::Result<([i64; 2], [u8; 32], [u8; 32])> {
+type Ends = ([i64; 2], [u8; 32], [u8; 32]);
+
+fn ends(file: &Path) -> Result<Ends, SignError> {
+    read_ends(file).map_err(|source| SignError::Sqlite { file: file.to_owned(), source })
+}
+
+fn read_ends(file: &Path) -> rusqlite::Result<Ends> {
     let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let previous = "SELECT value FROM meta WHERE name = 'previous'";
     let previous: Option<String> = connection.query_row(previous, [], |row| row.get(0)).optional()?;
