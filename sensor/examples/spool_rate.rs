@@ -1,13 +1,23 @@
-//! How many alerts a second go through the spool, synced, and what memory it takes when a hundred thousand wait.
+//! How many alerts a second go through the spool, synced, what memory it takes when a hundred thousand wait, and what an alert takes on
+//! the wire.
 //!
 //! ```text
 //! cargo run --release -p sensor --example spool_rate -- DIRECTORY
 //! ```
 //! DIRECTORY must be on the disk that is meant, and not be there yet; it is removed afterwards. An alert is 2000 bytes here. A second is
 //! that of appending, taking and acknowledging; each number is the median of seven runs, since disks differ from one moment to the next.
+//! On the wire are the alerts of the examples that the shipped rules are proven by.
 
+use prost::Message as _;
+use sensor::alert::Raiser;
+use sensor::delivery::otlp::{Body, Resources, log};
 use sensor::delivery::spool::{Draft, Kind, Limits, Spool};
+use sensor::detection::{Engine, Logic, RuleSet};
+use sensor::event::WallClock;
+use serde_json::{Map, Value};
+use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const RUNS: usize = 7;
@@ -21,7 +31,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir(directory)?;
     let measured = measure(directory);
     std::fs::remove_dir_all(directory)?;
-    measured
+    measured?;
+    wire()
 }
 
 fn measure(directory: &Path) -> Result<(), Box<dyn std::error::Error>> {
@@ -70,4 +81,58 @@ fn resident() -> Result<f64, Box<dyn std::error::Error>> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1e3)
+}
+
+/// Bytes an alert over OTLP, alone and together, as it is and packed, the median and the most.
+fn wire() -> Result<(), Box<dyn std::error::Error>> {
+    let alerts = alerts()?;
+    let resources = Resources::new(&Default::default(), Some("node"));
+    for body in [Body::Sentence, Body::Ocsf] {
+        let form = log::Form { resources: &resources, body, host: Some("node") };
+        let mut sizes = Vec::new();
+        for alert in &alerts {
+            let request = log::request(std::iter::once(alert), &form).encode_to_vec();
+            sizes.push((request.len(), packed(&request)?));
+        }
+        let together = log::request(alerts.iter(), &form).encode_to_vec();
+        let each = packed(&together)? / alerts.len();
+        let mut plain: Vec<usize> = sizes.iter().map(|(plain, _)| *plain).collect();
+        let mut gzip: Vec<usize> = sizes.iter().map(|(_, gzip)| *gzip).collect();
+        plain.sort_unstable();
+        gzip.sort_unstable();
+        let middle = |sizes: &[usize]| sizes.get(sizes.len() / 2).copied().unwrap_or(0);
+        let most = |sizes: &[usize]| sizes.last().copied().unwrap_or(0);
+        println!(
+            "an alert on the wire, body {body:?}, median and most of {}: {} B ({}), gzip alone {} B ({}), gzip together {each} B",
+            alerts.len(),
+            middle(&plain),
+            most(&plain),
+            middle(&gzip),
+            most(&gzip),
+        );
+    }
+    Ok(())
+}
+
+fn packed(bytes: &[u8]) -> std::io::Result<usize> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(bytes)?;
+    Ok(packed.finish()?.len())
+}
+
+/// One of each rule that finds a single event.
+fn alerts() -> Result<Vec<Map<String, Value>>, Box<dyn std::error::Error>> {
+    let rules = RuleSet::embedded()?;
+    let (mut raiser, mut alerts) = (Raiser::new(&rules), Vec::new());
+    let clock = WallClock { boot_unix_nanos: 1_700_000_000_000_000_000 };
+    for (rule, examples) in rules.examples() {
+        let Logic::Detection(category) = rule.logic else { continue };
+        let mut engine = Engine::new(rules.clone());
+        let events =
+            examples.matching.iter().find_map(|example| example.events(Some(category)).ok()).unwrap_or_default();
+        let findings = events.into_iter().flat_map(|event| engine.evaluate(&Arc::new(event)));
+        let raised = findings.filter_map(|finding| raiser.raise(finding)).map(|alert| alert.to_json(clock));
+        alerts.extend(raised.filter_map(|alert| alert.as_object().cloned()));
+    }
+    Ok(alerts)
 }

@@ -25,6 +25,12 @@ pub const VIRTUAL_MACHINES: &[Package] = &[
     Package { name: "kmod", shown_by: "kmod", why: "loads a module in a virtual machine" },
 ];
 
+/// What the tests of the timeline's page look at it with; without them they are skipped.
+pub const BROWSER: &[Package] = &[
+    Package { name: "chromium", shown_by: "chromium", why: "opens the timeline's page in the tests" },
+    Package { name: "poppler-utils", shown_by: "pdftotext", why: "reads what the page prints" },
+];
+
 /// A Debian package and how to tell that what it is for is there, whoever installed it.
 pub struct Package {
     name: &'static str,
@@ -41,6 +47,8 @@ const KEPT: &[&str] = &[
     "CARGO_TARGET_DIR",
     "CARGO_TERM_COLOR",
     "WEIR_RUST_SRC",
+    "WEIR_CHROMIUM",
+    "WEIR_PDFTOTEXT",
     "CI",
     "NO_COLOR",
     "RUST_BACKTRACE",

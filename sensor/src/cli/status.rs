@@ -1,6 +1,6 @@
 //! `weir status`
 
-use crate::agent::status::{self, Counts, Status, StatusError, Watched};
+use crate::agent::status::{self, Counts, Delivery, Status, StatusError, Watched};
 use crate::alert::quantity;
 use crate::delivery::Format;
 use anstyle::{AnsiColor, Style};
@@ -84,6 +84,13 @@ fn text(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         let (seen_rate, sent_rate) = (events.seen_per_second, events.sent_per_second);
         writeln!(out, "  {kind:<16}{seen_rate:>12.1}{sent_rate:>12.1}{seen:>14}{sent:>14}{style}{lost:>8}{style:#}")?;
     }
+    let (ring, limit) = (quantity(status.ring_bytes), quantity(status.ring_limit));
+    writeln!(out, "  the ring was filled with {ring} of {limit} at most")?;
+    if status.canary_rounds > 0 {
+        let (style, missing) = (if status.canary_missing > 0 { BAD } else { GOOD }, status.canary_missing);
+        let rounds = status.canary_rounds;
+        writeln!(out, "  {style}canary{style:#}  {rounds} rounds, {missing} deeds did not come out")?;
+    }
     for lost in &status.lost {
         writeln!(out, "  {BAD}lost{BAD:#}  {} of {}: {}", lost.count, lost.kind, lost.cause)?;
     }
@@ -108,8 +115,34 @@ fn text(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         let bytes = quantity(ledger.unattributed_bytes);
         writeln!(out, "  {} reports of no known workload: {bytes} are not accounted for", ledger.unattributed)?;
     }
+    if let Some(sent) = &status.delivery {
+        delivery(sent, out)?;
+    }
     for (name, counted) in [("alerts", &status.alerts), ("looks", &status.looks), ("carriers", &status.carriers)] {
         counts(name, counted, out)?;
+    }
+    Ok(())
+}
+
+fn delivery(sent: &Delivery, out: &mut dyn Write) -> io::Result<()> {
+    heading(out, "delivery")?;
+    let (bytes, limit) = (quantity(sent.bytes), quantity(sent.limit));
+    write!(out, "  {} records wait, {bytes} of {limit}", sent.waiting)?;
+    match sent.oldest_seconds {
+        Some(seconds) => writeln!(out, ", the oldest for {seconds} s")?,
+        None => writeln!(out)?,
+    }
+    let last = sent.last.as_deref().unwrap_or("never yet");
+    writeln!(out, "  the collector last took some: {last}")?;
+    if let Some(reason) = &sent.trouble {
+        writeln!(out, "  {BAD}trouble{BAD:#}  {reason}")?;
+    }
+    for (name, counted) in [("sent", &sent.results), ("evicted", &sent.evicted), ("lost or in doubt", &sent.losses)] {
+        let counted: Vec<_> = counted.iter().filter(|(_, count)| **count > 0).collect();
+        if !counted.is_empty() {
+            let each: Vec<_> = counted.into_iter().map(|(name, count)| format!("{name} {count}")).collect();
+            writeln!(out, "  {name}: {}", each.join(", "))?;
+        }
     }
     Ok(())
 }

@@ -3,17 +3,15 @@
 use super::health::Record;
 use super::json::{EventObject, Section, TotalsObject, outcomes};
 use super::ocsf;
-use crate::alert::{Alert, Incident, Notice, VALUE_MAX, escape, quantity};
-use crate::event::{
-    Body, Change, ContentFinding, Direction, DnsDirection, Endpoints, Event, File, FlowReason, Kind, MountHow,
-    WallClock,
-};
+use crate::alert::{Alert, Incident, Notice, VALUE_MAX, escape};
+use crate::event::{Attributes, Body, Event, Kind, WallClock};
+use crate::evidence::words::Facts;
 use crate::kernel::Totals;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use serde_json::Value;
 use std::fmt;
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
 
 /// How to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -66,10 +64,6 @@ impl From<io::Error> for OutputError {
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
 
-/// Most bytes of a command line, and most characters of a path, that are shown.
-const COMMAND_LINE_SHOWN: usize = 200;
-const PATH_SHOWN: usize = 1024;
-
 /// Writes events and alerts to `W`. Colour is written always; `W` strips it where it is not wanted (`anstream`).
 pub struct Console<W: Write> {
     out: io::BufWriter<W>,
@@ -102,7 +96,7 @@ impl<W: Write> Console<W> {
                 let time = self.clock.rfc3339(event.time).to_string();
                 let kind = event.body.kind_name();
                 let style = kind_style(&event.body);
-                let what = What(event);
+                let what = deed(event);
                 let who = Who(event);
                 writeln!(self.out, "{DIM}{time}{DIM:#} {style}{kind:<8}{style:#} {who} {what}")?;
             }
@@ -225,6 +219,15 @@ impl<W: Write> Console<W> {
     }
 }
 
+/// What happened, in the words that timelines use as well.
+fn deed(event: &Event) -> String {
+    match serde_json::to_value(Attributes(event)) {
+        Ok(Value::Object(attributes)) => Facts(&attributes).deed(),
+        // Attributes are a map of texts and numbers: that always has a form.
+        _ => event.body.kind_name().to_owned(),
+    }
+}
+
 fn kind_style(body: &Body) -> Style {
     let colour = match body {
         Body::Exec(_) => AnsiColor::Green,
@@ -265,7 +268,7 @@ impl Console<Vec<u8>> {
 
 /// An event in a sentence, without colour: who, and what they did.
 pub(super) fn sentence(event: &Event) -> String {
-    anstream::adapter::strip_str(&format!("{} {}", Who(event), What(event))).to_string()
+    anstream::adapter::strip_str(&format!("{} {}", Who(event), deed(event))).to_string()
 }
 
 /// `python3[1234] container:abc`: the name of the program, else the thread's.
@@ -293,214 +296,4 @@ impl fmt::Display for Who<'_> {
 fn shortened(id: &str) -> &str {
     const SHOWN: usize = "container:".len() + 12;
     if id.starts_with("container:") { id.get(..SHOWN).unwrap_or(id) } else { id }
-}
-
-/// What happened.
-struct What<'a>(&'a Event);
-
-impl fmt::Display for What<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.body {
-            Body::Exec(exec) => {
-                write!(f, "ran {}: {}", path(&exec.file), command_line(&exec.args))
-            }
-            Body::Fork(fork) => write!(f, "forked {}", fork.child.pid),
-            Body::Exit(exit) => match (exit.code, exit.signal) {
-                (_, Some(signal)) => write!(f, "was ended by signal {signal}"),
-                (code, None) => write!(f, "exited with {}", code.unwrap_or(0)),
-            },
-            Body::Open(open) => {
-                write!(f, "opened {} for {}", path(&open.file), open.access.name().replace('_', " and "))?;
-                if open.file.id.is_some() {
-                    write!(f, " ({}", quantity(open.file.size))?;
-                    for class in open.file.classes.iter() {
-                        write!(f, ", {}", class.name())?;
-                    }
-                    f.write_str(")")?;
-                }
-                Ok(())
-            }
-            Body::Connect(connect) => {
-                write!(f, "connects to {} ({})", peer(&connect.endpoints), connect.endpoints.transport)?;
-                named(f, self.0)
-            }
-            Body::Flow(flow) => {
-                let verb = match (flow.reason, flow.initiated) {
-                    (FlowReason::Closed, true) => "sent, in all,",
-                    (FlowReason::Closed, false) => "answered, in all,",
-                    (_, true) => "has sent",
-                    (_, false) => "has answered",
-                };
-                let (ends, sent) = (&flow.endpoints, quantity(flow.bytes));
-                write!(f, "{verb} {sent} to {} ({})", peer(ends), ends.transport)?;
-                named(f, self.0)
-            }
-            Body::Egress(grown) => {
-                let verb = if grown.initiated { "sent" } else { "answered" };
-                let to = grown.peer.map_or_else(|| "others".to_owned(), |peer| peer.to_string());
-                let (more, sent) = (quantity(grown.grown), quantity(grown.bytes));
-                write!(f, "{verb} {more} more to {to} ({}), {sent} in all", grown.transport)
-            }
-            Body::LedgerRestored(restored) => {
-                write!(f, "the egress ledger goes on with {} accounts", restored.saved.accounts.len())
-            }
-            Body::CorrelationsRestored(restored) => {
-                write!(f, "{} correlations go on with what they had seen", restored.saved.correlations.len())
-            }
-            Body::Remembered(_) => write!(f, "is remembered from before the sensor started"),
-            Body::FileChange(change) => match (change.change, change.new_size) {
-                (Change::Rename, _) => {
-                    write!(f, "renamed {} to {}", path(&change.file), escape(&change.new_path, PATH_SHOWN))
-                }
-                (Change::Link, _) => {
-                    write!(f, "linked {} as {}", path(&change.file), escape(&change.new_path, PATH_SHOWN))
-                }
-                (Change::Unlink, _) => write!(f, "removed {}", path(&change.file)),
-                (Change::Truncate, Some(size)) => write!(f, "cut {} to {}", path(&change.file), quantity(size)),
-                (Change::Truncate, None) => write!(f, "cut {}", path(&change.file)),
-            },
-            Body::Socket(socket) => {
-                let (family, kind) =
-                    (socket.family_name().unwrap_or("unknown"), socket.kind_name().unwrap_or("unknown"));
-                write!(f, "made a socket whose bytes are not counted: {family} {kind}, protocol {}", socket.protocol)
-            }
-            Body::ProcessAccess(access) => {
-                let number = access.target.map_or(access.target_vpid, |target| target.pid);
-                let program = access.target_process.as_deref().map_or("", |process| &*process.executable);
-                write!(f, "got at process {number} by {}", access.how.name())?;
-                if program.is_empty() { Ok(()) } else { write!(f, " ({})", escape(program, PATH_SHOWN)) }
-            }
-            Body::Bpf(bpf) => {
-                write!(f, "bpf {}", bpf.command_name().unwrap_or("command"))?;
-                if let (Some(object), Some(id)) = (bpf.object_name(), bpf.id) {
-                    write!(f, " on {object} {id}{}", if bpf.own { ", which is the sensor's own" } else { "" })?;
-                }
-                let name = escape(&bpf.program_name, VALUE_MAX);
-                if name.is_empty() { Ok(()) } else { write!(f, " {name}") }
-            }
-            Body::Module(module) => write!(f, "loaded the kernel module {}", escape(&module.name, VALUE_MAX)),
-            Body::Mount(mount) => {
-                let (source, target) = (escape(&mount.source, PATH_SHOWN), escape(&mount.target, PATH_SHOWN));
-                match mount.how {
-                    MountHow::Mount | MountHow::Move => write!(f, "mounted {source} on {target}"),
-                    MountHow::PivotRoot => write!(f, "made {target} its root"),
-                }
-            }
-            Body::Namespace(namespace) => {
-                let kinds: Vec<_> = namespace.kinds().collect();
-                write!(f, "{} {}", namespace.how.name(), kinds.join(" "))
-            }
-            Body::Transfer(transfer) => {
-                let (verb, towards) = match transfer.direction {
-                    Direction::In => ("took", "from"),
-                    Direction::Out => ("gave", "to"),
-                    Direction::Both => ("shares", "with"),
-                };
-                let most = if transfer.bound { "at most " } else { "" };
-                let (bytes, kind) = (quantity(transfer.bytes), transfer.carrier.name().replace('_', " "));
-                write!(f, "{verb} {most}{bytes} {towards} {kind} {}", path(&transfer.file))
-            }
-            Body::Dns(dns) => match (&dns.message, dns.direction) {
-                (Some(message), DnsDirection::Query) => write!(f, "asks for {}", escape(&message.name, VALUE_MAX)),
-                (Some(message), DnsDirection::Answer) => {
-                    write!(f, "is told of {}:", escape(&message.name, VALUE_MAX))?;
-                    match message.addresses.as_slice() {
-                        [] => write!(f, " nothing (code {})", message.code),
-                        addresses => addresses.iter().try_for_each(|(address, _)| write!(f, " {address}")),
-                    }
-                }
-                (None, _) => write!(f, "has {} by port 53 that are no DNS message", quantity(dns.size.into())),
-            },
-            Body::Listen(listen) => {
-                let address = SocketAddr::new(listen.address, listen.port.unwrap_or_default());
-                write!(f, "waits for connections at {address}")
-            }
-            Body::Hello(hello) => {
-                write!(f, "begins a secured flow to {}", peer(&hello.endpoints))?;
-                match &hello.server_name {
-                    Some(name) => write!(f, " for {}", escape(name, VALUE_MAX)),
-                    None => Ok(()),
-                }
-            }
-            Body::Tamper(tamper) => {
-                write!(
-                    f,
-                    "the sensor's own {}: {}",
-                    escape(&tamper.object, VALUE_MAX),
-                    escape(&tamper.what, PATH_SHOWN)
-                )
-            }
-            Body::Cgroup(cgroup) => write!(f, "cgroup {}", escape(&cgroup.path, PATH_SHOWN)),
-            Body::WorkloadIdentified(identified) => {
-                let name = |name: &Option<Box<str>>| escape(name.as_deref().unwrap_or("?"), VALUE_MAX).to_string();
-                let identity = &identified.identity;
-                write!(f, "container {}", escape(&identified.container_id, VALUE_MAX))?;
-                write!(f, " is {} of {}", name(&identity.container_name), name(&identity.image))?;
-                write!(f, " in pod {}/{}", name(&identity.namespace), name(&identity.pod_name))
-            }
-            Body::ProcessFound(found) => {
-                write!(f, "was already running: {}", command_line(&found.args))
-            }
-            Body::Recognized(recognized) => {
-                write!(f, "looked into {}: ", path(&recognized.file))?;
-                match &recognized.finding {
-                    // In a recording, anybody can have written these.
-                    ContentFinding::Format { name, confidence } => {
-                        write!(f, "{} ({})", escape(name, VALUE_MAX), escape(confidence, VALUE_MAX))?;
-                    }
-                    ContentFinding::Unknown => f.write_str("nothing that is known")?,
-                    ContentFinding::Unread(reason) => write!(f, "not read, {}", escape(reason, VALUE_MAX))?,
-                }
-                recognized.file.classes.iter().try_for_each(|class| write!(f, ", {}", class.name()))
-            }
-            Body::Reloaded(loaded) => {
-                let version = loaded.ruleset.get(..12).unwrap_or(&loaded.ruleset);
-                write!(f, "{} rules and {} filters are in effect (version {version})", loaded.rules, loaded.filters)
-            }
-            Body::Tick(tick) => f.write_str(if tick.last { "the sensor ends" } else { "time passed" }),
-            Body::Lost(lost) => {
-                let (kind, cause) = (escape(&lost.kind, VALUE_MAX), escape(&lost.cause, VALUE_MAX));
-                write!(f, "{} {kind} events lost: {cause}", lost.count)
-            }
-        }
-    }
-}
-
-/// What a destination goes by, where it has a name.
-fn named(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
-    let server = event.server.as_ref();
-    match server.and_then(|server| Some((server.name.as_deref()?, server.by))) {
-        Some((name, by)) => write!(f, ", {} by {}", escape(name, VALUE_MAX), by.name()),
-        None => Ok(()),
-    }
-}
-
-fn path(file: &File) -> impl fmt::Display {
-    let cut = if file.path_cut { "…" } else { "" };
-    format!("{cut}{}", escape(&file.path, PATH_SHOWN))
-}
-
-fn peer(ends: &Endpoints) -> String {
-    match (ends.peer_address, ends.peer_port) {
-        (address @ (IpAddr::V4(_) | IpAddr::V6(_)), 0) => address.to_string(),
-        (address, port) => SocketAddr::new(address, port).to_string(),
-    }
-}
-
-/// An argument list as a person would type it: quoted where it has to be, cut where it gets long.
-fn command_line(args: &[Box<str>]) -> String {
-    let mut line = String::new();
-    for arg in args {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        if line.len() + arg.len() > COMMAND_LINE_SHOWN {
-            line.push('\u{2026}');
-            break;
-        }
-        let plain = !arg.is_empty() && arg.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c));
-        let arg = escape(arg, COMMAND_LINE_SHOWN);
-        if plain { line.push_str(&arg) } else { line.extend(["'", &arg, "'"]) }
-    }
-    line
 }

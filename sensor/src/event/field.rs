@@ -84,7 +84,7 @@ fields! {
     ProcessExecutableName, "process.executable.name", Development, "The last component of that path.",
         |e| text(file_name(&process(e)?.executable));
     ProcessCommandArgs, "process.command_args", Development, "The arguments, the program's name first.",
-        |e| Some(&process(e)?.args).filter(|a| !a.is_empty())
+        |e| arguments(e).filter(|a| !a.is_empty())
             .map(|a| Value::List(a.iter().map(|arg| Cow::Borrowed(&**arg)).collect()));
     ProcessCommandLine, "process.command_line", Development, "The arguments joined by spaces.",
         |e| Some(process(e)?.command_line()).filter(|l| !l.is_empty()).map(Value::from);
@@ -92,6 +92,8 @@ fields! {
         |e| text(&process(e)?.working_directory);
     ProcessParentPid, "process.parent_pid", Development, "The parent's id in the initial pid namespace.",
         |e| Some(process(e)?.parent()?.key.pid.into());
+    ProcessParentId, "weir.process.parent.id", Weir, "The parent, told apart through pid reuse: PID-STARTTICKS.",
+        |e| Some(process(e)?.parent()?.key.to_string().into());
     ProcessParentExecutablePath, "weir.process.parent.executable.path", Weir, "The parent's program.",
         |e| text(&process(e)?.parent()?.executable);
     ProcessParentExecutableName, "weir.process.parent.executable.name", Weir, "The last component of that path.",
@@ -481,6 +483,15 @@ fn text(text: &str) -> Option<Value<'_>> {
 
 fn process(event: &Event) -> Option<&Process> {
     event.process.as_deref()
+}
+
+/// Those of the process; of a program whose process nobody has looked up, those that it was started with.
+fn arguments(event: &Event) -> Option<&[Box<str>]> {
+    match (process(event), &event.body) {
+        (Some(process), _) => Some(&process.args),
+        (None, Body::Exec(exec)) => Some(&exec.args),
+        _ => None,
+    }
 }
 
 fn file(event: &Event) -> Option<&File> {

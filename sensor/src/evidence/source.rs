@@ -80,8 +80,47 @@ pub struct Filter {
     pub files: BTreeSet<Box<str>>,
     /// `file.path`, or `weir.file.new_path`.
     pub paths: BTreeSet<Box<str>>,
+    /// Of what matches, only these kinds (`weir.event.kind`), if there is anything in it.
+    pub kinds: BTreeSet<Box<str>>,
     /// Most rows; the first ones by time are given.
     pub limit: usize,
+}
+
+impl Filter {
+    /// Everything of a time.
+    pub fn of_time(from: u64, to: u64, limit: usize) -> Filter {
+        Filter { from, to, limit, ..Filter::default() }
+    }
+
+    /// Whether an event of this time with these attributes is asked for.
+    pub fn takes(&self, time: u64, attributes: &Map<String, Value>) -> bool {
+        let has = |set: &BTreeSet<Box<str>>, name: &str| {
+            attributes.get(name).and_then(Value::as_str).is_some_and(|text| set.contains(text))
+        };
+        if time < self.from || time > self.to || !(self.kinds.is_empty() || has(&self.kinds, "weir.event.kind")) {
+            return false;
+        }
+        has(&self.processes, "weir.process.id")
+            || has(&self.processes, "weir.process.child.id")
+            || has(&self.lineages, "weir.lineage.id")
+            || has(&self.workloads, "weir.workload.id")
+            || has(&self.paths, "file.path")
+            || has(&self.paths, "weir.file.new_path")
+            || (!self.files.is_empty() && file_of(attributes).is_some_and(|file| self.files.contains(&*file)))
+            || self.is_of_time_only()
+    }
+
+    /// Whether there is nothing in the sets.
+    pub fn is_of_time_only(&self) -> bool {
+        let sets = [&self.processes, &self.lineages, &self.workloads, &self.files, &self.paths];
+        sets.iter().all(|set| set.is_empty())
+    }
+}
+
+/// The file that an event is about, as DEVICE/INODE.
+pub fn file_of(attributes: &Map<String, Value>) -> Option<String> {
+    let text = |name: &str| attributes.get(name).and_then(Value::as_str);
+    Some(format!("{}/{}", text("weir.file.device")?, text("file.inode")?))
 }
 
 /// Rows that match.

@@ -12,6 +12,10 @@ use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{LogsS
 use opentelemetry_proto::tonic::collector::logs::v1::{
     ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
 };
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
+    MetricsService, MetricsServiceServer,
+};
+use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use prost::Message;
@@ -30,7 +34,8 @@ pub(super) async fn answer(request: Request<Incoming>, state: &State) -> io::Res
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let path = head.uri.path().to_owned();
-    let fault = state.next_fault();
+    // Metrics come by themselves: faults are for what a test sends.
+    let fault = if is_metrics(&path) { Fault::None } else { state.next_fault() };
     match fault {
         Fault::Cut => {
             print(&json!({"fault": "cut", "path": path}))?;
@@ -62,6 +67,10 @@ pub(super) async fn answer(request: Request<Incoming>, state: &State) -> io::Res
                 let mut service = TraceServiceServer::new(one).accept_compressed(Gzip).send_compressed(Gzip);
                 service.call(request).await.unwrap_or_else(|never| match never {})
             }
+            "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export" => {
+                let mut service = MetricsServiceServer::new(one).accept_compressed(Gzip).send_compressed(Gzip);
+                service.call(request).await.unwrap_or_else(|never| match never {})
+            }
             _ => Status::unimplemented("no such service").into_http(),
         });
     }
@@ -69,6 +78,7 @@ pub(super) async fn answer(request: Request<Incoming>, state: &State) -> io::Res
     let answer = match path.as_str() {
         "/v1/logs" => decode(&body).and_then(|request| one.logs(&request)).map(|answer| answer.encode_to_vec()),
         "/v1/traces" => decode(&body).and_then(|request| one.traces(&request)).map(|answer| answer.encode_to_vec()),
+        "/v1/metrics" => decode(&body).and_then(|request| one.metrics(&request)).map(|answer| answer.encode_to_vec()),
         _ => Err(Status::not_found("no such path")),
     };
     Ok(over_http(answer))
@@ -125,6 +135,13 @@ impl One {
         self.take(record::spans(request))?;
         Ok(ExportTraceServiceResponse::default())
     }
+
+    fn metrics(&self, request: &ExportMetricsServiceRequest) -> Result<ExportMetricsServiceResponse, Status> {
+        let metrics = record::metrics(request);
+        let said = json!({"path": self.path, "bytes": self.bytes, "test": self.test, "metrics": metrics});
+        print(&said).map_err(|error| Status::internal(error.to_string()))?;
+        Ok(ExportMetricsServiceResponse::default())
+    }
 }
 
 #[tonic::async_trait]
@@ -145,6 +162,20 @@ impl TraceService for One {
     ) -> Result<tonic::Response<ExportTraceServiceResponse>, Status> {
         self.traces(request.get_ref()).map(tonic::Response::new)
     }
+}
+
+#[tonic::async_trait]
+impl MetricsService for One {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportMetricsServiceRequest>,
+    ) -> Result<tonic::Response<ExportMetricsServiceResponse>, Status> {
+        self.metrics(request.get_ref()).map(tonic::Response::new)
+    }
+}
+
+fn is_metrics(path: &str) -> bool {
+    path == "/v1/metrics" || path.contains(".MetricsService/")
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

@@ -1,6 +1,7 @@
 //! What is printed of a request: enough to compare with what was sent.
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value as Any};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -44,6 +45,17 @@ pub fn spans(request: &ExportTraceServiceRequest) -> Vec<Value> {
         })
     };
     spans.map(span).collect()
+}
+
+/// The name of every metric, with the attributes of its resource.
+pub fn metrics(request: &ExportMetricsServiceRequest) -> Vec<Value> {
+    let mut metrics = Vec::new();
+    for of_resource in &request.resource_metrics {
+        for metric in of_resource.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
+            metrics.push(json!({"name": metric.name, "resource": resource(of_resource.resource.as_ref())}));
+        }
+    }
+    metrics
 }
 
 /// `log.record.uid` of a printed record.

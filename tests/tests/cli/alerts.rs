@@ -11,3 +11,4 @@ mod replays;
 mod restarts;
 mod sigma;
 pub mod stage;
+mod traces;

@@ -2,9 +2,12 @@
 
 mod alerts;
 mod bad_input;
+mod clock;
 mod closed_output;
+mod collector;
 mod coverage;
 mod doctor;
+mod evidence;
 mod help;
 mod lifecycle;
 mod metrics;
@@ -14,4 +17,5 @@ mod reload;
 mod replay;
 mod rules;
 mod status;
+mod timeline;
 mod weir;

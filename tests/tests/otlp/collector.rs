@@ -1,6 +1,7 @@
 //! The same through a real OpenTelemetry Collector, which hands on to the receiver.
 
 use super::support::{PROTOCOLS, alert, deliver, incident, receiver, settings};
+use super::whole;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -97,4 +98,31 @@ fn a_real_collector_takes_it_and_hands_it_on() {
             "{logs:#?}"
         );
     }
+}
+
+#[test]
+fn what_a_sensor_sees_goes_through_a_real_collector() -> Result<(), Box<dyn std::error::Error>> {
+    let Ok(program) = std::env::var(OTELCOL) else {
+        skip::say(&format!("{OTELCOL} does not name an OpenTelemetry Collector: delivery to a real one"));
+        return Ok(());
+    };
+    if whole::is_skipped() {
+        return Ok(());
+    }
+    let (scene, mut receiver, ports) = (whole::Scene::new()?, receiver(&[]), [free_port(), free_port()]);
+    for (protocol, port) in PROTOCOLS.into_iter().zip(ports) {
+        // It comes after the first alerts, and goes away between others.
+        let sensor = scene.sensor(port, protocol, &[])?;
+        let before = scene.deeds(10)?;
+        scene.shown(&sensor, &before)?;
+        let collected = collector(&program, scene.path(), ports, receiver.port, "")?;
+        whole::all_arrive(&mut receiver, &before, "those before it came")?;
+        drop(collected);
+        let without = scene.deeds(10)?;
+        scene.shown(&sensor, &without)?;
+        let _collector = collector(&program, scene.path(), ports, receiver.port, "")?;
+        whole::all_arrive(&mut receiver, &without, "those while it was away")?;
+        sensor.stop()?;
+    }
+    Ok(())
 }

@@ -5,4 +5,5 @@ mod deliver;
 mod failing;
 mod secure;
 mod support;
+mod whole;
 mod wire;

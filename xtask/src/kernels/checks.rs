@@ -11,7 +11,7 @@ use super::catalogue::Family;
 use crate::{host, ui};
 
 /// Test targets of the package `tests`, and which of their modules; none means all.
-const TARGETS: &[(&str, &[&str])] = &[("kernel", &[]), ("cli", &["lifecycle"])];
+const TARGETS: &[(&str, &[&str])] = &[("kernel", &[]), ("cli", &["clock", "lifecycle"])];
 
 /// What is checked where time is short: one of each concern.
 const BRIEF: &[&str] = &[
@@ -24,6 +24,7 @@ const BRIEF: &[&str] = &[
     "opens::every_way_and_every_name_in_a_container_is_one_file",
     "opens::io_uring_by_the_kernels_own_threads",
     "transfers::every_way_is_told_once_with_what_moved",
+    "clock::what_was_told_before_and_after_a_step_arrives_with_its_time",
     "lifecycle::sigkill_leaves_nothing_attached",
 ];
 

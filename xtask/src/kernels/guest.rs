@@ -151,6 +151,8 @@ impl Guest<'_> {
         let mut set = |name: &str, value: String| drop(environment.insert(name.to_owned(), value));
         set("WEIR", format!("{HOME}/weir"));
         set("WEIR_ACTOR", format!("{HOME}/weir-actor"));
+        // Nobody but the test goes by it there.
+        set("WEIR_TEST_OWN_CLOCK", "1".into());
         set(SLOWNESS, self.accelerator.slowness().to_string());
         family.into_iter().for_each(|family| set(Family::VARIABLE, family.name().into()));
         self.object.iter().for_each(|_| set(ebpf::OBJECT_VARIABLE, format!("{HOME}/weir.bpf.o")));

@@ -211,6 +211,12 @@ fn end_to_end(session: &mut Session) -> Result<Tally> {
     if !succeeds(host::cargo().args(["build", "--locked", "--package", "sensor", "--bin", "weir"]))? {
         bail!("weir could not be built, see above");
     }
+    // Who names a browser has one, and need not have another installed.
+    if std::env::var_os("WEIR_CHROMIUM").is_none()
+        && let Err(why) = host::install(host::BROWSER)
+    {
+        ui::note(format!("the page of a timeline is not opened in a browser: {why:#}"));
+    }
     let mut cargo = session.cargo_test();
     // One at a time: what they watch is the kernel, of which there is one.
     cargo.args(["--package", "tests", "--", "--show-output", "--test-threads=1"]);

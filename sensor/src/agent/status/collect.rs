@@ -1,12 +1,12 @@
 //! Filling the document in.
 
 use super::{
-    Correlation, Counts, Events, Filter, Ledger, Loss, Missing, Refusal, Rules, Status, Table, Usage, Watched,
+    Correlation, Counts, Delivery, Events, Filter, Ledger, Loss, Missing, Refusal, Rules, Status, Table, Usage, Watched,
 };
 use crate::agent::reload::InEffect;
 use crate::agent::{Agent, system};
-use crate::delivery::health;
-use crate::event::{BootTime, Kind, WallClock};
+use crate::delivery::health::{self, Snapshot};
+use crate::event::{BootTime, Kind, Rfc3339, WallClock};
 use crate::kernel::{Coverage, Totals};
 use sensor_common::count::Outcome;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ impl Agent {
             since: time(snapshot.since),
             time: time(now),
             seconds: now.since(snapshot.since).as_secs(),
-            problems: self.problems(now),
+            problems: self.problems(&snapshot),
             process: usage(&snapshot.usage),
             hooks: snapshot.hooks.iter().map(watched).collect(),
             rate_seconds,
@@ -96,12 +96,35 @@ impl Agent {
                 unattributed: provenance.egress.unattributed,
                 unattributed_bytes: provenance.egress.unattributed_bytes,
             },
+            ring_bytes: snapshot.ring.bytes,
+            ring_limit: snapshot.ring.limit,
+            canary_rounds: snapshot.canaries.rounds,
+            canary_missing: snapshot.canaries.missing.iter().sum(),
+            delivery: snapshot.delivery.map(|delivery| Delivery {
+                waiting: delivery.entries,
+                bytes: delivery.bytes,
+                limit: delivery.limit,
+                oldest_seconds: delivery.oldest.map(|oldest| oldest.as_secs()),
+                last: delivery.last.map(|seconds| Rfc3339::new(seconds.saturating_mul(1_000_000_000)).to_string()),
+                trouble: delivery.trouble.or(delivery.disk_trouble),
+                evicted: named(delivery.evicted),
+                losses: named(delivery.losses),
+                results: named(delivery.results),
+            }),
         }
     }
 
     /// What makes the sensor less than it should be.
-    fn problems(&self, now: BootTime) -> Vec<String> {
-        let mut problems = Vec::new();
+    fn problems(&self, snapshot: &Snapshot) -> Vec<String> {
+        let (mut problems, now) = (Vec::new(), snapshot.time);
+        if let Some(delivery) = &snapshot.delivery {
+            if let Some(reason) = &delivery.disk_trouble {
+                problems.push(format!("alerts are in memory only, where a crash would lose them: {reason}"));
+            }
+            if let Some(reason) = &delivery.trouble {
+                problems.push(format!("{} records wait for the collector: {reason}", delivery.entries));
+            }
+        }
         for coverage in self.collected.coverage.iter().filter(|coverage| !coverage.is_whole()) {
             for gap in &coverage.gaps {
                 let (concern, program, reason, mend) = (coverage.concern.name(), gap.program, &gap.reason, gap.mend);

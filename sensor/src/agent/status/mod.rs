@@ -62,6 +62,40 @@ pub struct Status {
     pub carriers: Counts,
     /// The egress ledger.
     pub ledger: Ledger,
+    /// The fullest that the ring between kernel and agent was in the last one to two minutes, bytes.
+    pub ring_bytes: u64,
+    /// Its size, bytes.
+    pub ring_limit: u64,
+    /// Rounds of the canary that are over.
+    pub canary_rounds: u64,
+    /// Of their deeds, those that did not come out at the end of the line.
+    pub canary_missing: u64,
+    /// What is kept and sent to a collector; absent where there is none.
+    pub delivery: Option<Delivery>,
+}
+
+/// What is kept and sent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Delivery {
+    /// Records in the spool.
+    pub waiting: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// What they may take, bytes.
+    pub limit: u64,
+    /// How long the oldest has waited, seconds.
+    pub oldest_seconds: Option<u64>,
+    /// When the collector last took any.
+    pub last: Option<String>,
+    /// Why they wait, if they do.
+    pub trouble: Option<String>,
+    /// What had to go for want of room, by severity; since the spool was made.
+    pub evicted: Counts,
+    /// What else was lost or is in doubt.
+    pub losses: Counts,
+    /// What became of what was sent.
+    pub results: Counts,
 }
 
 /// Numbers by name.

@@ -4,7 +4,7 @@
 //! missing, and a record that does not come in time shows that the sensor is not there.
 
 use super::canary::{Deed, Fate};
-use super::snapshot::Snapshot;
+use super::snapshot::{Counts, Snapshot};
 use crate::event::{Kind, WallClock};
 use crate::kernel::{Gap, counters::MISSED_BY_KERNEL};
 use sensor_common::count::Outcome;
@@ -107,6 +107,31 @@ struct Detail {
     events: Vec<Events>,
     evicted: BTreeMap<&'static str, u64>,
     unenriched: BTreeMap<&'static str, u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<Delivered>,
+}
+
+/// What became of what was told; of what is counted, what was added since the last record.
+#[derive(Clone, Debug, Serialize)]
+struct Delivered {
+    waiting: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest_seconds: Option<u64>,
+    /// For want of room, by severity.
+    evicted: BTreeMap<&'static str, u64>,
+    /// In the spool and on the console, by what happened.
+    lost: BTreeMap<&'static str, u64>,
+    /// By what the collector did with it.
+    results: BTreeMap<&'static str, u64>,
+}
+
+impl Delivered {
+    /// Records that will never arrive.
+    fn lost(&self) -> u64 {
+        let lost = |name| self.lost.get(name).copied().unwrap_or(0);
+        let evicted = self.evicted.values().fold(0, |sum: u64, count| sum.saturating_add(*count));
+        evicted.saturating_add(lost("refused")).saturating_add(lost("set_aside")).saturating_add(lost("flipped"))
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -160,7 +185,26 @@ impl Coverage<'_> {
             events: Kind::ALL.into_iter().map(|kind| self.events(kind)).filter(|events| !events.is_idle()).collect(),
             evicted: self.evicted(),
             unenriched: unenriched.into_iter().filter(|(_, count)| *count > 0).collect(),
+            delivery: self.delivered(),
         }
+    }
+
+    fn delivered(&self) -> Option<Delivered> {
+        let now = self.now.delivery.as_ref()?;
+        // What was lost before this run was not told by the last one, perhaps: it is told at the start.
+        let before = self.before.delivery.clone().unwrap_or_default();
+        let more = |now: &Counts, before: &Counts| {
+            let before = |name| before.iter().find(|(other, _)| *other == name).map_or(0, |(_, count)| *count);
+            let more = now.iter().map(|(name, count)| (*name, count.saturating_sub(before(*name))));
+            more.filter(|(_, count)| *count > 0).collect()
+        };
+        Some(Delivered {
+            waiting: now.entries,
+            oldest_seconds: now.oldest.map(|oldest| oldest.as_secs()),
+            evicted: more(&now.evicted, &before.evicted),
+            lost: more(&now.losses, &before.losses),
+            results: more(&now.results, &before.results),
+        })
     }
 
     fn events(&self, kind: Kind) -> Events {
@@ -207,6 +251,13 @@ impl Coverage<'_> {
         if !astray.is_empty() {
             problems.push(format!("the canary did not come out: {}", astray.join(", ")));
         }
+        if let Some(delivered) = &detail.delivery
+            && delivered.lost() > 0
+        {
+            let all = delivered.evicted.iter().chain(&delivered.lost);
+            let each: Vec<_> = all.map(|(name, count)| format!("{count} {name}")).collect();
+            problems.push(format!("records that were told and will not arrive: {}", each.join(", ").replace('_', " ")));
+        }
         if self.now.tampered > self.before.tampered {
             problems.push("somebody changed the sensor's own programs or tables".to_owned());
         }
@@ -241,6 +292,10 @@ impl Coverage<'_> {
         put("weir.coverage.evicted", json!(detail.evicted.values().sum::<u64>()));
         put("weir.coverage.without_process", json!(detail.unenriched.get("process").copied().unwrap_or(0)));
         put("weir.coverage.without_workload", json!(detail.unenriched.get("workload").copied().unwrap_or(0)));
+        if let Some(delivered) = &detail.delivery {
+            put("weir.coverage.undelivered", json!(delivered.waiting));
+            put("weir.coverage.delivery_lost", json!(delivered.lost()));
+        }
         put("weir.coverage.tampered", json!(self.now.tampered > self.before.tampered));
         for (deed, fate) in self.canary.into_iter().flat_map(|fates| Deed::ALL.into_iter().zip(fates)) {
             put(&format!("weir.canary.{}", deed.name()), json!(fate.name()));

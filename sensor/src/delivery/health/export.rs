@@ -20,7 +20,6 @@ use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
@@ -61,9 +60,6 @@ pub struct Export {
     provider: SdkMeterProvider,
     evaluation: opentelemetry::metrics::Histogram<f64>,
     latency: opentelemetry::metrics::Histogram<f64>,
-    /// Ends the thread of the connection.
-    end: Option<oneshot::Sender<()>>,
-    connection: Option<JoinHandle<()>>,
 }
 
 impl Export {
@@ -96,21 +92,21 @@ impl Export {
     ) -> Result<Export, ExportError> {
         let (end, ended) = oneshot::channel();
         let handle = runtime.handle().clone();
-        let connection = std::thread::Builder::new().name("weir-otlp".into()).spawn(move || {
-            // Whoever holds `end` has gone: the same.
+        std::thread::Builder::new().name("weir-otlp".into()).spawn(move || {
+            // Until the exporter has gone: one that is used without its runtime panics.
             let _ = runtime.block_on(ended);
             runtime.shutdown_background();
         })?;
         let shared = Arc::new(Shared::default());
         let provider = SdkMeterProvider::builder()
-            .with_periodic_exporter(Counted { exporter, handle, shared: Arc::clone(&shared) })
+            .with_periodic_exporter(Counted { exporter, handle, shared: Arc::clone(&shared), _end: end })
             .with_resource(resource(settings, instance))
             .build();
         let scope = InstrumentationScope::builder("weir").with_version(env!("CARGO_PKG_VERSION")).build();
         let meter = provider.meter_with_scope(scope);
         METRICS.iter().for_each(|metric| register(&meter, metric, &shared));
         let (evaluation, latency) = (histogram(&meter, &EVALUATION), histogram(&meter, &LATENCY));
-        Ok(Export { shared, provider, evaluation, latency, end: Some(end), connection: Some(connection) })
+        Ok(Export { shared, provider, evaluation, latency })
     }
 
     /// Leaves the numbers for the next export, with what became of the exports so far.
@@ -137,13 +133,9 @@ impl Export {
     }
 
     /// A last export, and the end; blocks for as long as the collector takes to answer, or the exporter's timeout.
-    pub fn finish(mut self) {
+    pub fn finish(self) {
         // What failed was counted, and said.
         let _ = self.provider.shutdown();
-        self.end.take();
-        if let Some(connection) = self.connection.take() {
-            let _ = connection.join();
-        }
     }
 }
 
@@ -153,6 +145,8 @@ struct Counted {
     /// Of the runtime of the connection.
     handle: Handle,
     shared: Arc<Shared>,
+    /// Dropped with the exporter: then the thread of the connection ends.
+    _end: oneshot::Sender<()>,
 }
 
 impl PushMetricExporter for Counted {

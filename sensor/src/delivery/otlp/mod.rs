@@ -25,6 +25,7 @@ mod tests;
 pub use answer::Outcome;
 pub use config::{Part, Secret, Section};
 pub use export::{Exporter, HyperClient, http_client};
+pub use resource::Resources;
 pub use sender::{Export, Source};
 pub use settings::{Body, Compression, ConfigError, Named, Protocol, Settings, Signal, Target};
 

@@ -72,7 +72,7 @@ pub enum OutboxError {
 }
 
 /// How long the end waits for a collector that is slow to take what is left; the spool keeps the rest.
-const LAST_DELIVERY: Duration = Duration::from_secs(3);
+const LAST_DELIVERY: Duration = Duration::from_secs(2);
 /// After that, for a call that is under way, and for each thread.
 const LAST_CALL: Duration = Duration::from_secs(1);
 
@@ -177,7 +177,8 @@ impl Outbox {
             events.close();
         }
         let sender = self.sender.take();
-        if let Some(sender) = &sender {
+        // One that is in trouble already is not waited for: what is left is on the disk.
+        if let Some(sender) = sender.as_ref().filter(|_| self.counters.trouble().is_none()) {
             wait_for(sender, LAST_DELIVERY);
         }
         drop(self.shutdown.take());

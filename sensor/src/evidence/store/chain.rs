@@ -9,11 +9,12 @@
 //! - A row is the byte 0xfe and its values. A value is SQLite's type (0 null, 1 integer, 2 real, 3 text, 4 blob), for texts and blobs
 //!   the length (four bytes, big endian), and the bytes (numbers: eight, big endian).
 //!
-//! [`Digest`] makes one out of rows as they are written, [`digest`] out of what is in the database, by the columns
+//! [`Digest`] makes one out of rows as they are written, [`digest`] and [`walk`] out of what is in the database, by the columns
 //! that it says it has. They agree, or the batch was changed. The format is for ever: what is signed rests on it.
 
+use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator as _;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, Rows};
 use sha2::{Digest as _, Sha256};
 
 #[cfg(test)]
@@ -106,6 +107,108 @@ pub fn digest(connection: &Connection, number: i64) -> rusqlite::Result<[u8; 32]
     Ok(digest.finish())
 }
 
+/// A batch, as it says it is and as it is.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Its number.
+    pub number: i64,
+    /// The times of its rows, as it says.
+    pub span: (i64, i64),
+    /// Rows of `events`, `told` and `gaps`, as it says.
+    pub stated: [i64; 3],
+    /// Those that are there.
+    pub counted: [i64; 3],
+    /// The digest that it follows, as it says; `None`: there is none.
+    pub previous: Option<[u8; 32]>,
+    /// Its digest, as it says.
+    pub digest: Option<[u8; 32]>,
+    /// What its digest is.
+    pub computed: [u8; 32],
+}
+
+/// What goes through the batches found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Walked {
+    /// Every row is of a batch.
+    Whole,
+    /// There are rows of a batch that is not there; the last one before it, if there is any.
+    Stray(Option<i64>),
+}
+
+/// Goes through all batches by their numbers and tells `each` of them; every table is read once, so what is read should be one
+/// transaction.
+///
+/// # Errors
+/// The tables are not a segment's, the file cannot be read, or `each` says so.
+pub fn walk<E: From<rusqlite::Error>>(
+    connection: &Connection,
+    mut each: impl FnMut(Link) -> Result<(), E>,
+) -> Result<Walked, E> {
+    let tables = tables(connection)?;
+    let mut statements = Vec::new();
+    for table in &tables {
+        statements.push(connection.prepare(&table.select(""))?);
+    }
+    let mut cursors = Vec::new();
+    for (table, statement) in tables.iter().zip(&mut statements) {
+        let mut rows = statement.query([])?;
+        rows.advance()?;
+        cursors.push((table, rows));
+    }
+    let mut batches = connection.prepare(
+        "SELECT number, first, last, rows, told, gaps, previous, digest FROM main.batches NOT INDEXED ORDER BY rowid",
+    )?;
+    let mut batches = batches.query([])?;
+    let mut before = None;
+    while let Some(batch) = batches.next()? {
+        let number = batch.get(0)?;
+        let previous = bytes(batch.get_ref(6)?);
+        let mut digest = Digest::new(&previous.unwrap_or(NOTHING));
+        let mut counted = [0; 3];
+        for (table, rows) in &mut cursors {
+            let taken = table.take(rows, number, &mut digest)?;
+            let place = ["events", "told", "gaps"].iter().position(|name| *name == table.name);
+            if let Some(count) = place.and_then(|place| counted.get_mut(place)) {
+                *count = taken;
+            }
+        }
+        if stray(&cursors, number)? {
+            return Ok(Walked::Stray(before));
+        }
+        each(Link {
+            number,
+            span: (batch.get(1)?, batch.get(2)?),
+            stated: [batch.get(3)?, batch.get(4)?, batch.get(5)?],
+            counted,
+            previous,
+            digest: bytes(batch.get_ref(7)?),
+            computed: digest.finish(),
+        })?;
+        before = Some(number);
+    }
+    let left = cursors.iter().any(|(_, rows)| rows.get().is_some());
+    Ok(if left { Walked::Stray(before) } else { Walked::Whole })
+}
+
+/// Whether a row is left that should have come before or with this batch.
+fn stray(cursors: &[(&Table, Rows)], number: i64) -> rusqlite::Result<bool> {
+    for (_, rows) in cursors {
+        if let Some(row) = rows.get()
+            && !matches!(row.get_ref(0)?, ValueRef::Integer(batch) if batch > number)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn bytes(value: ValueRef) -> Option<[u8; 32]> {
+    match value {
+        ValueRef::Blob(bytes) => bytes.try_into().ok(),
+        _ => None,
+    }
+}
+
 fn previous(connection: &Connection, number: i64) -> rusqlite::Result<[u8; 32]> {
     connection.query_row("SELECT previous FROM batches WHERE number = ?1", [number], |row| row.get(0))
 }
@@ -131,6 +234,19 @@ impl Table {
         )
     }
 
+    /// Adds the rows of this batch, which come next if there are any; how many there were.
+    fn take(&self, rows: &mut Rows, number: i64, digest: &mut Digest) -> rusqlite::Result<i64> {
+        let mut taken = 0;
+        while let Some(row) = rows.get()
+            && row.get_ref(0)? == ValueRef::Integer(number)
+        {
+            self.add(digest, row, &mut (taken > 0))?;
+            taken += 1;
+            rows.advance()?;
+        }
+        Ok(taken)
+    }
+
     fn add(&self, digest: &mut Digest, row: &Row, begun: &mut bool) -> rusqlite::Result<()> {
         if !std::mem::replace(begun, true) {
             digest.table(&self.name, self.columns.iter().map(String::as_str));
@@ -143,7 +259,8 @@ impl Table {
 
 /// The tables that a batch has rows in, in the order of the canonical bytes.
 fn tables(connection: &Connection) -> rusqlite::Result<Vec<Table>> {
-    let mut names = names(connection, "SELECT name FROM main.sqlite_schema WHERE type = 'table' ORDER BY name")?;
+    let mut names =
+        names(connection, "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' ORDER BY name")?;
     let place = |name: &str| match FIRST.iter().position(|first| *first == name) {
         Some(_) => 0,
         None => LAST.iter().position(|last| *last == name).map_or(1, |place| place + 2),

@@ -10,15 +10,11 @@ use super::schema::INDEX;
 use super::scope::{self, Scopes};
 use super::seal;
 use super::section::Limits;
-use super::segment::{self, SegmentError, hex};
-use super::signer::{self, Signer};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use serde_json::json;
-use sha2::{Digest as _, Sha256};
-use std::fs::{self, File};
+use super::segment::{self, SegmentError};
+use super::signer::Signer;
+use crate::evidence::integrity::{self, Key, SignError};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,6 +53,7 @@ impl Keeper {
         let run = move || {
             // Should it be refused, it is no slower.
             let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
+            work.turn(now());
             while !matches!(nudged.recv_timeout(INTERVAL), Err(RecvTimeoutError::Disconnected)) {
                 work.turn(now());
             }
@@ -93,8 +90,10 @@ impl Work {
     /// Closes what is to be closed, and removes what there is no room for, at this time (nanoseconds since 1970).
     pub fn turn(&mut self, now: u64) {
         let current = self.current.load(Ordering::Acquire);
-        let done = self.close(current, now).and_then(|()| self.make_room(current, now)).and_then(|()| self.count());
-        match done {
+        let closed = self.close(current, now);
+        // What is not signed is kept within the budget all the same.
+        let kept = self.make_room(current, now).and_then(|()| self.count());
+        match closed.and(kept) {
             Ok(()) => self.said = false,
             Err(error) if !std::mem::replace(&mut self.said, true) => {
                 tracing::warn!(
@@ -106,18 +105,23 @@ impl Work {
         }
     }
 
+    /// One that cannot be closed or signed keeps no other from it; the first that cannot is the error.
     fn close(&mut self, current: u64, now: u64) -> Result<(), SegmentError> {
-        for number in self.directory.numbers()? {
+        // The key is there from the first start on, so that its public part can be taken elsewhere before it matters.
+        let mut done = self.sign(|_, _| Ok(()));
+        let numbers = self.directory.numbers()?;
+        let oldest = numbers.first().copied().unwrap_or_default();
+        for number in numbers {
             let path = self.directory.segment(number);
             if number < current && !path.with_extension("sig").exists() {
-                self.close_one(&path, number, now)?;
+                done = done.and(self.close_one(&path, number, oldest, now));
             }
         }
-        Ok(())
+        done
     }
 
     /// Makes the index, carries the log over so that the file stands alone, and signs.
-    fn close_one(&mut self, path: &Path, number: u64, now: u64) -> Result<(), SegmentError> {
+    fn close_one(&mut self, path: &Path, number: u64, oldest: u64, now: u64) -> Result<(), SegmentError> {
         let connection = segment::connect(path)?;
         connection.execute_batch(INDEX)?;
         connection.execute("INSERT OR IGNORE INTO meta VALUES ('closed', ?1)", [super::content::integer(now)])?;
@@ -128,29 +132,17 @@ impl Work {
         }
         drop(connection);
         File::open(path)?.sync_all()?;
-        self.sign(path, number)
+        let [number, oldest] = [number, oldest].map(super::content::integer);
+        self.sign(|directory, signer| integrity::close(directory, path, number, oldest, signer))
     }
 
-    fn sign(&mut self, path: &Path, number: u64) -> Result<(), SegmentError> {
-        if self.signer.is_none() {
-            self.signer = Some(signer::open(self.directory.path())?);
-        }
-        let Some(signer) = &self.signer else { return Ok(()) };
-        let connection = connect(path)?;
-        let ends = "SELECT coalesce(min(number), 0), coalesce(max(number), 0) FROM batches";
-        let (first, last): (i64, i64) = connection.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let previous: String =
-            connection.query_row("SELECT value FROM meta WHERE name = 'previous'", [], |row| row.get(0))?;
-        let digest = reader::end_of(path).map_or_else(|| previous.clone(), |(_, digest, _)| hex(&digest));
-        drop(connection);
-        let line = format!("weir.segment.v1|{number}|{first}|{last}|{previous}|{digest}");
-        let statement = json!({
-            "version": 1, "segment": number, "batches": [first, last], "digest": digest, "previous": previous,
-            "file_sha256": hex(&sha256_of(path)?), "key": BASE64_STANDARD.encode(signer.public()),
-            "signature": BASE64_STANDARD.encode(signer.sign(line.as_bytes())),
-        });
-        write_whole(&path.with_extension("sig"), format!("{statement}\n").as_bytes())?;
-        Ok(())
+    /// Signs something with the store's key, which is made if there is none.
+    fn sign(&mut self, sign: impl FnOnce(&Path, &dyn Signer) -> Result<(), SignError>) -> Result<(), SegmentError> {
+        let signer = match &mut self.signer {
+            Some(signer) => signer,
+            none => none.insert(Box::new(Key::load_or_create(self.directory.path())?)),
+        };
+        Ok(sign(self.directory.path(), &**signer)?)
     }
 
     /// Removes incidents and segments that are too old or for which there is no room.
@@ -172,7 +164,11 @@ impl Work {
                 none => none.insert(self.scopes()?),
             };
             self.seal(&path, scopes, now)?;
+            let oldest = super::content::integer(number + 1);
+            let rotated = self.sign(|directory, signer| integrity::rotate(directory, oldest, signer));
             directory::remove(&path)?;
+            // There may be room for it now.
+            rotated.or_else(|_| self.sign(|directory, signer| integrity::rotate(directory, oldest, signer)))?;
         }
         // What was copied may be too much by now.
         self.remove_incidents(now)
@@ -185,7 +181,7 @@ impl Work {
             match seal::copy(&self.directory, path, incident, scope) {
                 Ok(true) => {
                     if let Some(path) = self.directory.incident(incident) {
-                        self.sign(&path, 0)?;
+                        self.sign(|_, signer| integrity::seal(&path, signer))?;
                     }
                 }
                 Ok(false) => {}
@@ -270,26 +266,4 @@ fn now() -> u64 {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn sha256_of(path: &Path) -> io::Result<[u8; 32]> {
-    let mut hash = Sha256::new();
-    let mut file = File::open(path)?;
-    let mut bytes = vec![0; 1 << 16];
-    loop {
-        let count = io::Read::read(&mut file, &mut bytes)?;
-        if count == 0 {
-            return Ok(hash.finalize().into());
-        }
-        hash.update(bytes.get(..count).unwrap_or_default());
-    }
-}
-
-/// Writes a file so that it is there as a whole, or not.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    io::Write::write_all(&mut file, bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)
 }

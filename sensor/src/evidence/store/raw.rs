@@ -1,11 +1,11 @@
 //! What went into the line, out of a store: the frames of a recording, in the order in which they were written.
 
-use super::reader::{Reader, connect};
+use super::reader::{Part, Reader, connect};
 use crate::evidence::recording::{Frames, pack};
 use rusqlite::{OptionalExtension as _, params};
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The bytes of a recording: give it to [`crate::evidence::recording::Reader`]. Nothing of it is in memory but one batch.
 pub struct Raw {
@@ -20,8 +20,21 @@ pub struct Raw {
 impl Reader {
     /// What was recorded of the line's input, from the first segment that there is. Copies of incidents have none.
     pub fn raw(&self) -> Raw {
-        let segments = self.parts().iter().filter(|part| part.number.is_some()).map(|part| part.path.clone()).collect();
+        self.raw_of(0, u64::MAX)
+    }
+
+    /// The same, of the segments that have something of this time.
+    pub fn raw_of(&self, from: u64, to: u64) -> Raw {
+        let segments = self.segments_of(from, to).map(|(_, path)| path.to_owned()).collect();
         Raw { segments, now: None, bytes: Vec::new(), at: 0, begun: false }
+    }
+}
+
+impl Reader {
+    /// The segments that have something of this time, and their numbers.
+    pub fn segments_of(&self, from: u64, to: u64) -> impl Iterator<Item = (u64, &Path)> {
+        let is_of = move |part: &&Part| part.span.is_some_and(|(first, last)| first <= to && last >= from);
+        self.parts().iter().filter(is_of).filter_map(|part| Some((part.number?, part.path.as_path())))
     }
 }
 

@@ -32,6 +32,8 @@ pub fn copy(directory: &Directory, segment: &Path, incident: &str, scope: &Scope
     let mut open = |copier: &mut Copier| -> Result<Segment, SegmentError> {
         let boot = incident;
         if path.exists() {
+            // It is not what was signed any more, and is signed again when this is done.
+            let _ = std::fs::remove_file(path.with_extension("sig"));
             let (segment, last) = Segment::resume(&path, 0, boot)?;
             copier.last = last;
             return Ok(segment);

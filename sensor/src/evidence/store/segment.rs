@@ -30,6 +30,12 @@ pub enum SegmentError {
     /// SQLite's word for it.
     #[error(transparent)]
     Sql(#[from] rusqlite::Error),
+    /// There is no key to sign with.
+    #[error(transparent)]
+    Key(#[from] crate::evidence::integrity::KeyError),
+    /// It is not signed.
+    #[error(transparent)]
+    Sign(#[from] crate::evidence::integrity::SignError),
     /// It is not one that can be continued.
     #[error("it was closed, or is of another boot or another form")]
     Other,
