@@ -87,7 +87,7 @@ impl Reader {
             let own = number_of(&path);
             let numbered = |part: &&Part| part.number.is_some();
             let before =
-                self.parts.iter().filter(numbered).filter(|part| part.number < own).filter_map(|p| p.span).last();
+                self.parts.iter().filter(numbered).filter(|part| part.number < own).filter_map(|p| p.span).next_back();
             let after = self.parts.iter().filter(numbered).find(|part| part.number > own).and_then(|part| part.span);
             let (from, to) = (before.map_or(0, |(_, last)| last), after.map_or(u64::MAX, |(first, _)| first));
             self.damage.push(damage(&path, from, to, &error));
