@@ -35,6 +35,7 @@ pub const PROCESSES: &[Column] = &[
     (Field::ProcessCommandArgs, Form::SharedList),
     (Field::ProcessWorkingDirectory, Form::Shared),
     (Field::ProcessParentPid, Form::Number),
+    (Field::ProcessParentId, Form::Shared),
     (Field::ProcessParentExecutablePath, Form::Shared),
     (Field::ProcessParentCommandLine, Form::Shared),
     (Field::ProcessAncestors, Form::SharedList),

@@ -132,7 +132,7 @@ impl<'c> Decoder<'c> {
         let mut fields = self.columns(Dictionary::Objects, OBJECTS, id)?;
         let rest = self.get("SELECT rest FROM objects WHERE id = ?1", id, |row| row.get::<_, Option<i64>>(0))?;
         if let Some(rest) = rest.flatten() {
-            fields.extend(object(&*self.text(rest)?));
+            fields.extend(object(&self.text(rest)?));
         }
         Ok(fields)
     }

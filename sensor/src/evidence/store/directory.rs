@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 
 /// What an SQLite file has beside it, and a signature.
-const BESIDE: [&str; 4] = ["db", "db-wal", "db-shm", "sig"];
+const BESIDE: [&str; 5] = ["db", "db-wal", "db-shm", "db-journal", "sig"];
 
 /// The paths in a store.
 #[derive(Clone, Debug)]

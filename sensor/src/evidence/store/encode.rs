@@ -116,11 +116,15 @@ impl Encoder {
             declared: (event.declared.loader, event.declared.writer),
             entered: event.entered,
         };
-        if let Some((id, _)) = self.processes.get(&state) {
+        // A program whose process nobody knows has arguments of its own.
+        let is_alone = process.is_none() && matches!(event.body, Body::Exec(_));
+        if let Some((id, _)) = self.processes.get(&state).filter(|_| !is_alone) {
             return Some(*id).filter(|id| *id != 0);
         }
         let id = self.columns(Dictionary::Processes, PROCESSES, event);
-        self.processes.insert(state, (id, process.cloned()));
+        if !is_alone {
+            self.processes.insert(state, (id, process.cloned()));
+        }
         Some(id).filter(|id| *id != 0)
     }
 

@@ -196,7 +196,7 @@ impl Store {
                 add(&self.totals.dropped_busy, batch.events.len() as u64);
                 break;
             }
-            self.batch = batch;
+            self.batch = *batch;
             thread::sleep(Duration::from_millis(5));
         }
         self.batches = None;
@@ -216,12 +216,12 @@ impl Store {
         recording::append_clock(&mut self.batch.lines, self.clock);
     }
 
-    fn try_hand_over(&mut self) -> Result<(), Batch> {
+    fn try_hand_over(&mut self) -> Result<(), Box<Batch>> {
         let Some(batches) = &self.batches else { return Ok(()) };
         self.handed_over = Instant::now();
         let next = Batch { clock: Some(self.clock), ..Batch::default() };
         batches.try_send(std::mem::replace(&mut self.batch, next)).map_err(|refused| match refused {
-            TrySendError::Full(batch) | TrySendError::Disconnected(batch) => batch,
+            TrySendError::Full(batch) | TrySendError::Disconnected(batch) => Box::new(batch),
         })
     }
 }

@@ -122,7 +122,7 @@ impl Work {
 
     /// Makes the index, carries the log over so that the file stands alone, and signs.
     fn close_one(&mut self, path: &Path, number: u64, oldest: u64, now: u64) -> Result<(), SegmentError> {
-        let connection = segment::connect(path)?;
+        let connection = segment::open(path)?;
         connection.execute_batch(INDEX)?;
         connection.execute("INSERT OR IGNORE INTO meta VALUES ('closed', ?1)", [super::content::integer(now)])?;
         // It stays as it is while somebody reads it: then it is tried again.

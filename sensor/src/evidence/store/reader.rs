@@ -87,7 +87,7 @@ impl Reader {
             let own = number_of(&path);
             let numbered = |part: &&Part| part.number.is_some();
             let before =
-                self.parts.iter().filter(numbered).filter(|part| part.number < own).filter_map(|p| p.span).last();
+                self.parts.iter().filter(numbered).filter(|part| part.number < own).filter_map(|p| p.span).next_back();
             let after = self.parts.iter().filter(numbered).find(|part| part.number > own).and_then(|part| part.span);
             let (from, to) = (before.map_or(0, |(_, last)| last), after.map_or(u64::MAX, |(first, _)| first));
             self.damage.push(damage(&path, from, to, &error));
@@ -239,7 +239,19 @@ pub fn connect(path: &Path) -> rusqlite::Result<Connection> {
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
         Ok(connection)
     };
-    match open("?mode=ro") {
+    let opened = match open("?mode=ro") {
+        // Who wrote it was killed amid a transaction without the log: what there is of it is taken back first, as any reader of
+        // SQLite does that may write.
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly) => {
+            let writer = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            writer.busy_timeout(PATIENCE)?;
+            writer.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
+            drop(writer);
+            open("?mode=ro")
+        }
+        opened => opened,
+    };
+    match opened {
         // Where nothing can be written, not even locks. What is in the log would be passed over: there must be none.
         Err(error)
             if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen)

@@ -147,11 +147,11 @@ fn views(sql: &mut String) {
          LEFT JOIN shapes s ON s.id = e.shape;\n",
     );
     for kind in ["alert", "incident", "coverage"] {
-        let _ = write!(
+        let _ = writeln!(
             sql,
             "CREATE VIEW {kind} AS SELECT time AS \"weir.time\", uid AS \"log.record.uid\", revision, \
              incident AS \"weir.incident.id\", json_extract(record, '$.severity_text') AS severity_text, \
-             json_extract(record, '$.body') AS body, record FROM told WHERE kind = '{kind}';\n"
+             json_extract(record, '$.body') AS body, record FROM told WHERE kind = '{kind}';"
         );
     }
     sql.push_str(

@@ -170,10 +170,16 @@ impl Segment {
     }
 }
 
-/// Opens a file to write it.
-pub fn connect(path: &Path) -> rusqlite::Result<Connection> {
+/// Opens a file to change it, as it is.
+pub fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_timeout(PATIENCE)?;
+    Ok(connection)
+}
+
+/// Opens a file to write batches.
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;

@@ -70,7 +70,8 @@ fn whatever_was_written_is_there_and_nothing_is_damaged() {
     assert!(written.iter().sum::<u64>() > KILLS * 50, "{written:?}");
     let mut reader = Reader::open(directory.path()).unwrap();
     let gaps = reader.gaps(0, u64::MAX).unwrap();
-    assert!(gaps.iter().all(|gap| &*gap.place == "sensor"), "{gaps:?}");
+    let others: Vec<_> = gaps.iter().filter(|gap| &*gap.place != "sensor").collect();
+    assert!(others.is_empty(), "{others:?}");
     assert_eq!(gaps.len(), written.iter().filter(|written| **written > 0).count() - 1, "one between two runs");
     assert_chained(directory.path());
     let rows: BTreeSet<u64> = everything(&mut reader).iter().map(|row| row.time).collect();

@@ -169,11 +169,12 @@ fn full_segments_are_closed_indexed_and_signed_and_follow_each_other() {
         let (_, digest, _) = reader::end_of(&file).unwrap();
         assert_eq!(statement["digest"], hex(&digest));
         let line = format!(
-            "weir.segment.v1|{number}|{}|{}|{}|{}",
+            "weir.segment.v1|{number}|{}|{}|{}|{}|{}",
             statement["batches"][0],
             statement["batches"][1],
             statement["previous"].as_str().unwrap(),
-            hex(&digest)
+            hex(&digest),
+            statement["file_sha256"].as_str().unwrap()
         );
         let public = ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, base64(&statement["key"]));
         public.verify(line.as_bytes(), &base64(&statement["signature"])).unwrap();
