@@ -4,6 +4,7 @@
 //! programs, pushes what they send through the [`Line`], and shows what comes out. Time and I/O end here.
 
 mod carriers;
+mod evidence;
 mod health;
 mod open_files;
 mod output;
@@ -28,6 +29,7 @@ use crate::event::{
     Body, BootTime, CorrelationsRestored, Event, LedgerRestored, Recognized, Tick, WallClock, WorkloadIdentified,
 };
 use crate::evidence::recording::{self, Recorder};
+use crate::evidence::store::{self, Store};
 use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Hooks, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
 use crate::policy::{Policy, PolicyError};
@@ -91,6 +93,8 @@ pub struct Settings {
     pub record: Option<PathBuf>,
     /// Which container runtimes are asked who the containers are.
     pub runtimes: runtime::Sockets,
+    /// Where everything that the line sees and tells is kept, and how much of it; `None`: nowhere.
+    pub evidence: Option<store::Settings>,
     /// A descriptor to say on that everything is attached.
     pub notify: Option<RawFd>,
 }
@@ -178,18 +182,21 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
     drop(classification);
     let recognition = Recognition::new(classes.contents());
     let clock = system::wall_clock();
-    let recorder = recorder(&settings, &rules, &policy, &classes, clock)?;
+    let header = header(&rules, &policy, &classes, clock);
+    let recorder = recorder(&settings, header.clone())?;
     let in_effect = InEffect::new(&rules, &policy, &classes, system::now());
     let mut line = Line::new(rules, classes, Limits::default());
     line.set_policy(policy);
     let state = settings.state.as_deref().map_or_else(StateDirectory::nowhere, StateDirectory::open);
     let (ledger, saved) = StateFile::open(&state, state_file::LEDGER);
     let (correlations, saved_correlations) = StateFile::open(&state, state_file::CORRELATIONS);
+    let evidence = evidence::open(&settings, ledger.is_kept(), header)?;
     health.begin(settings.state.clone().filter(|_| ledger.is_kept()));
     let mut agent = Agent {
         output: Output::new(show, format, clock, outbox, health.instance()),
         health,
         recorder,
+        evidence,
         in_effect,
         reloader,
         line,
@@ -285,16 +292,9 @@ fn control(settings: &Settings, kept: bool) -> Control {
     }
 }
 
-/// The recording, if one is asked for. What a replay needs to know is in its header.
-fn recorder(
-    settings: &Settings,
-    rules: &RuleSet,
-    policy: &Policy,
-    classes: &ClassTable,
-    clock: WallClock,
-) -> Result<Option<Recorder>, AgentError> {
-    let Some(path) = &settings.record else { return Ok(None) };
-    let header = recording::Header {
+/// What a replay needs to know.
+fn header(rules: &RuleSet, policy: &Policy, classes: &ClassTable, clock: WallClock) -> recording::Header {
+    recording::Header {
         format: recording::VERSION,
         sensor: env!("CARGO_PKG_VERSION").into(),
         clock,
@@ -302,7 +302,12 @@ fn recorder(
         policy: policy.digest().map(|digest| (**digest).into()),
         classes: classes.version().into(),
         limits: Limits::default().into(),
-    };
+    }
+}
+
+/// The recording, if one is asked for.
+fn recorder(settings: &Settings, header: recording::Header) -> Result<Option<Recorder>, AgentError> {
+    let Some(path) = &settings.record else { return Ok(None) };
     let recorder = Recorder::create(path, header);
     recorder.map(Some).map_err(|source| AgentError::Record { path: path.clone(), source })
 }
@@ -313,6 +318,7 @@ struct Agent {
     health: Health,
     output: Output,
     recorder: Option<Recorder>,
+    evidence: Option<Store>,
     programs: Vec<kernel::Attached>,
     counters: Counters,
     flows: Flows,
@@ -345,11 +351,18 @@ impl Agent {
         if let Some(recorder) = &mut self.recorder {
             recorder.event(&event);
         }
+        if let Some(evidence) = &mut self.evidence {
+            evidence.before_line(&event);
+        }
         let began = self.health.before_line();
         let (event, notices) = self.line.push(event);
         self.health.behind_line(&event, began);
         let derived = self.line.take_derived();
         for (event, notices) in derived.into_iter().chain([(event, notices)]) {
+            if let Some(evidence) = &mut self.evidence {
+                evidence.behind_line(&event);
+                evidence::keep(evidence, &notices);
+            }
             self.done |= self.output.show(&event, &notices)?;
             for recognized in self.recognition.see(&event, &mut self.tables) {
                 self.found.push_back(recognized);
@@ -479,6 +492,9 @@ impl Agent {
         if let Some(recorder) = &mut self.recorder {
             recorder.flush();
         }
+        if let Some(evidence) = &mut self.evidence {
+            evidence.flush(now);
+        }
         self.output.flush()?;
         // Otherwise known at the next alert only, which may take a month.
         if system::reader_has_gone() { Err(OutputError::Closed) } else { Ok(()) }
@@ -498,6 +514,9 @@ impl Agent {
         self.output.set_clock(clock);
         if let Some(recorder) = &mut self.recorder {
             recorder.clock(clock);
+        }
+        if let Some(evidence) = &mut self.evidence {
+            evidence.clock(clock);
         }
     }
 
@@ -555,6 +574,10 @@ impl Agent {
             }
             recorder.statistics()
         });
+        let evidence = self.evidence.as_mut().map(|evidence| {
+            evidence.finish();
+            evidence.counts()
+        });
         self.health.finish().await;
         let mut console = self.output.finish(format).await;
         result?;
@@ -567,6 +590,7 @@ impl Agent {
             let filters = self.line.detection().filtered();
             let mut others = vec![("looks", looks), ("carriers", carriers), ("filters", filters)];
             others.extend(recording.map(|counts| ("recording", own(counts.named()))));
+            others.extend(evidence.map(|counts| ("evidence", own(counts.named()))));
             console.statistics(&self.before, &others)?;
         }
         Ok(())

@@ -6,6 +6,7 @@
 use crate::agent::runtime;
 use crate::delivery::{otlp, spool};
 use crate::event::text::most_like;
+use crate::evidence::store;
 use crate::place::Place;
 use serde::Deserialize;
 use std::io::{self, Read as _};
@@ -27,6 +28,8 @@ pub struct Config {
     pub spool: spool::Section,
     /// The sockets of container runtimes: a path, a list of paths, or `none`; without it they are looked for.
     pub runtimes: runtime::Section,
+    /// Where evidence is kept, and how much of it.
+    pub evidence: store::Section,
 }
 
 /// Why the file cannot be used. Says no value of it, because there may be secrets among them.

@@ -8,6 +8,7 @@ use crate::delivery::health::export::{Export, ExportError};
 use crate::delivery::health::metrics::SAMPLED;
 use crate::delivery::health::{Canaries, Coverage, Occasion, Passed, Program, RingUse, Snapshot, Usage};
 use crate::event::Event;
+use crate::evidence::source::ToldKind;
 use crate::kernel::Attached;
 use rustix::time::{ClockId, clock_gettime};
 use std::io;
@@ -312,6 +313,9 @@ impl Agent {
         records.sequence += 1;
         let time = snapshot.time;
         records.before = snapshot;
+        if let Some(evidence) = &mut self.evidence {
+            evidence.told(ToldKind::Coverage, time, |_| serde_json::to_value(&record).unwrap_or_default());
+        }
         self.output.coverage(&record, time)
     }
 }

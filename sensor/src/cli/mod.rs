@@ -5,6 +5,7 @@ mod canary;
 mod completions;
 mod doctor;
 mod events;
+mod evidence;
 mod log;
 mod policy;
 mod replay;
@@ -28,13 +29,14 @@ Start here:
   weir policy check       is what you declare for your workloads right?
   weir replay FILE        take what was recorded through the rules again
   weir timeline           what happened around an incident, a container, a file
+  weir evidence verify    is what was kept as it was written?
   weir status             how the running sensor is
 
 Exit status:
   0  all is well
   1  it could not go on, or what was asked about is not well (doctor: something is missing; rules check,
      policy check: something in them is wrong; status: the sensor is not whole;
-     replay --diff: the alerts differ)
+     replay --diff: the alerts differ; evidence verify: it is not as it was written)
   2  the command line is wrong
   3  rules check: all is right, but some rules are left out (--allow-unsupported); status: the sensor is not running
 
@@ -66,6 +68,7 @@ enum Command {
     Policy(policy::Policy),
     Replay(replay::Replay),
     Timeline(timeline::Timeline),
+    Evidence(evidence::Evidence),
     Completions(completions::Completions),
     #[command(hide = true)]
     Canary(canary::Canary),
@@ -97,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Policy(policy) => policy.execute(),
         Command::Replay(replay) => replay.execute(),
         Command::Timeline(timeline) => timeline.execute(),
+        Command::Evidence(evidence) => evidence.execute(),
         Command::Completions(completions) => completions.execute(),
         Command::Canary(canary) => canary.execute(),
     }

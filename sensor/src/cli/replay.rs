@@ -15,6 +15,7 @@ Examples:
   weir replay night.weir                            the alerts that weir run gave then, byte for byte
   weir replay night.weir --rules new/               what your rules would have said
   weir replay night.weir --rules old/ --diff new/   where two rule sets differ: - before, + after
+  weir replay /var/lib/weir/evidence                what was kept, as far back as it goes
   weir replay night.weir --from 2026-07-01T02:00:00Z --to 2026-07-01T03:00:00Z
 
 Alerts go to standard output as from weir run. What the replay cannot know goes to standard error: events that were not \
@@ -24,7 +25,7 @@ subject; it can also come or go because another one of its incident did.
 
 Exit status: 0 it was replayed; with --diff, 0 the alerts are the same, 1 they differ, or it could not be replayed.")]
 pub struct Replay {
-    /// The recording
+    /// The recording, or the directory in which weir run keeps evidence
     file: PathBuf,
 
     /// Sigma rules beside the built-in ones: a file or a directory; a rule with the id of a built-in one replaces it

@@ -61,6 +61,15 @@ pub struct Run {
     #[arg(long, value_name = "WHAT", value_enum)]
     export: Vec<Exported>,
 
+    /// Where to keep everything that happens, for `weir timeline`: SQLite files, within a budget [default: evidence in the state
+    /// directory, 4 GiB or a twentieth of the disk]
+    #[arg(long, value_name = "DIR", env = "WEIR_EVIDENCE")]
+    evidence: Option<PathBuf>,
+
+    /// Keep no evidence
+    #[arg(long, conflicts_with = "evidence")]
+    no_evidence: bool,
+
     /// The socket that `weir status` asks [default: weir.sock in the state directory]
     #[arg(long, value_name = "PATH", env = "WEIR_CONTROL")]
     control: Option<PathBuf>,
@@ -108,11 +117,12 @@ impl Run {
         let usual = if otlp.logs.is_some() { COVERAGE } else { Duration::ZERO };
         let coverage = self.coverage_interval.map_or(usual, Duration::from_secs);
         let coverage = Some(coverage).filter(|interval| !interval.is_zero());
+        let evidence = config.evidence.settings(self.evidence, &self.state_dir).filter(|_| !self.no_evidence);
         let rule_options = Options { allow_unsupported: self.allow_unsupported, ..Options::default() };
         let (state, control) = (Some(self.state_dir), self.control);
         let own = self.sensor.settings(self.rules);
         let spool = config.spool.limits();
         let runtimes = own.runtimes.clone().or(&config.runtimes);
-        Ok(Settings { runtimes, rule_options, state, control, coverage, otlp, export_events, spool, ..own })
+        Ok(Settings { runtimes, rule_options, state, control, coverage, otlp, export_events, evidence, spool, ..own })
     }
 }

@@ -108,6 +108,7 @@ impl Sensor {
             control: None,
             record: self.record,
             runtimes: Sockets::named(&self.runtime_socket),
+            evidence: None,
             notify: self.notify_fd,
         }
     }

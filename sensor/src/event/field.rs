@@ -87,7 +87,7 @@ fields! {
         |e| arguments(e).filter(|a| !a.is_empty())
             .map(|a| Value::List(a.iter().map(|arg| Cow::Borrowed(&**arg)).collect()));
     ProcessCommandLine, "process.command_line", Development, "The arguments joined by spaces.",
-        |e| Some(process(e)?.command_line()).filter(|l| !l.is_empty()).map(Value::from);
+        |e| Some(arguments(e)?.join(" ")).filter(|l| !l.is_empty()).map(Value::from);
     ProcessWorkingDirectory, "process.working_directory", Development, "The working directory when the program was started.",
         |e| text(&process(e)?.working_directory);
     ProcessParentPid, "process.parent_pid", Development, "The parent's id in the initial pid namespace.",

@@ -42,7 +42,7 @@ pub use file::{Access, Change, File, FileChange, FileId, Open, Replaced};
 pub use ledger::{LedgerRestored, SavedAccount, SavedDestination, SavedHolding, SavedLedger, SavedPlace, SavedWindow};
 pub use names::{Dns, DnsChannel, DnsDirection, DnsMessage, Hello, NamedBy, Server, host_name};
 pub use policy::{DeclaredAs, Declares, Role};
-pub use process::{Ancestor, Process, ProcessKey};
+pub use process::{Ancestor, Process, ProcessKey, file_name};
 pub use recognized::{ContentFinding, Recognized};
 pub use remembered::{Remembered, escaped_len};
 pub use system::{Bpf, Module, Mount, Namespace, ProcessAccess, SocketMade, Tamper};

@@ -8,11 +8,16 @@
 //! Here is what writes and reads evidence; nothing that decides what is worth telling, and nothing that the line waits for. It depends
 //! on [`crate::event`] and on what makes text harmless in [`crate::alert`]; the timeline's formats also on [`crate::delivery::ocsf`].
 
+pub mod archive;
+pub mod integrity;
 pub mod lines;
 pub mod page;
 pub mod place;
 pub mod recording;
 pub mod source;
+pub mod store;
 pub mod timeline;
 pub mod words;
 
+/// Where evidence is kept, unless it is said otherwise.
+pub const DIRECTORY: &str = "/var/lib/weir/evidence";

@@ -1,7 +1,9 @@
 //! Which source a place is.
 
+use super::archive::{Archive, is_archive};
 use super::lines::Lines;
 use super::source::{Source, SourceError};
+use super::store::Reader;
 use std::path::{Path, PathBuf};
 
 /// What is at a place.
@@ -9,6 +11,8 @@ use std::path::{Path, PathBuf};
 pub enum Place {
     /// The sensor's own store, or a copy of one: a directory with `segments/` in it.
     Store(PathBuf),
+    /// What `weir evidence export` wrote.
+    Archive(PathBuf),
     /// Files of JSON lines, or directories of them.
     Lines(Vec<PathBuf>),
 }
@@ -18,6 +22,7 @@ impl Place {
     pub fn of(places: &[PathBuf]) -> Place {
         match places {
             [one] if is_store(one) => Place::Store(one.clone()),
+            [one] if is_archive(one) => Place::Archive(one.clone()),
             several => Place::Lines(several.to_vec()),
         }
     }
@@ -28,10 +33,12 @@ impl Place {
     /// It is not there, may not be read, or there is nothing in it.
     pub fn open(self) -> Result<Box<dyn Source>, SourceError> {
         match self {
-            Place::Store(path) => Err(SourceError {
-                place: path.display().to_string(),
-                reason: "this weir cannot read a store yet; give files of JSON lines".to_owned(),
-            }),
+            Place::Store(path) => Ok(Box::new(Reader::open(&path)?)),
+            // Whose signature it has, `weir evidence verify` says; one that is not whole is not read.
+            Place::Archive(path) => match Archive::open(&path, &[]) {
+                Ok(archive) => Ok(Box::new(archive)),
+                Err(error) => Err(SourceError { place: path.display().to_string(), reason: error.to_string() }),
+            },
             Place::Lines(places) => Ok(Box::new(Lines::open(&places)?)),
         }
     }

@@ -18,13 +18,15 @@ use crate::delivery::{Console, Format, OutputError};
 use crate::detection::{Options, RuleSet, RulesError};
 use crate::event::{BootTime, Event, WallClock};
 use crate::evidence::recording::{Damage, Gap, Header, Reader, Record, RecordingError};
+use crate::evidence::store;
 use crate::line::{Limits, Line};
 use crate::policy::{Policy, PolicyError};
 use crate::provenance::{ClassTable, ClassesError};
 use progress::Progress;
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Most entries of each table, whatever a recording says: it can be anybody's.
 const LIMIT_MAX: u32 = 1 << 20;
@@ -32,7 +34,7 @@ const LIMIT_MAX: u32 = 1 << 20;
 /// What to replay, and how.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The recording.
+    /// The recording, or the directory of a store of evidence.
     pub file: PathBuf,
     /// Rules beside the built-in ones.
     pub rules: Vec<PathBuf>,
@@ -109,6 +111,9 @@ pub fn run<W: Write>(settings: &Settings, format: Format, out: W) -> Result<Summ
     let mut line = replay.line(settings, rules)?;
     replay.progress.begin();
     while let Some(event) = replay.next()? {
+        if replay.take_began() {
+            line = replay.line(settings, self::rules(settings, &settings.rules)?)?;
+        }
         console.set_clock(replay.clock);
         for notice in tell(&mut line, event) {
             if replay.shows(&notice) {
@@ -138,6 +143,10 @@ pub fn diff<W: Write>(
     let mut difference = Difference::new(format);
     replay.progress.begin();
     while let Some(event) = replay.next()? {
+        if replay.take_began() {
+            let [before, after] = [rules(settings, &settings.rules)?, rules(settings, other)?];
+            lines = [replay.line(settings, before)?, replay.line(settings, after)?];
+        }
         let events = [event.clone(), event];
         for (side, (line, event)) in lines.iter_mut().zip(events).enumerate() {
             for notice in tell(line, event) {
@@ -175,9 +184,27 @@ pub fn tell(line: &mut Line, event: Event) -> Vec<Notice> {
     told
 }
 
+/// A file, or what a directory of evidence has recorded; says which.
+fn open(path: &Path) -> Result<(Reader<Box<dyn Read>>, bool), RecordingError> {
+    let unopened = |source| RecordingError::Unopened { file: path.to_owned(), source };
+    let reader = |source: Box<dyn Read>, size| Reader::new(source, path.to_owned(), size);
+    let data = std::fs::metadata(path).map_err(unopened)?;
+    if data.is_dir() {
+        let store = store::Reader::open(path).map_err(|error| unopened(io::Error::other(error.reason)))?;
+        return Ok((reader(Box::new(store.raw()), None)?, true));
+    }
+    let file = File::open(path).map_err(unopened)?;
+    let size = data.is_file().then_some(data.len());
+    Ok((reader(Box::new(file), size)?, false))
+}
+
 /// A recording on its way through lines.
 struct Replay {
-    reader: Reader,
+    reader: Reader<Box<dyn Read>>,
+    /// It is a store: one run of the sensor follows the other.
+    is_store: bool,
+    /// Another run begins here: what the line knew, it knew no more.
+    began: bool,
     clock: WallClock,
     span: RangeInclusive<u64>,
     summary: Summary,
@@ -186,10 +213,11 @@ struct Replay {
 
 impl Replay {
     fn open(settings: &Settings) -> Result<Replay, ReplayError> {
-        let reader = Reader::open(&settings.file)?;
+        let (reader, is_store) = open(&settings.file)?;
         let clock = reader.header().clock;
         let progress = Progress::new(settings.progress);
-        let replay = Replay { reader, clock, span: settings.span.clone(), summary: Summary::default(), progress };
+        let (span, summary) = (settings.span.clone(), Summary::default());
+        let replay = Replay { reader, is_store, began: false, clock, span, summary, progress };
         notes::version(replay.header());
         Ok(replay)
     }
@@ -231,10 +259,19 @@ impl Replay {
                 }
                 Some(Record::Clock(clock)) => self.clock = clock,
                 Some(Record::Gap(gap)) => self.summary.miss(gap),
+                Some(Record::Recording(header)) if self.is_store => {
+                    self.clock = header.clock;
+                    self.began = true;
+                }
                 // Two recordings in one file: the machine was started anew, or it is another one.
                 Some(Record::Recording(_)) => notes::second_header(),
             }
         }
+    }
+
+    /// Whether the event that came last is the first one of another run.
+    fn take_began(&mut self) -> bool {
+        std::mem::take(&mut self.began)
     }
 
     fn wall(&self, time: BootTime) -> u64 {

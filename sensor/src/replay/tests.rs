@@ -8,6 +8,7 @@ use crate::event::{
     Actor, Body, BootTime, Cgroup, CgroupKey, Event, Exec, File, LedgerRestored, ProcessKey, Tick, WallClock,
 };
 use crate::evidence::recording::{Header, Recorder, VERSION};
+use crate::evidence::store::{Limits as StoreLimits, Settings as StoreSettings, Store};
 use crate::line::{Limits, Line};
 use crate::provenance::ClassTable;
 use std::path::{Path, PathBuf};
@@ -87,11 +88,8 @@ fn shipped() -> (RuleSet, ClassTable) {
     (rules, classes)
 }
 
-/// Records the stream, with a clock that is set each hundred events; the file, and what a sensor writes meanwhile.
-fn recorded(directory: &Path, format: Format) -> (PathBuf, String) {
-    let file = directory.join(format!("{format:?}.weir"));
-    let (rules, classes) = shipped();
-    let header = Header {
+fn header(rules: &RuleSet, classes: &ClassTable) -> Header {
+    Header {
         policy: None,
         format: VERSION,
         sensor: env!("CARGO_PKG_VERSION").into(),
@@ -99,8 +97,14 @@ fn recorded(directory: &Path, format: Format) -> (PathBuf, String) {
         rules: (&**rules.digest()).into(),
         classes: classes.version().into(),
         limits: Limits::default().into(),
-    };
-    let mut recorder = Recorder::create(&file, header).unwrap();
+    }
+}
+
+/// Records the stream, with a clock that is set each hundred events; the file, and what a sensor writes meanwhile.
+fn recorded(directory: &Path, format: Format) -> (PathBuf, String) {
+    let file = directory.join(format!("{format:?}.weir"));
+    let (rules, classes) = shipped();
+    let mut recorder = Recorder::create(&file, header(&rules, &classes)).unwrap();
     let (mut line, mut out) = (line(), Vec::new());
     let mut console = Console::new(&mut out, format, clock(0));
     for (number, event) in stream().into_iter().enumerate() {
@@ -146,6 +150,44 @@ fn a_replay_writes_what_was_written_live() {
         assert_eq!((summary.events, summary.notices), (stream().len() as u64, live.lines().count() as u64));
         assert_eq!((summary.gaps.len(), summary.damage), (0, Default::default()));
     }
+}
+
+/// Each run of a sensor begins with a line that knows nothing.
+#[test]
+fn a_store_of_evidence_is_replayed_run_by_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let (rules, classes) = shipped();
+    let mut live = Vec::new();
+    for _ in 0..2 {
+        let (mut line, mut console) = (line(), Console::new(&mut live, Format::Json, clock(0)));
+        let limits = StoreLimits { segment_events: 100, ..StoreLimits::new(64 << 20) };
+        let settings = StoreSettings { directory: directory.path().to_owned(), limits };
+        let mut store = Store::open(settings, header(&rules, &classes)).unwrap();
+        for (number, event) in stream().into_iter().enumerate() {
+            if number % 100 == 99 {
+                let clock = clock(i128::try_from(number).unwrap());
+                console.set_clock(clock);
+                store.clock(clock);
+                store.flush(event.time);
+                // Otherwise a slow disk makes a gap, as it should.
+                while store.counts().events < number as u64 {
+                    std::thread::yield_now();
+                }
+            }
+            store.before_line(&event);
+            store.behind_line(&std::sync::Arc::new(event.clone()));
+            for notice in tell(&mut line, event) {
+                console.notice(&notice).unwrap();
+            }
+        }
+        store.finish();
+        assert_eq!(store.counts().events, stream().len() as u64);
+    }
+    let mut again = Vec::new();
+    let summary = run(&settings(directory.path()), Format::Json, &mut again).unwrap();
+    assert_eq!(String::from_utf8(again).unwrap(), String::from_utf8(live).unwrap());
+    assert_eq!(summary.events, 2 * stream().len() as u64);
+    assert_eq!((summary.gaps.len(), summary.damage), (0, Default::default()));
 }
 
 #[test]

@@ -49,6 +49,10 @@ fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
         (&["rules", "check"], vec!["--allow-unsupported", "--policy"]),
         (&["rules", "list"], vec!["--rules", "--allow-unsupported", "--format"]),
         (&["replay"], vec!["--rules", "--diff", "--classes", "--policy", "--from", "--to", "--format"]),
+        (&["evidence"], vec![]),
+        (&["evidence", "verify"], vec!["--key"]),
+        (&["evidence", "export"], vec!["--incident", "--from", "--output", "--key", "--rules", "--policy", "--host"]),
+        (&["evidence", "key"], vec!["--make", "--pem"]),
         (&["completions"], vec![]),
     ]
 }

@@ -7,6 +7,7 @@ mod closed_output;
 mod collector;
 mod coverage;
 mod doctor;
+mod evidence;
 mod help;
 mod lifecycle;
 mod metrics;

@@ -13,7 +13,8 @@ fn what_is_no_recording_is_refused() -> Outcome {
     let files = Directory::new()?;
     let path = |name: &str| files.path().join(name).display().to_string();
     run(&["replay", &path("none.weir")])?.refuses(1, &["none.weir", "cannot be opened", "weir run --record"]);
-    run(&["replay", &path("")])?.refuses(1, &["cannot be read further", "directory"]);
+    run(&["replay", &path("")])?
+        .refuses(1, &["cannot be opened", "no evidence in it", "directory of `weir run --evidence`"]);
     for (name, content) in [("empty", &b""[..]), ("rule.yml", b"title: A rule\n"), ("zeros", &[0; 100_000])] {
         fs::write(path(name), content)?;
         run(&["replay", &path(name)])?.refuses(1, &[name, "does not begin like a recording", "weir run --record"]);

@@ -7,6 +7,7 @@
 
 mod agent;
 mod decode;
+mod evidence;
 mod load;
 mod loads;
 mod machine;
@@ -38,7 +39,7 @@ Examples:
   cargo xtask bench --only open-miss      one thing; see --list
   cargo xtask bench --rounds 15 --write   and record it in docs/performance.md
 
-With $WEIR and $WEIR_ACTOR naming the two programs, these are measured and nothing is built (but for `decode`, `rules` and `spool`).")]
+With $WEIR and $WEIR_ACTOR naming the two programs, these are measured and nothing is built (but for `decode`, `rules`, `spool` and `evidence`).")]
 pub struct Args {
     /// Only this; can be given more than once.
     #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(names()))]
@@ -61,12 +62,16 @@ pub struct Args {
 }
 
 /// What is measured beside the loads.
-const OTHERS: [(&str, &str); 5] = [
+const OTHERS: [(&str, &str); 6] = [
     (decode::NAME, "ring records made into events, on one core, without a kernel"),
     (rules::NAME, "rules held against events, on one core, without a kernel; a flooded correlation"),
     (
         spool::NAME,
         "alerts through the spool, synced to the disk that holds the target directory; memory when many wait",
+    ),
+    (
+        evidence::NAME,
+        "events into the store of evidence, what they take on disk, and how long it is until some are found again",
     ),
     (STORM, "events from the kernel through the whole line, as fast as they can be made"),
     (IDLE, "the agent's CPU and memory when nothing happens"),
@@ -144,6 +149,9 @@ fn measure(args: &Args) -> Result<Report> {
     }
     if wanted(spool::NAME) {
         report.spool = spool::run()?;
+    }
+    if wanted(evidence::NAME) {
+        report.evidence = evidence::run(args.quick)?;
     }
     report.machine.begin()?;
     tests::scene::sweep().context("cannot remove what an earlier run left")?;

@@ -27,6 +27,7 @@ pub struct Report {
     pub decode: Vec<Rate>,
     pub rules: Rules,
     pub spool: Vec<Number>,
+    pub evidence: Vec<Number>,
     pub idle: Option<Used>,
 }
 
@@ -135,6 +136,7 @@ impl Report {
             decode: Vec::new(),
             rules: Rules::default(),
             spool: Vec::new(),
+            evidence: Vec::new(),
             idle: None,
         })
     }
@@ -306,6 +308,11 @@ impl Report {
             self.spool.iter().for_each(|number| table.row([number.what.clone(), number.found.clone()]));
             tables.push(table);
         }
+        if !self.evidence.is_empty() {
+            let mut table = Table::new("Evidence: synthetic events, with what is needed to replay them", &["", ""]);
+            self.evidence.iter().for_each(|number| table.row([number.what.clone(), number.found.clone()]));
+            tables.push(table);
+        }
         let mut table = Table::new("Against the aims", &["", "aim", "found", ""]);
         for aim in self.aims() {
             table.verdict([aim.what, aim.aim, aim.found], aim.met);
@@ -385,7 +392,9 @@ impl Report {
             .decode
             .iter()
             .map(|rate| json!({ "record": rate.record, "bytes": rate.bytes, "nanoseconds": rate.nanoseconds }));
-        let spool = self.spool.iter().map(|number| json!({ "what": number.what, "found": number.found }));
+        let numbers = |numbers: &[Number]| -> Vec<serde_json::Value> {
+            numbers.iter().map(|number| json!({ "what": number.what, "found": number.found })).collect()
+        };
         let storm = self.storm.as_ref().map(|storm| {
             json!({ "made": storm.made, "received": storm.received(), "lost": storm.lost,
                 "making_seconds": storm.making, "open": storm.open, "cpu_per_event": storm.nanoseconds(), "agent": used(&storm.used) })
@@ -412,7 +421,8 @@ impl Report {
             "decode": decode.collect::<Vec<_>>(),
             "rules": rules.collect::<Vec<_>>(),
             "flood": flood,
-            "spool": spool.collect::<Vec<_>>(),
+            "spool": numbers(&self.spool),
+            "evidence": numbers(&self.evidence),
             "aims": aims.collect::<Vec<_>>(),
         })
     }

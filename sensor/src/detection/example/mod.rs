@@ -1,7 +1,7 @@
 //! Example events: a rule's `weir.tests`, written as fields, made into the events that the kernel would have given ([`build`]),
 //! and run.
 
-mod build;
+pub(crate) mod build;
 mod egress;
 mod system;
 mod trail;

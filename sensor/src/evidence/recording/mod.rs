@@ -25,4 +25,4 @@ mod tests;
 pub use frames::{Damage, Frames, pack};
 pub use reader::{Reader, RecordingError, parse};
 pub use record::{Gap, Header, Limits, Record, VERSION};
-pub use recorder::{Recorder, Statistics};
+pub use recorder::{Recorder, Statistics, append, append_clock};

@@ -54,6 +54,28 @@ pub struct Recorder {
     lost: u64,
 }
 
+/// Adds the line of an event to others; whether it could be made.
+pub fn append(lines: &mut Vec<u8>, event: &Event) -> bool {
+    add(lines, &Line::Event(event))
+}
+
+/// Adds the line that tells how the clocks stand to each other from here on.
+pub fn append_clock(lines: &mut Vec<u8>, clock: WallClock) -> bool {
+    add(lines, &Record::Clock(clock))
+}
+
+fn add(lines: &mut Vec<u8>, line: &impl Serialize) -> bool {
+    let before = lines.len();
+    // Plain values with names for keys, into memory: it does not fail.
+    let made = serde_json::to_writer(&mut *lines, line).is_ok();
+    if made {
+        lines.push(b'\n');
+    } else {
+        lines.truncate(before);
+    }
+    made
+}
+
 /// A line, without a copy of the event.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,7 +109,7 @@ impl Recorder {
 
     /// An event that is about to go into the line.
     pub fn event(&mut self, event: &Event) {
-        if self.add(&Line::Event(event)) {
+        if append(&mut self.batch.lines, event) {
             let one = Gap { since: event.time, until: event.time, events: 1, reason: "".into() };
             self.batch.events = std::mem::take(&mut self.batch.events).and(one);
         } else {
@@ -101,7 +123,7 @@ impl Recorder {
     /// Wall time is told by `clock` from now on.
     pub fn clock(&mut self, clock: WallClock) {
         if self.clock.replace(clock) != Some(clock) {
-            self.add(&Record::Clock(clock));
+            append_clock(&mut self.batch.lines, clock);
         }
     }
 
@@ -148,20 +170,6 @@ impl Recorder {
         })
     }
 
-    /// Adds a line; whether it could be made.
-    fn add(&mut self, line: &impl Serialize) -> bool {
-        let lines = &mut self.batch.lines;
-        let before = lines.len();
-        // Plain values with names for keys, into memory: it does not fail.
-        let made = serde_json::to_writer(&mut *lines, line).is_ok();
-        if made {
-            lines.push(b'\n');
-        } else {
-            lines.truncate(before);
-        }
-        made
-    }
-
     /// A batch for which there was no room.
     fn leave_out(&mut self, batch: Batch) {
         if self.lost == 0 {
@@ -172,7 +180,7 @@ impl Recorder {
         self.batch.gap = batch.gap.and(missing);
         // The clocks that were in it are told again with the next.
         if let Some(clock) = self.clock {
-            self.add(&Record::Clock(clock));
+            append_clock(&mut self.batch.lines, clock);
         }
     }
 }

@@ -10,6 +10,7 @@ mod terminal;
 mod timesketch;
 mod tree;
 
+use super::super::page;
 use super::model::Timeline;
 use std::io::{self, Write};
 
@@ -50,8 +51,6 @@ pub fn write(timeline: &Timeline, format: Format, out: &mut dyn Write) -> io::Re
         Format::TimesketchJsonl => timesketch::jsonl(timeline, out),
         Format::Ocsf => ocsf::write(timeline, out),
         Format::Stix => stix::write(timeline, out),
-        Format::Html => {
-            Err(io::Error::new(io::ErrorKind::Unsupported, "this weir makes no HTML pages yet; give another --format"))
-        }
+        Format::Html => page::write(timeline, &mut &mut *out),
     }
 }
