@@ -9,6 +9,7 @@ use crate::delivery::health::metrics::SAMPLED;
 use crate::delivery::health::{Canaries, Coverage, Occasion, Passed, Program, RingUse, Snapshot, Usage};
 use crate::event::Event;
 use crate::evidence::source::ToldKind;
+use crate::evidence::store::Store;
 use crate::kernel::Attached;
 use rustix::time::{ClockId, clock_gettime};
 use std::io;
@@ -254,6 +255,7 @@ impl Agent {
             canaries: health.canaries,
             usage: usage(),
             delivery: self.output.delivery(),
+            evidence: self.evidence.as_ref().map(Store::counts),
             exports: health.export.as_ref().map(Export::results).unwrap_or_default(),
         }
     }

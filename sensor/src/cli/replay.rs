@@ -25,7 +25,7 @@ subject; it can also come or go because another one of its incident did.
 
 Exit status: 0 it was replayed; with --diff, 0 the alerts are the same, 1 they differ, or it could not be replayed.")]
 pub struct Replay {
-    /// The recording, or the directory in which weir run keeps evidence
+    /// The recording, the directory in which weir run keeps evidence, or an archive that weir evidence export wrote
     file: PathBuf,
 
     /// Sigma rules beside the built-in ones: a file or a directory; a rule with the id of a built-in one replaces it

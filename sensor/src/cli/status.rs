@@ -120,6 +120,27 @@ fn text(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         let bytes = quantity(ledger.unattributed_bytes);
         writeln!(out, "  {} reports of no known workload: {bytes} are not accounted for", ledger.unattributed)?;
     }
+    if let Some(store) = &status.evidence {
+        heading(out, "evidence")?;
+        let of = |name: &str| store.get(name).copied().unwrap_or(0);
+        let (size, segments, dropped) =
+            (quantity(of("bytes")), of("segments"), of("dropped_busy") + of("dropped_disk"));
+        writeln!(out, "  {} events kept since the start, {size} in {segments} segments", of("events"))?;
+        writeln!(
+            out,
+            "  {} incidents kept beyond them, {} gone before their time",
+            of("incidents"),
+            of("incidents_early")
+        )?;
+        if dropped > 0 {
+            writeln!(
+                out,
+                "  {BAD}{dropped} events are not in it{BAD:#}: {} came too fast, {} the disk refused",
+                of("dropped_busy"),
+                of("dropped_disk")
+            )?;
+        }
+    }
     if let Some(sent) = &status.delivery {
         delivery(sent, out)?;
     }

@@ -121,10 +121,6 @@ fn time(text: &str) -> Result<u64, String> {
 
 impl Timeline {
     pub fn execute(self) -> ExitCode {
-        if self.format == Format::Html {
-            super::complain("this weir makes no HTML pages yet: give another --format");
-            return ExitCode::FAILURE;
-        }
         let paged = self.format == Format::Terminal && std::io::stdout().is_terminal() && !self.no_pager;
         let mut source = match Place::of(&self.from).open() {
             Ok(source) => source,

@@ -18,7 +18,7 @@ use crate::delivery::{Console, Format, OutputError};
 use crate::detection::{Options, RuleSet, RulesError};
 use crate::event::{BootTime, Event, WallClock};
 use crate::evidence::recording::{Damage, Gap, Header, Reader, Record, RecordingError};
-use crate::evidence::store;
+use crate::evidence::{archive, store};
 use crate::line::{Limits, Line};
 use crate::policy::{Policy, PolicyError};
 use crate::provenance::{ClassTable, ClassesError};
@@ -34,7 +34,7 @@ const LIMIT_MAX: u32 = 1 << 20;
 /// What to replay, and how.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The recording, or the directory of a store of evidence.
+    /// The recording, the directory of a store of evidence, or an archive of it.
     pub file: PathBuf,
     /// Rules beside the built-in ones.
     pub rules: Vec<PathBuf>,
@@ -184,7 +184,7 @@ pub fn tell(line: &mut Line, event: Event) -> Vec<Notice> {
     told
 }
 
-/// A file, or what a directory of evidence has recorded; says which.
+/// A file, or what a directory or archive of evidence has recorded; says whether it is the latter.
 fn open(path: &Path) -> Result<(Reader<Box<dyn Read>>, bool), RecordingError> {
     let unopened = |source| RecordingError::Unopened { file: path.to_owned(), source };
     let reader = |source: Box<dyn Read>, size| Reader::new(source, path.to_owned(), size);
@@ -192,6 +192,12 @@ fn open(path: &Path) -> Result<(Reader<Box<dyn Read>>, bool), RecordingError> {
     if data.is_dir() {
         let store = store::Reader::open(path).map_err(|error| unopened(io::Error::other(error.reason)))?;
         return Ok((reader(Box::new(store.raw()), None)?, true));
+    }
+    if archive::is_archive(path) {
+        // Whose signature it has, `weir evidence verify` says; one that is not whole is not read.
+        let recorded = archive::recording(path, &[]).map_err(|error| unopened(io::Error::other(error.to_string())))?;
+        let without = || unopened(io::Error::other("the archive has nothing in it of what went into the sensor"));
+        return Ok((reader(Box::new(recorded.ok_or_else(without)?), None)?, true));
     }
     let file = File::open(path).map_err(unopened)?;
     let size = data.is_file().then_some(data.len());

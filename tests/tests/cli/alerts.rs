@@ -4,6 +4,7 @@
 //! those of earlier ones are too.
 
 mod deeds;
+mod evidence;
 mod incidents;
 mod lookalikes;
 mod pack;

@@ -26,14 +26,21 @@ const SENSOR: [&str; 11] = [
     "--kernel-log",
 ];
 
+/// What `weir run` alone has of delivery and evidence.
+const RUN: [&str; 5] = ["--config", "--body", "--export", "--evidence", "--no-evidence"];
+
 /// The options of each subcommand, but for those that each has.
 fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
     vec![
         (&[], vec!["--version"]),
         (
             &["run"],
-            [&SENSOR[..], &["--rules", "--allow-unsupported", "--state-dir", "--coverage-interval", "--control"]]
-                .concat(),
+            [
+                &SENSOR[..],
+                &["--rules", "--allow-unsupported", "--state-dir", "--coverage-interval", "--control"],
+                &RUN[..],
+            ]
+            .concat(),
         ),
         (&["events"], [&SENSOR[..], &["--kind", "--pid", "--container", "--count"]].concat()),
         (&["status"], vec!["--control", "--state-dir", "--format"]),
@@ -49,6 +56,24 @@ fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
         (&["rules", "check"], vec!["--allow-unsupported", "--policy"]),
         (&["rules", "list"], vec!["--rules", "--allow-unsupported", "--format"]),
         (&["replay"], vec!["--rules", "--diff", "--classes", "--policy", "--from", "--to", "--format"]),
+        (
+            &["timeline"],
+            vec![
+                "--from",
+                "--incident",
+                "--alert",
+                "--container",
+                "--pod",
+                "--process",
+                "--file",
+                "--since",
+                "--until",
+                "--format",
+                "--limit",
+                "--host",
+                "--no-pager",
+            ],
+        ),
         (&["evidence"], vec![]),
         (&["evidence", "verify"], vec!["--key"]),
         (&["evidence", "export"], vec!["--incident", "--from", "--output", "--key", "--rules", "--policy", "--host"]),

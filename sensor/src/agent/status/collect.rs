@@ -98,6 +98,7 @@ impl Agent {
                 unattributed: provenance.egress.unattributed,
                 unattributed_bytes: provenance.egress.unattributed_bytes,
             },
+            evidence: snapshot.evidence.map(|store| named(store.named())),
             ring_bytes: snapshot.ring.bytes,
             ring_limit: snapshot.ring.limit,
             canary_rounds: snapshot.canaries.rounds,
@@ -119,6 +120,16 @@ impl Agent {
     /// What makes the sensor less than it should be.
     fn problems(&self, snapshot: &Snapshot) -> Vec<String> {
         let (mut problems, now) = (Vec::new(), snapshot.time);
+        if let Some(store) = snapshot.evidence.filter(|store| store.incidents_early > 0) {
+            let early = store.incidents_early;
+            problems.push(format!("the evidence of {early} incidents went before its time for want of room: give it more with evidence.bytes in weir.yml, or export what matters"));
+        }
+        if let Some(store) = snapshot.evidence.filter(|store| store.dropped_disk > 0) {
+            let dropped = store.dropped_disk;
+            problems.push(format!(
+                "{dropped} events are not in the evidence because the disk refused them: see that there is room"
+            ));
+        }
         if let Some(delivery) = &snapshot.delivery {
             if let Some(reason) = &delivery.disk_trouble {
                 problems.push(format!("alerts are in memory only, where a crash would lose them: {reason}"));

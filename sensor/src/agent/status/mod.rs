@@ -72,6 +72,8 @@ pub struct Status {
     pub canary_rounds: u64,
     /// Of their deeds, those that did not come out at the end of the line.
     pub canary_missing: u64,
+    /// The store of evidence; absent where none is kept.
+    pub evidence: Option<Counts>,
     /// What is kept and sent to a collector; absent where there is none.
     pub delivery: Option<Delivery>,
 }

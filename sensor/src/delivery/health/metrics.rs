@@ -6,6 +6,7 @@
 use super::canary::Deed;
 use super::snapshot::{Counts, Delivery, Snapshot};
 use crate::event::Kind;
+use crate::evidence::store;
 use crate::kernel::counters::MISSED_BY_KERNEL;
 use sensor_common::count::Outcome;
 
@@ -388,6 +389,59 @@ pub const METRICS: &[Metric] = &[
         read: |snapshot| delivery(snapshot, |delivery| named(&delivery.losses)),
     },
     Metric {
+        name: "weir.evidence.events",
+        instrument: Instrument::Counter,
+        unit: "{event}",
+        description: "Events of the evidence store: kept, or dropped because batches came faster than they were written (dropped_busy) or the disk refused them (dropped_disk).",
+        attributes: &["weir.outcome"],
+        read: |snapshot| {
+            evidence(snapshot, |store| {
+                points([
+                    ("kept", store.events),
+                    ("dropped_busy", store.dropped_busy),
+                    ("dropped_disk", store.dropped_disk),
+                ])
+            })
+        },
+    },
+    Metric {
+        name: "weir.evidence.size",
+        instrument: Instrument::UpDownCounter,
+        unit: "By",
+        description: "Bytes of the evidence store on disk.",
+        attributes: &[],
+        read: |snapshot| evidence(snapshot, |store| count(store.bytes)),
+    },
+    Metric {
+        name: "weir.evidence.oldest.age",
+        instrument: Instrument::Gauge,
+        unit: "s",
+        description: "How far back the evidence store goes; 0 when it is empty.",
+        attributes: &[],
+        read: |snapshot| {
+            evidence(snapshot, |store| match store.oldest {
+                0 => one(0.0),
+                oldest => one((snapshot.unix_seconds - oldest as f64 / 1e9).max(0.0)),
+            })
+        },
+    },
+    Metric {
+        name: "weir.evidence.incidents",
+        instrument: Instrument::UpDownCounter,
+        unit: "{incident}",
+        description: "Incidents whose evidence is kept beyond that of all else.",
+        attributes: &[],
+        read: |snapshot| evidence(snapshot, |store| count(store.incidents)),
+    },
+    Metric {
+        name: "weir.evidence.incidents.early",
+        instrument: Instrument::Counter,
+        unit: "{incident}",
+        description: "Incidents whose evidence went before its time, for want of room.",
+        attributes: &[],
+        read: |snapshot| evidence(snapshot, |store| count(store.incidents_early)),
+    },
+    Metric {
         name: "weir.metrics.exports",
         instrument: Instrument::Counter,
         unit: "{export}",
@@ -416,6 +470,10 @@ fn named(counts: &Counts) -> Vec<Point> {
 
 fn delivery(snapshot: &Snapshot, read: impl Fn(&Delivery) -> Vec<Point>) -> Vec<Point> {
     snapshot.delivery.as_ref().map(read).unwrap_or_default()
+}
+
+fn evidence(snapshot: &Snapshot, read: impl Fn(&store::Counts) -> Vec<Point>) -> Vec<Point> {
+    snapshot.evidence.as_ref().map(read).unwrap_or_default()
 }
 
 fn by_kind(snapshot: &Snapshot, outcomes: &[Outcome]) -> Vec<Point> {

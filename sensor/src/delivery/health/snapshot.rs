@@ -2,6 +2,7 @@
 
 use super::canary::Deed;
 use crate::event::{BootTime, Event};
+use crate::evidence::store;
 use crate::kernel::{self, Totals};
 use crate::line::Occupancy;
 use std::sync::Arc;
@@ -55,6 +56,8 @@ pub struct Snapshot {
     pub usage: Usage,
     /// The spool and what became of deliveries; `None` where nothing is delivered.
     pub delivery: Option<Delivery>,
+    /// The store of evidence; `None` where none is kept.
+    pub evidence: Option<store::Counts>,
     /// Exports of these metrics that the collector took, and that failed.
     pub exports: [u64; 2],
 }

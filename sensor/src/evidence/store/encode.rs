@@ -136,11 +136,15 @@ impl Encoder {
             role: event.role,
             declares: (declares.loaders, declares.writers, declares.destinations),
         };
-        if let Some((id, _)) = self.workloads.get(&state) {
+        // What a runtime says of a container is told of one that nobody has to be part of.
+        let is_alone = matches!(event.body, Body::WorkloadIdentified(_));
+        if let Some((id, _)) = self.workloads.get(&state).filter(|_| !is_alone) {
             return Some(*id).filter(|id| *id != 0);
         }
         let id = self.columns(Dictionary::Workloads, WORKLOADS, event);
-        self.workloads.insert(state, (id, workload.cloned()));
+        if !is_alone {
+            self.workloads.insert(state, (id, workload.cloned()));
+        }
         Some(id).filter(|id| *id != 0)
     }
 
