@@ -111,21 +111,21 @@ pub const OBJECT_REST: &[Field] = &[
 ];
 
 /// How who acts came to what they hold.
-pub const TRAIL: &[Field] = &[
-    Field::HeldBy,
-    Field::HeldBound,
-    Field::SourcePath,
-    Field::SourceInode,
-    Field::SourceDevice,
-    Field::SourceSize,
-    Field::ReaderPid,
-    Field::ReaderId,
-    Field::ReaderExecutablePath,
-    Field::SenderPid,
-    Field::SenderId,
-    Field::SenderExecutablePath,
-    Field::Carriers,
-    Field::ExfilSources,
+pub const TRAILS: &[Column] = &[
+    (Field::HeldBy, Form::Shared),
+    (Field::HeldBound, Form::Flag),
+    (Field::SourcePath, Form::Shared),
+    (Field::SourceInode, Form::Shared),
+    (Field::SourceDevice, Form::Shared),
+    (Field::SourceSize, Form::Number),
+    (Field::ReaderPid, Form::Number),
+    (Field::ReaderId, Form::Shared),
+    (Field::ReaderExecutablePath, Form::Shared),
+    (Field::SenderPid, Form::Number),
+    (Field::SenderId, Form::Shared),
+    (Field::SenderExecutablePath, Form::Shared),
+    (Field::Carriers, Form::SharedList),
+    (Field::ExfilSources, Form::SharedList),
 ];
 
 /// What follows from others, and is made again from them when an event is read.
@@ -173,8 +173,8 @@ pub const FEW_VALUES: &[Field] = &[
 
 /// The fields that make up a shape: all that are not named above.
 pub fn shape() -> Vec<Field> {
-    let columns = [PROCESSES, WORKLOADS, OBJECTS].into_iter().flatten().map(|(field, _)| field);
-    let lists = [OBJECT_REST, TRAIL, DERIVED, OWN].into_iter().flatten();
+    let columns = [PROCESSES, WORKLOADS, OBJECTS, TRAILS].into_iter().flatten().map(|(field, _)| field);
+    let lists = [OBJECT_REST, DERIVED, OWN].into_iter().flatten();
     let elsewhere: std::collections::BTreeSet<&Field> = columns.chain(lists).collect();
     Field::ALL.iter().copied().filter(|field| !elsewhere.contains(field)).collect()
 }

@@ -1,6 +1,6 @@
 //! Rows as events again: all the fields that they had, under their names.
 
-use super::columns::{Column, Form, OBJECTS, PROCESSES, WORKLOADS};
+use super::columns::{Column, Form, OBJECTS, PROCESSES, TRAILS, WORKLOADS};
 use super::schema::Dictionary;
 use crate::event::{Field, file_name};
 use crate::evidence::source;
@@ -115,11 +115,7 @@ impl<'c> Decoder<'c> {
             0 => self.columns(Dictionary::Processes, PROCESSES, id)?,
             1 => self.columns(Dictionary::Workloads, WORKLOADS, id)?,
             2 => self.object(id)?,
-            _ => {
-                let sql = "SELECT attributes FROM trails WHERE id = ?1";
-                let text = self.get(sql, id, |row| row.get::<_, String>(0))?;
-                text.map_or_else(Map::new, |text| object(&text))
-            }
+            _ => self.columns(Dictionary::Trails, TRAILS, id)?,
         });
         if let Some(rows) = self.rows.get_mut(table) {
             bound(rows);

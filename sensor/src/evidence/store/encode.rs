@@ -3,13 +3,12 @@
 //! What was written is remembered in bounded tables. What they forget is written again under another number, which costs room and
 //! changes nothing.
 
-use super::columns::{self, BYTES, Column, FEW_VALUES, Form, OBJECT_REST, OBJECTS, PROCESSES, TRAIL, WORKLOADS};
+use super::columns::{self, BYTES, Column, FEW_VALUES, Form, OBJECT_REST, OBJECTS, PROCESSES, TRAILS, WORKLOADS};
 use super::content::{EventRow, NewRow, integer};
 use super::schema::Dictionary;
 use crate::event::{Body, CgroupKey, Event, Field, Process, ProcessKey, Role, Value, Workload};
 use hashlink::LruCache;
 use rusqlite::types::Value as Sql;
-use std::io::Write as _;
 use std::sync::Arc;
 
 /// Most rows that are remembered of each dictionary, and most bytes of a row that is.
@@ -40,9 +39,40 @@ struct WorkloadState {
     declares: (bool, bool, bool),
 }
 
+/// What becomes of a field of the shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// What the event is about, if it is the first of these: a column of its own.
+    Bytes,
+    /// It is kept with the shape.
+    Constant,
+    /// It is in the event's column `rest`.
+    Rest,
+}
+
+impl Part {
+    fn of(field: Field) -> Part {
+        match field {
+            field if BYTES.contains(&field) => Part::Bytes,
+            field if FEW_VALUES.contains(&field) => Part::Constant,
+            _ => Part::Rest,
+        }
+    }
+}
+
+/// What becomes of this value; `found`: there are bytes already.
+fn part_of(part: Part, value: &Value, found: bool) -> Part {
+    match (part, value) {
+        (Part::Bytes, Value::Number(number)) if !found && i64::try_from(*number).is_ok() => Part::Bytes,
+        (Part::Bytes, _) => Part::Rest,
+        (_, Value::Flag(_)) => Part::Constant,
+        (part, _) => part,
+    }
+}
+
 /// See the module's text.
 pub struct Encoder {
-    shape: Vec<Field>,
+    shape: Vec<(Field, Part)>,
     /// The number that was given last.
     last: [i64; Dictionary::ALL.len()],
     known: [Remembered<Box<[u8]>, i64>; Dictionary::ALL.len()],
@@ -58,7 +88,7 @@ impl Encoder {
     pub fn new(last: [i64; Dictionary::ALL.len()]) -> Encoder {
         let remembered = || Remembered::with_hasher(REMEMBERED, ahash::RandomState::default());
         Encoder {
-            shape: columns::shape(),
+            shape: columns::shape().into_iter().map(|field| (field, Part::of(field))).collect(),
             last,
             known: std::array::from_fn(|_| remembered()),
             processes: Remembered::with_hasher(REMEMBERED, ahash::RandomState::default()),
@@ -158,24 +188,20 @@ impl Encoder {
         if !has_object(event) {
             return None;
         }
-        let values: Vec<(Form, Value)> =
-            OBJECTS.iter().map(|(field, form)| (*form, field.get(event).unwrap_or(Value::List(Vec::new())))).collect();
-        let rest = object_json(OBJECT_REST, event);
         let mut key = std::mem::take(&mut self.key);
         key.clear();
-        for (_, value) in &values {
-            // In memory: it does not fail. Lengths are told by the quotes.
-            let _ = json(&mut key, value);
+        let fields = OBJECTS.iter().map(|(field, _)| field).chain(OBJECT_REST);
+        for (place, field) in (0_u16..).zip(fields) {
+            if let Some(value) = field.get(event) {
+                key.extend(place.to_le_bytes());
+                raw(&mut key, &value);
+            }
         }
-        let _ = key.write_all(rest.as_deref().unwrap_or_default().as_bytes());
-        let is_nothing = rest.is_none() && values.iter().all(|(_, value)| *value == Value::List(Vec::new()));
-        let id = (!is_nothing).then(|| {
+        let id = (!key.is_empty()).then(|| {
             self.row(Dictionary::Objects, &key, |this| {
-                let own = values.into_iter().map(|(form, value)| {
-                    let value = Some(value).filter(|value| *value != Value::List(Vec::new()));
-                    this.value(form, value)
-                });
+                let own = OBJECTS.iter().map(|(field, form)| this.value(*form, field.get(event)));
                 let mut own: Vec<Sql> = own.collect();
+                let rest = object_json(OBJECT_REST, event);
                 own.push(rest.map_or(Sql::Null, |rest| Sql::Integer(this.text(&rest))));
                 own
             })
@@ -188,43 +214,79 @@ impl Encoder {
         if event.trail.is_none() && event.egress.is_none() {
             return None;
         }
-        let attributes = object_json(TRAIL, event)?;
-        let key = attributes.clone().into_bytes();
-        Some(self.row(Dictionary::Trails, &key, |_| vec![Sql::Text(attributes)]))
+        let values: Vec<Sql> = TRAILS.iter().map(|(field, form)| self.value(*form, field.get(event))).collect();
+        if values.iter().all(|value| *value == Sql::Null) {
+            return None;
+        }
+        let mut key = std::mem::take(&mut self.key);
+        key.clear();
+        for value in &values {
+            match value {
+                Sql::Integer(number) => key.extend(number.to_le_bytes()),
+                // A number that SQLite does not have; nothing else is text here.
+                Sql::Text(text) => key.extend(text.as_bytes()),
+                _ => {}
+            }
+            // What it was, so that nothing is not like a number, and ends are told.
+            key.push(match value {
+                Sql::Integer(_) => 1,
+                Sql::Text(_) => 2,
+                _ => 0,
+            });
+        }
+        let id = self.row(Dictionary::Trails, &key, |_| values);
+        self.key = key;
+        Some(id)
     }
 
     /// What is left of an event: its shape, its bytes and its other values.
     fn shape(&mut self, event: &Event) -> (Option<i64>, Option<i64>, Option<String>) {
-        let (mut constants, mut fields, mut rest) = (String::new(), String::new(), String::new());
-        let mut bytes = None;
-        for field in &self.shape {
+        let (mut key, mut rest, mut bytes) = (std::mem::take(&mut self.key), Vec::new(), None);
+        key.clear();
+        // By place: what a shape is made of is put into words only for a new one.
+        for (place, (field, part)) in (0_u16..).zip(&self.shape) {
             let Some(value) = field.get(event) else { continue };
-            match value {
-                Value::Number(number) if bytes.is_none() && BYTES.contains(field) && i64::try_from(number).is_ok() => {
-                    bytes = Some((*field, integer(number)));
+            key.extend(place.to_le_bytes());
+            match (part_of(*part, &value, bytes.is_some()), &value) {
+                (Part::Bytes, Value::Number(number)) => {
+                    key.push(1);
+                    bytes = Some(integer(*number));
                 }
-                Value::Flag(_) => member(&mut constants, *field, &value),
-                _ if FEW_VALUES.contains(field) => member(&mut constants, *field, &value),
-                _ => {
-                    element(&mut fields, &Value::from(field.name()));
-                    element(&mut rest, &value);
+                (Part::Constant, value) => raw(&mut key, value),
+                (_, value) => {
+                    key.push(0);
+                    rest.push(if rest.is_empty() { b'[' } else { b',' });
+                    // Into memory: it does not fail.
+                    let _ = json(&mut rest, value);
                 }
             }
         }
-        let name = bytes.map(|(field, _)| field.name());
-        if constants.is_empty() && fields.is_empty() && bytes.is_none() {
-            return (None, None, None);
+        let id = (!key.is_empty()).then(|| self.row(Dictionary::Shapes, &key, |this| this.new_shape(event)));
+        self.key = key;
+        if !rest.is_empty() {
+            rest.push(b']');
         }
-        let key = [&constants, "]", &fields, "]", name.unwrap_or_default()].concat().into_bytes();
-        let id = self.row(Dictionary::Shapes, &key, |_| {
-            vec![
-                Sql::Text(format!("{{{constants}}}")),
-                Sql::Text(format!("[{fields}]")),
-                name.map_or(Sql::Null, |name| Sql::Text(name.to_owned())),
-            ]
-        });
-        let rest = Some(rest).filter(|rest| !rest.is_empty()).map(|rest| format!("[{rest}]"));
-        (Some(id), bytes.map(|(_, bytes)| bytes), rest)
+        // serde_json writes UTF-8.
+        let rest = String::from_utf8(rest).ok().filter(|rest| !rest.is_empty());
+        (id, bytes, rest)
+    }
+
+    /// The row of a shape that is not known.
+    fn new_shape(&self, event: &Event) -> Vec<Sql> {
+        let (mut constants, mut fields, mut bytes) = (String::new(), String::new(), None);
+        for (field, part) in &self.shape {
+            let Some(value) = field.get(event) else { continue };
+            match part_of(*part, &value, bytes.is_some()) {
+                Part::Bytes => bytes = Some(field.name()),
+                Part::Constant => member(&mut constants, *field, &value),
+                Part::Rest => element(&mut fields, &Value::from(field.name())),
+            }
+        }
+        vec![
+            Sql::Text(format!("{{{constants}}}")),
+            Sql::Text(format!("[{fields}]")),
+            bytes.map_or(Sql::Null, |name| Sql::Text(name.to_owned())),
+        ]
     }
 
     fn value(&mut self, form: Form, value: Option<Value>) -> Sql {
@@ -326,6 +388,25 @@ fn push_json(text: &mut String, value: &Value) {
         Value::Flag(flag) => write!(text, "{flag}"),
         other => text.write_str(&json_text(other)),
     };
+}
+
+/// A value as bytes that no other value has, to look it up by.
+fn raw(key: &mut Vec<u8>, value: &Value) {
+    let mut text = |text: &str| {
+        key.extend((text.len() as u32).to_le_bytes());
+        key.extend(text.as_bytes());
+    };
+    match value {
+        Value::Text(one) => text(one),
+        Value::List(list) => {
+            list.iter().for_each(|one| text(one));
+            // Longer than any text can be: the end.
+            key.extend(u32::MAX.to_le_bytes());
+        }
+        Value::Number(number) => key.extend(number.to_le_bytes()),
+        Value::Ratio(ratio) => key.extend(ratio.to_bits().to_le_bytes()),
+        Value::Flag(flag) => key.push(u8::from(*flag)),
+    }
 }
 
 fn json_text(value: &Value) -> String {

@@ -1,7 +1,6 @@
 //! The tables and views of a segment.
 
-use super::columns::{Column, Form, OBJECT_REST, OBJECTS, PROCESSES, TRAIL, WORKLOADS};
-use crate::event::Field;
+use super::columns::{Column, Form, OBJECT_REST, OBJECTS, PROCESSES, TRAILS, WORKLOADS};
 use std::fmt::Write as _;
 
 /// The version of the schema, in `meta`.
@@ -63,7 +62,7 @@ impl Dictionary {
             Dictionary::Processes => named(PROCESSES).collect(),
             Dictionary::Shapes => vec![("constants", false), ("fields", false), ("bytes", false)],
             Dictionary::Texts => vec![("text", false)],
-            Dictionary::Trails => vec![("attributes", false)],
+            Dictionary::Trails => named(TRAILS).collect(),
             Dictionary::Workloads => named(WORKLOADS).collect(),
         }
     }
@@ -120,7 +119,7 @@ fn views(sql: &mut String) {
          k.name AS \"weir.event.kind\", title.text AS \"process.title\", \
          CASE e.thread WHEN 0 THEN p.\"process.pid\" ELSE e.thread END AS \"thread.id\"",
     );
-    for (alias, columns) in [("p", PROCESSES), ("w", WORKLOADS), ("o", OBJECTS)] {
+    for (alias, columns) in [("p", PROCESSES), ("w", WORKLOADS), ("o", OBJECTS), ("t", TRAILS)] {
         for (field, form) in columns {
             let name = field.name();
             let value = match form {
@@ -130,14 +129,11 @@ fn views(sql: &mut String) {
             let _ = write!(sql, ", {value} AS \"{name}\"");
         }
     }
-    let mut from_json = |from: &str, fields: &[Field]| {
-        for field in fields {
-            let name = field.name();
-            let _ = write!(sql, ", json_extract({from}, '$.\"{name}\"') AS \"{name}\"");
-        }
-    };
-    from_json("(SELECT text FROM texts WHERE id = o.rest)", OBJECT_REST);
-    from_json("t.attributes", TRAIL);
+    for field in OBJECT_REST {
+        let name = field.name();
+        let from = "(SELECT text FROM texts WHERE id = o.rest)";
+        let _ = write!(sql, ", json_extract({from}, '$.\"{name}\"') AS \"{name}\"");
+    }
     sql.push_str(
         ", e.bytes AS bytes, s.bytes AS \"bytes.name\", json_patch(s.constants, (SELECT json_group_object(f.value, \
          json_extract(e.rest, '$[' || f.key || ']')) FROM json_each(s.fields) f)) AS attributes \
