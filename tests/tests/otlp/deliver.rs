@@ -18,7 +18,8 @@ fn alerts_and_incidents_arrive_as_log_records_and_spans() {
             receiver.until("logs and traces", |requests| requests.len() >= 2).unwrap();
             assert!(receiver.requests.iter().all(|request| request["test"] == "a b"), "{:#?}", receiver.requests);
             let logs = [receiver.records("/v1/logs"), receiver.records("LogsService")].concat();
-            assert_eq!(logs.len(), 3, "{protocol} {compression}: {:#?}", receiver.requests);
+            // Two alerts, the incident, and what each of its two processes did.
+            assert_eq!(logs.len(), 5, "{protocol} {compression}: {:#?}", receiver.requests);
             let first = logs[0];
             assert_eq!(first["resource"]["container.id"], "abc");
             assert_eq!(first["scope"], "weir");
@@ -30,6 +31,8 @@ fn alerts_and_incidents_arrive_as_log_records_and_spans() {
             let [root, parent, child] = &spans[..] else { panic!("{spans:#?}") };
             assert_eq!((&root["name"], &root["parent_span_id"]), (&"weir.incident".into(), &"".into()));
             assert_eq!(logs[2]["span_id"], root["span_id"]);
+            assert_eq!((&logs[3]["span_id"], &logs[4]["span_id"]), (&parent["span_id"], &child["span_id"]));
+            assert_eq!((&logs[3]["event_name"], &logs[3]["trace_id"]), (&"weir.event.open".into(), &root["trace_id"]));
             assert_eq!((&parent["parent_span_id"], &child["parent_span_id"]), (&root["span_id"], &parent["span_id"]));
             assert_eq!((&child["name"], &child["events"][0]), (&"sh".into(), &"open".into()));
         }

@@ -1,5 +1,6 @@
 //! One LogRecord a record: an alert, an incident, a coverage record.
 
+use super::deeds;
 use super::resource::{Resources, is_resource, scope};
 use super::settings::Body;
 use super::trace;
@@ -83,11 +84,14 @@ pub fn record(object: &Map<String, Value>, form: &Form<'_>) -> (Resource, LogRec
     (form.resources.of(attributes), record)
 }
 
-/// A request with these objects, those of one container together, in their order otherwise.
+/// A request with these objects, and with the deeds of incidents ([`super::deeds`]); those of one container together, in their order
+/// otherwise.
 pub fn request<'a>(objects: impl Iterator<Item = &'a Map<String, Value>>, form: &Form<'_>) -> ExportLogsServiceRequest {
     let mut resource_logs: Vec<ResourceLogs> = Vec::new();
-    for object in objects {
-        let (resource, record) = record(object, form);
+    for (resource, record) in objects.flat_map(|object| {
+        // An incident is followed by what its processes did.
+        [record(object, form)].into_iter().chain(deeds::records(object, form))
+    }) {
         let known = resource_logs.iter_mut().find(|logs| logs.resource.as_ref() == Some(&resource));
         match known.and_then(|logs| logs.scope_logs.first_mut()) {
             Some(logs) => logs.log_records.push(record),

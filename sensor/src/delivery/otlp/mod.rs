@@ -9,6 +9,7 @@
 mod answer;
 mod backoff;
 mod config;
+mod deeds;
 mod export;
 mod headers;
 pub mod log;

@@ -24,7 +24,7 @@ pub(super) fn revision_id(incident: &[u8; 16], revision: u64) -> [u8; 8] {
 }
 
 /// Eight bytes of a digest; the lowest bit is set, because an id of zeros is invalid.
-fn span_id(incident: &[u8; 16], revision: u64, process: &str) -> [u8; 8] {
+pub(super) fn span_id(incident: &[u8; 16], revision: u64, process: &str) -> [u8; 8] {
     let digest = Sha256::new().chain_update(b"weir.span").chain_update(incident).chain_update(revision.to_be_bytes());
     let digest = digest.chain_update(process).finalize();
     let mut id: [u8; 8] = digest.first_chunk().copied().unwrap_or_default();

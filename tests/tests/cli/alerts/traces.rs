@@ -57,5 +57,11 @@ fn a_theft_arrives_as_log_records_and_as_the_trace_of_its_incident() -> Outcome 
         logs.iter().find(|log| log["event_name"] == "weir.incident" && log["trace_id"] == incident.as_str());
     let span = of_incident.ok_or("the incident has a log record")?["span_id"].clone();
     assert!(receiver.records("race").iter().any(|one| one["span_id"] == span), "which names the span of its revision");
+    let is_of_it =
+        |log: &&&serde_json::Value, kind: &str| log["event_name"] == kind && log["trace_id"] == incident.as_str();
+    for kind in ["weir.event.open", "weir.event.flow"] {
+        let deed = logs.iter().find(|log| is_of_it(log, kind)).ok_or("its deeds are log records under its ids")?;
+        assert!(receiver.records("race").iter().any(|one| one["span_id"] == deed["span_id"]), "{deed}");
+    }
     stage.strike()
 }

@@ -123,6 +123,35 @@ fn an_incident_is_a_trace_of_its_processes() {
     assert_eq!(record.span_id, second[0].span_id);
 }
 
+#[test]
+fn what_its_processes_did_comes_with_an_incident_under_its_ids() {
+    let send = |revision| {
+        let incidents = [incident(revision)];
+        let request = log::request(incidents.iter(), &form(&Resources::default()));
+        let logs: Vec<_> = request.resource_logs.into_iter().flat_map(|of| of.scope_logs).collect();
+        logs.into_iter().flat_map(|logs| logs.log_records).collect::<Vec<_>>()
+    };
+    let (records, spans) = (send(0), trace::spans(&incident(0)));
+    let [whole, deeds @ ..] = &records[..] else { panic!("{records:?}") };
+    assert_eq!((&*whole.event_name, deeds.len()), ("weir.incident", 3));
+    assert!(deeds.iter().all(|deed| deed.event_name == "weir.event.open" && deed.trace_id == whole.trace_id));
+    let of_processes: Vec<_> = spans[1..].iter().map(|span| span.span_id.clone()).collect();
+    assert_eq!(deeds.iter().map(|deed| deed.span_id.clone()).collect::<Vec<_>>(), of_processes);
+    assert_eq!(deeds[0].time_unix_nano, nanos("2026-07-01T12:00:01.000000Z"));
+    let body = deeds[0].body.clone().and_then(|body| body.value);
+    assert!(
+        matches!(&body, Some(Any::StringValue(text)) if text.starts_with("sh[") && text.contains("opened /m")),
+        "{body:?}"
+    );
+    let uids = |records: &[opentelemetry_proto::tonic::logs::v1::LogRecord]| {
+        let uid = |record: &opentelemetry_proto::tonic::logs::v1::LogRecord| {
+            record.attributes.iter().find(|one| one.key == "log.record.uid").map(|one| format!("{:?}", one.value))
+        };
+        records.iter().map(uid).collect::<Vec<_>>()
+    };
+    assert_eq!(uids(deeds), uids(&send(1)[1..]), "told again, it is the same deed");
+}
+
 proptest! {
     #[test]
     fn any_json_object_becomes_something(text in "[a-z\\[\\]{}:,\"0-9.-]{0,64}", number in proptest::num::u64::ANY) {
