@@ -5,6 +5,7 @@
 
 mod carriers;
 mod evidence;
+mod finish;
 mod health;
 mod open_files;
 mod output;
@@ -12,29 +13,30 @@ mod recognition;
 mod reload;
 pub mod runtime;
 mod select;
+mod settings;
 pub mod sniffer;
+mod start;
 pub mod status;
 mod state_file;
 pub mod sweep;
 mod system;
 
 pub use select::{KINDS, Selection};
+pub use settings::{AgentError, Settings, Show};
 
-use crate::delivery::health::export::ExportError;
-use crate::delivery::outbox::{Outbox, OutboxError};
-use crate::delivery::{ConsoleFormat, OutputError, otlp, spool};
+use crate::delivery::{ConsoleFormat, OutputError};
+use crate::detection::RuleSet;
 use crate::detection::correlation::order;
-use crate::detection::{Options, RuleSet, RulesError};
 use crate::event::{
     Body, BootTime, CorrelationsRestored, Event, LedgerRestored, Recognized, Tick, WallClock, WorkloadIdentified,
 };
-use crate::evidence::recording::{self, Recorder};
-use crate::evidence::store::{self, Store};
-use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Hooks, Labels, Ring, Tables};
+use crate::evidence::recording::Recorder;
+use crate::evidence::store::Store;
+use crate::kernel::{self, Counters, EgressCounters, Flows, Guard, Labels, Ring, Tables};
 use crate::line::{Limits, Line};
-use crate::policy::{Policy, PolicyError};
+use crate::policy::Policy;
+use crate::provenance::ClassTable;
 use crate::provenance::graph::Mark;
-use crate::provenance::{ClassTable, ClassesError};
 use carriers::Carriers;
 use health::Health;
 use output::Output;
@@ -44,98 +46,9 @@ use runtime::Runtimes;
 use state_file::{StateDirectory, StateFile};
 use status::{Collected, Control};
 use std::collections::VecDeque;
-use std::io::{self, Write};
-use std::os::fd::RawFd;
-use std::path::PathBuf;
+use std::io::Write;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
-
-/// How the sensor is to watch.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Watch only this cgroup and below; `None`: everything.
-    pub cgroup: Option<PathBuf>,
-    /// Another `classes.yml`.
-    pub classes: Option<PathBuf>,
-    /// What is declared; `None`: what [`crate::policy::FILE`] says, if it is there.
-    pub policy: Option<PathBuf>,
-    /// Rules beside the built-in ones.
-    pub rules: Vec<PathBuf>,
-    /// How these are read.
-    pub rule_options: Options,
-    /// Size of the ring buffer, bytes.
-    pub ring_bytes: u32,
-    /// Most things that carry something of which the kernel side knows.
-    pub carriers: u32,
-    /// What nobody used for so long is taken out when it is gone and there is little room.
-    pub carrier_idle: Duration,
-    /// A flow's bytes before its second report.
-    pub flow_floor: u32,
-    /// Say at the end what became of every event.
-    pub statistics: bool,
-    /// Which families of hooks may be used.
-    pub hooks: Hooks,
-    /// From which level on the kernel programs' own diagnostics are logged; `None`: off.
-    pub kernel_log: Option<String>,
-    /// Where what has left and what was seen is kept over restarts; `None`: nowhere.
-    pub state: Option<PathBuf>,
-    /// A coverage record at the start, every so long, and at the end; `None`: none.
-    pub coverage: Option<Duration>,
-    /// Where alerts and metrics are sent.
-    pub otlp: otlp::Settings,
-    /// All events are sent as well.
-    pub export_events: bool,
-    /// What the spool may take; it is in `state`.
-    pub spool: spool::Limits,
-    /// The socket that `weir status` asks; `None`: in `state`, if there is one.
-    pub control: Option<PathBuf>,
-    /// A file to record everything in that goes into the line.
-    pub record: Option<PathBuf>,
-    /// Which container runtimes are asked who the containers are.
-    pub runtimes: runtime::Sockets,
-    /// Where everything that the line sees and tells is kept, and how much of it; `None`: nowhere.
-    pub evidence: Option<store::Settings>,
-    /// A descriptor to say on that everything is attached.
-    pub notify: Option<RawFd>,
-}
-
-/// What to show.
-pub enum Show {
-    /// What the rules find.
-    Alerts,
-    /// What happens.
-    Events(Selection),
-}
-
-/// Why the agent could not start, or had to stop.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "each says what it is")]
-pub enum AgentError {
-    #[error(transparent)]
-    Rules(#[from] RulesError),
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
-    #[error(transparent)]
-    Classes(#[from] ClassesError),
-    #[error(transparent)]
-    System(#[from] system::SystemError),
-    #[error(transparent)]
-    Load(#[from] kernel::LoadError),
-    #[error(transparent)]
-    Output(#[from] OutputError),
-    #[error("cannot record in {} ({source}): give a new file in a directory that weir can write", .path.display())]
-    Record { path: PathBuf, source: io::Error },
-    #[error(transparent)]
-    Export(#[from] ExportError),
-    #[error(transparent)]
-    Outbox(#[from] OutboxError),
-    #[error(
-        "alerts are to be sent, and there is no directory to keep them in until they have arrived: name one with --state-dir"
-    )]
-    NoSpool,
-    #[error("cannot wait for events: {0}; this is the system's refusal, restart the sensor when it has recovered")]
-    Runtime(#[from] io::Error),
-}
 
 /// How often counters are read, so that what was lost is said; and idle flows ended.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -174,7 +87,7 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
     }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
 
-    let outbox = outbox(&settings)?;
+    let outbox = start::outbox(&settings)?;
     let system = system::System::find(&settings)?;
     let mut health = Health::new(&settings, system.own_tgid())?;
     let classification = classes.keys();
@@ -182,8 +95,8 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
     drop(classification);
     let recognition = Recognition::new(classes.contents());
     let clock = system::wall_clock();
-    let header = header(&rules, &policy, &classes, clock);
-    let recorder = recorder(&settings, header.clone())?;
+    let header = start::header(&rules, &policy, &classes, clock);
+    let recorder = start::recorder(&settings, header.clone())?;
     let in_effect = InEffect::new(&rules, &policy, &classes, system::now());
     let mut line = Line::new(rules, classes, Limits::default());
     line.set_policy(policy);
@@ -205,7 +118,7 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
         counters: loaded.counters,
         flows: loaded.flows,
         egress: loaded.egress,
-        control: control(&settings, ledger.is_kept()),
+        control: start::control(&settings, ledger.is_kept()),
         collected: Collected::new(loaded.coverage, system::now()),
         ledger,
         correlations,
@@ -272,44 +185,6 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
         }
     }
     agent.finish(&mut ring, &system, format).await
-}
-
-/// What keeps and sends alerts, if there is a collector. Without a place to keep them they are not sent: they could be lost.
-fn outbox(settings: &Settings) -> Result<Option<Outbox>, AgentError> {
-    if settings.otlp.is_empty() {
-        return Ok(None);
-    }
-    let directory = settings.state.as_deref().ok_or(AgentError::NoSpool)?.join("spool");
-    Ok(Some(Outbox::open(&directory, settings.spool, &settings.otlp, settings.export_events)?))
-}
-
-/// The socket for `weir status`. Where what is kept cannot be used, which was said, or is another sensor's, there is none in it.
-fn control(settings: &Settings, kept: bool) -> Control {
-    match (&settings.control, &settings.state) {
-        (Some(path), _) => Control::at(path.clone()),
-        (None, Some(state)) if kept => Control::at(status::path_in(state)),
-        _ => Control::nowhere(),
-    }
-}
-
-/// What a replay needs to know.
-fn header(rules: &RuleSet, policy: &Policy, classes: &ClassTable, clock: WallClock) -> recording::Header {
-    recording::Header {
-        format: recording::VERSION,
-        sensor: env!("CARGO_PKG_VERSION").into(),
-        clock,
-        rules: (&**rules.digest()).into(),
-        policy: policy.digest().map(|digest| (**digest).into()),
-        classes: classes.version().into(),
-        limits: Limits::default().into(),
-    }
-}
-
-/// The recording, if one is asked for.
-fn recorder(settings: &Settings, header: recording::Header) -> Result<Option<Recorder>, AgentError> {
-    let Some(path) = &settings.record else { return Ok(None) };
-    let recorder = Recorder::create(path, header);
-    recorder.map(Some).map_err(|source| AgentError::Record { path: path.clone(), source })
 }
 
 /// The line with what feeds it and what it feeds.
@@ -524,17 +399,6 @@ impl Agent {
         self.push(Event::new(now, None, Default::default(), Body::Tick(Tick { last })))
     }
 
-    /// What is being looked into is told before the end, if its file system answers in time.
-    fn finish_looks(&mut self) -> Result<(), OutputError> {
-        let end = Instant::now() + LAST_LOOKS;
-        self.push_found()?;
-        while self.recognition.is_busy() && Instant::now() < end && !self.done {
-            std::thread::sleep(Duration::from_millis(1));
-            self.push_found()?;
-        }
-        Ok(())
-    }
-
     /// Keeps the ledger and what the correlations have seen, if they have changed.
     async fn save(&mut self) {
         if let Some(saved) = self.line.save_ledger() {
@@ -543,56 +407,5 @@ impl Agent {
         if let Some(snapshot) = self.line.save_correlations() {
             self.correlations.save(system::now(), move || snapshot.saved()).await;
         }
-    }
-
-    /// Detaches everything, then takes what still waits.
-    async fn finish(
-        mut self,
-        ring: &mut Ring,
-        system: &system::System,
-        format: ConsoleFormat,
-    ) -> Result<(), AgentError> {
-        self.guard = None;
-        // Still there, since what the kernel left out is counted with them.
-        self.programs.iter_mut().for_each(kernel::Attached::detach);
-        while self.drain(ring, system)? > 0 && !self.done {}
-        let result = self
-            .finish_looks()
-            .and_then(|()| self.count(ring, system))
-            .and_then(|()| self.keep_house())
-            .and_then(|()| self.push_tick(system::now(), true))
-            .and_then(|()| self.end_health())
-            .and_then(|()| self.output.flush());
-        if self.ledger.is_kept() {
-            self.save().await;
-            self.ledger.end_write().await;
-            self.correlations.end_write().await;
-        }
-        let recording = self.recorder.as_mut().map(|recorder| {
-            if let Err(error) = recorder.finish() {
-                tracing::warn!(%error, "the end of the recording is missing");
-            }
-            recorder.statistics()
-        });
-        let evidence = self.evidence.as_mut().map(|evidence| {
-            evidence.finish();
-            evidence.counts()
-        });
-        self.health.finish().await;
-        let mut console = self.output.finish(format).await;
-        result?;
-        if self.statistics {
-            let own = |counts: Vec<(&'static str, u64)>| {
-                counts.into_iter().map(|(name, count)| (name.into(), count)).collect()
-            };
-            let looks = own(self.recognition.statistics(self.line.candidates()));
-            let carriers = own(self.carriers.statistics());
-            let filters = self.line.detection().filtered();
-            let mut others = vec![("looks", looks), ("carriers", carriers), ("filters", filters)];
-            others.extend(recording.map(|counts| ("recording", own(counts.named()))));
-            others.extend(evidence.map(|counts| ("evidence", own(counts.named()))));
-            console.statistics(&self.before, &others)?;
-        }
-        Ok(())
     }
 }
