@@ -426,7 +426,7 @@ pub const METRICS: &[Metric] = &[
         },
     },
     Metric {
-        name: "weir.evidence.incidents",
+        name: "weir.evidence.incident.kept",
         instrument: Instrument::UpDownCounter,
         unit: "{incident}",
         description: "Incidents whose evidence is kept beyond that of all else.",
@@ -434,7 +434,7 @@ pub const METRICS: &[Metric] = &[
         read: |snapshot| evidence(snapshot, |store| count(store.incidents)),
     },
     Metric {
-        name: "weir.evidence.incidents.early",
+        name: "weir.evidence.incident.early",
         instrument: Instrument::Counter,
         unit: "{incident}",
         description: "Incidents whose evidence went before its time, for want of room.",

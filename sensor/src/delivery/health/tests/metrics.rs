@@ -3,6 +3,7 @@
 use crate::delivery::health::metrics::{EVALUATION, Instrument, LATENCY, METRICS, Metric, Point};
 use crate::delivery::health::{Delivery, Program, Snapshot};
 use crate::event::Kind;
+use crate::evidence::store;
 use sensor_common::count::Outcome;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -41,8 +42,11 @@ fn a_point_has_a_value_for_each_attribute_and_no_other() {
             evicted: vec![("9", 1)],
             results: vec![("accepted", 2)],
             oldest: Some(Duration::from_secs(3)),
+            losses: vec![("torn", 1)],
+            requests: [1, 2],
             ..Delivery::default()
         }),
+        evidence: Some(store::Counts { events: 1, oldest: 1, ..store::Counts::default() }),
         programs: vec![Program { name: "on_exec", runs: 4, time: Duration::from_micros(8) }],
         alerts: vec![("raised", 1)],
         ..Snapshot::default()
