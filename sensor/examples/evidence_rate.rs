@@ -92,10 +92,6 @@ fn measure(directory: &Path, wanted: u64) -> Result<(), Box<dyn Error>> {
     println!("of that, on the writer's thread: {:.0} ns an event, {:.0} events/s", each(writer), 1e9 / each(writer));
     println!("with the line and the events' making, two threads: {:.0} events/s", events / elapsed.as_secs_f64());
     closed(directory)?;
-    println!(
-        "closing segments, on a thread of low priority: {:.0} ns an event",
-        each(thread_cpu("weir-keeper").unwrap_or_default())
-    );
     sizes(directory, events)?;
     cut(directory)
 }

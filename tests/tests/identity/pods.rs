@@ -7,7 +7,6 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tests::sensor::{Event, Sensor};
-use tests::skip;
 use tests::wait::PATIENCE;
 
 /// A sensor that asks this runtime, and tells of programs and of what is learnt of containers.
@@ -136,7 +135,7 @@ fn every_one_of_a_hundred_short_containers_is_named() -> Outcome {
         is_of(named.ok_or("it was named")?, &pod, name);
         at_once += u32::from(exec.text("container.name") == Some(name));
     }
-    skip::say(&format!("nothing; of {count} containers the first program had its names at once in {at_once}"));
+    println!("of {count} containers the first program had its names at once in {at_once}");
     assert!(at_once * 10 >= count * 9, "{at_once} of {count}");
     Ok(())
 }
