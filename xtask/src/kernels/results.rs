@@ -27,7 +27,21 @@ pub struct Output {
 const LINES: usize = 200;
 const CHARACTERS: usize = 2_000;
 
+/// Why a check is skipped that [`Output::tells_of_missed_runs_only`].
+pub const MISSED: &str =
+    "the kernel left out runs of programs that were preempted, and the sensor told exactly that (missed_by_kernel)";
+
 impl Output {
+    /// Whether the test failed because events were lost, and all of them because the kernel did not run the programs: what the
+    /// sensor counted and told.
+    pub fn tells_of_missed_runs_only(&self) -> bool {
+        let lines = || self.first.iter().chain(&self.last);
+        let mut causes = lines().filter(|line| line.contains("\"weir.lost.cause\": ")).peekable();
+        lines().any(|line| line.contains("events were lost:"))
+            && causes.peek().is_some()
+            && causes.all(|line| line.contains("String(\"missed_by_kernel\")"))
+    }
+
     /// Takes in one line.
     pub fn add(&mut self, line: &str) {
         let line: String = line.chars().take(CHARACTERS).collect();
@@ -116,6 +130,22 @@ mod tests {
         assert_eq!(verdict("", Ended::Signal(9)), Verdict::Failed("ended by signal 9: it said nothing".into()));
         // One that failed in spite of a skipped part failed.
         assert_eq!(verdict("skipped: no IPv6\nError: no", Ended::Exit(101)), Verdict::Failed("no".into()));
+    }
+
+    #[test]
+    fn losses_that_the_kernel_made_and_the_sensor_told_are_told_from_others() {
+        let said = |causes: &[&str]| {
+            let mut output = Output::default();
+            output.add("events were lost: [");
+            causes.iter().for_each(|cause| output.add(&format!("  \"weir.lost.cause\": String(\"{cause}\"),")));
+            output.tells_of_missed_runs_only()
+        };
+        assert!(said(&["missed_by_kernel", "missed_by_kernel"]));
+        assert!(!said(&["missed_by_kernel", "ring_full"]));
+        assert!(!said(&[]), "nothing says why");
+        let mut other = Output::default();
+        other.add("  \"weir.lost.cause\": String(\"missed_by_kernel\"),");
+        assert!(!other.tells_of_missed_runs_only(), "it failed for something else");
     }
 
     #[test]
