@@ -40,6 +40,7 @@ mod tests;
 
 pub use category::Category;
 pub use check::{Report, check, check_with};
+pub use embedded::sources as shipped;
 pub use engine::{Engine, Filtered, Statistics};
 pub use fault::{Fault, Place, Problem, RulesError};
 pub use finding::{Evidence, Finding};

@@ -1,6 +1,6 @@
 //! `weir evidence export`
 
-use crate::detection::source;
+use crate::detection::{self, source};
 use crate::evidence::DIRECTORY;
 use crate::evidence::archive::{self, Attachment};
 use crate::evidence::integrity::{Head, Key};
@@ -109,7 +109,15 @@ impl Export {
         if let Some(problem) = problems.first() {
             return Err(problem.to_string().into());
         }
-        notes.push(format!("the built-in rules are not in it: they are those of weir {}", env!("CARGO_PKG_VERSION")));
+        for file in detection::shipped() {
+            // "weir:lists/shells.txt"
+            let below = file.name.strip_prefix("weir:").unwrap_or(&file.name);
+            to.push(Attachment::copied(&format!("rules/built-in/{below}"), Cursor::new(file.text)));
+        }
+        let weir = env!("CARGO_PKG_VERSION");
+        notes.push(format!(
+            "rules/built-in are those of weir {weir}, which made this; what each alert was decided by is in its security_rule.version"
+        ));
         let policy = self.policy.as_deref().unwrap_or(Path::new(policy::FILE));
         match File::open(policy) {
             Ok(file) => to.push(Attachment::copied("policy.yml", file)),

@@ -5,6 +5,7 @@ use super::stage::{MODEL, Outcome, Stage};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
 use tests::scene::{Container, Directory};
 
 /// The timeline's JSON.
@@ -76,6 +77,11 @@ fn a_theft_is_kept_cut_exported_verified_and_replayed() -> Outcome {
     fs::copy(format!("{store}/key.pub"), &key)?;
     let exported = run(&["evidence", "export", "--incident", &incident, "--from", store, "--output", &archive])?;
     assert_eq!(exported.status, Some(0), "{}", exported.err);
+    let report = sensor::evidence::archive::verify(Path::new(&archive), &[])?;
+    let listed: Vec<&str> = report.manifest.files.iter().map(|file| &*file.name).collect();
+    for name in ["timeline.html", "coverage.jsonl", "raw.weir", "rules/built-in/model_theft.yml"] {
+        assert!(listed.contains(&name), "{name} is not in: {listed:?}");
+    }
     stage.strike()?;
 
     // Elsewhere: there is nothing but the archive and the key.
