@@ -94,7 +94,7 @@ pub struct Delivery {
     pub last: Option<String>,
     /// Why they wait, if they do.
     pub trouble: Option<String>,
-    /// What had to go for want of room, by severity; since the spool was made.
+    /// What had to go for want of room, by severity.
     pub evicted: Counts,
     /// What else was lost or is in doubt.
     pub losses: Counts,

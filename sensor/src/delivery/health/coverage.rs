@@ -123,6 +123,8 @@ struct Delivered {
     lost: BTreeMap<&'static str, u64>,
     /// By what the collector did with it.
     results: BTreeMap<&'static str, u64>,
+    /// Records that will never arrive, since the spool was made: if it grew between two runs, the one before could not tell.
+    lost_ever: u64,
 }
 
 impl Delivered {
@@ -191,7 +193,6 @@ impl Coverage<'_> {
 
     fn delivered(&self) -> Option<Delivered> {
         let now = self.now.delivery.as_ref()?;
-        // What was lost before this run was not told by the last one, perhaps: it is told at the start.
         let before = self.before.delivery.clone().unwrap_or_default();
         let more = |now: &Counts, before: &Counts| {
             let before = |name| before.iter().find(|(other, _)| *other == name).map_or(0, |(_, count)| *count);
@@ -204,6 +205,7 @@ impl Coverage<'_> {
             evicted: more(&now.evicted, &before.evicted),
             lost: more(&now.losses, &before.losses),
             results: more(&now.results, &before.results),
+            lost_ever: now.lost_ever,
         })
     }
 

@@ -156,6 +156,8 @@ pub struct Delivery {
     pub evicted: Counts,
     /// What else was lost or is in doubt in the spool and on the console, by name.
     pub losses: Counts,
+    /// Records that will never arrive, since the spool was made: those of other runs with it, whose last record may not have told of them.
+    pub lost_ever: u64,
     /// Records by what became of them: accepted, retried, set aside, and the like.
     pub results: Counts,
     /// Requests that the collector took, and that failed.

@@ -4,8 +4,8 @@ use super::Parcel;
 use super::queue::Queue;
 use super::screen::Screen;
 use super::unkept::Unkept;
-use crate::delivery::health::Counts;
-use crate::delivery::spool::{Directory, Draft, Entry, Files, Spool, SpoolError};
+use crate::delivery::health;
+use crate::delivery::spool::{Counts, Directory, Draft, Entry, Files, Spool, SpoolError};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -52,9 +52,11 @@ pub(super) struct Kept {
     /// Why the disk takes nothing, if it does not.
     pub(super) trouble: Option<String>,
     /// By severity's name: what had to go for want of room, wherever that was.
-    pub(super) evicted: Counts,
+    pub(super) evicted: health::Counts,
     /// Everything else that was lost or is in doubt, by name.
-    pub(super) losses: Counts,
+    pub(super) losses: health::Counts,
+    /// Records that will never arrive, since the spool was made.
+    pub(super) lost_ever: u64,
 }
 
 impl Shared {
@@ -95,6 +97,8 @@ pub(super) struct Keeper<F = Directory> {
     screen: Screen,
     /// The sender's question that could not be answered yet.
     waiting: Option<(usize, usize, oneshot::Sender<Vec<Entry>>)>,
+    /// What the spool had lost before it was opened: counts are since the start.
+    before: Counts,
     /// When the disk is tried again, and what it said.
     retry: Option<(Instant, String)>,
 }
@@ -110,7 +114,8 @@ struct Work {
 
 impl<F: Files> Keeper<F> {
     pub(super) fn new(spool: Spool<F>, shared: Arc<Shared>, screen: Screen) -> Keeper<F> {
-        Keeper { spool, unkept: Unkept::default(), shared, screen, waiting: None, retry: None }
+        let before = spool.counts();
+        Keeper { spool, unkept: Unkept::default(), shared, screen, waiting: None, before, retry: None }
     }
 
     pub(super) fn run(mut self) {
@@ -247,7 +252,12 @@ impl<F: Files> Keeper<F> {
 
     fn publish(&self, queue_lost: &BTreeMap<u8, u64>) {
         let counts = self.spool.counts();
+        let ever = counts.evicted.values().sum::<u64>() + counts.refused + counts.set_aside;
+        let here: u64 = queue_lost.values().chain(self.unkept.lost().values()).sum();
         let mut evicted = counts.evicted;
+        for (severity, before) in &self.before.evicted {
+            evicted.entry(*severity).and_modify(|count| *count = count.saturating_sub(*before));
+        }
         for (severity, count) in queue_lost.iter().chain(self.unkept.lost()) {
             *evicted.entry(*severity).or_default() += count;
         }
@@ -260,14 +270,15 @@ impl<F: Files> Keeper<F> {
             trouble: self.retry.as_ref().map(|(_, reason)| reason.clone()),
             evicted: by_name(&evicted),
             losses: vec![
-                ("refused", counts.refused),
-                ("set_aside", counts.set_aside),
+                ("refused", counts.refused.saturating_sub(self.before.refused)),
+                ("set_aside", counts.set_aside.saturating_sub(self.before.set_aside)),
                 ("torn", counts.torn),
                 ("flipped", counts.flipped),
                 ("unreadable", counts.unreadable),
                 ("failed", counts.failed),
                 ("unshown", self.screen.unshown()),
             ],
+            lost_ever: ever + here + counts.flipped,
         };
         *self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
     }
@@ -278,7 +289,7 @@ fn draft(parcel: &Parcel) -> Draft<'_> {
 }
 
 /// OpenTelemetry's names for ranges of severity numbers, all of them, so that a series exists before it counts.
-fn by_name(evicted: &BTreeMap<u8, u64>) -> Counts {
+fn by_name(evicted: &BTreeMap<u8, u64>) -> health::Counts {
     let ranges = [
         ("trace", 0..=4),
         ("debug", 5..=8),

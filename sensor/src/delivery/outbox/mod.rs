@@ -158,6 +158,7 @@ impl Outbox {
             disk_trouble: kept.trouble,
             evicted: kept.evicted,
             losses: kept.losses,
+            lost_ever: kept.lost_ever,
             results: vec![
                 ("accepted", counters.accepted.load(Relaxed)),
                 ("retried", counters.retried.load(Relaxed)),

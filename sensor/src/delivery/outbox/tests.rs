@@ -171,6 +171,26 @@ fn what_a_full_disk_does_not_take_is_sent_from_memory_and_kept_later() {
 }
 
 #[test]
+fn what_an_earlier_run_lost_is_not_told_as_lost_again() {
+    let scene = Scene::new();
+    scene.shared.post(Parcel { record: vec![b' '; 600 << 10].into(), ..parcel(17, 0) });
+    let refused =
+        |kept: &super::keeper::Kept| kept.losses.iter().find(|(name, _)| *name == "refused").map(|(_, count)| *count);
+    scene.until("it is too large for a record", |kept| refused(kept) == Some(1) && kept.lost_ever == 1);
+    let Scene { directory, shared, mut keeper, .. } = scene;
+    shared.end();
+    keeper.take().unwrap().join().unwrap();
+    let (spool, _) = Spool::open(&directory.path().join("spool"), Limits::default()).unwrap();
+    let shared = Arc::new(Shared::default());
+    let keeper = Keeper::new(spool, Arc::clone(&shared), Screen::start().unwrap());
+    let keeper = std::thread::spawn(move || keeper.run());
+    shared.end();
+    keeper.join().unwrap();
+    let kept = shared.kept();
+    assert_eq!((refused(&kept), kept.lost_ever), (Some(0), 1), "it is known, and not said to be new");
+}
+
+#[test]
 fn what_is_held_in_memory_is_bounded_and_the_least_severe_goes_first() {
     let mut unkept = Unkept::default();
     let large = |severity, number| Parcel { record: vec![b' '; 6 << 20].into(), ..parcel(severity, number) };
