@@ -117,6 +117,31 @@ impl Filter {
     }
 }
 
+/// The attributes that a [`Filter`] asks for, besides files: what an index over events has to know.
+pub const ASKED: [&str; 7] = [
+    "weir.event.kind",
+    "weir.process.id",
+    "weir.process.child.id",
+    "weir.lineage.id",
+    "weir.workload.id",
+    "file.path",
+    "weir.file.new_path",
+];
+
+impl Told {
+    /// Whether it is of this time, or of one of these incidents: what [`Source::told`] asks.
+    pub fn is_asked(&self, from: u64, to: u64, incidents: &BTreeSet<Box<str>>) -> bool {
+        (from..=to).contains(&self.time) || self.incident.as_ref().is_some_and(|id| incidents.contains(id))
+    }
+}
+
+impl Gap {
+    /// Whether anything of this time can be missing by it.
+    pub fn is_of(&self, from: u64, to: u64) -> bool {
+        self.from <= to && self.to >= from
+    }
+}
+
 /// The file that an event is about, as DEVICE/INODE.
 pub fn file_of(attributes: &Map<String, Value>) -> Option<String> {
     let text = |name: &str| attributes.get(name).and_then(Value::as_str);

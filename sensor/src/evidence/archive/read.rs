@@ -1,7 +1,7 @@
 //! An archive as a source: what a timeline is cut out of, on a machine that has nothing else.
 
 use super::super::integrity::{PublicKey, VerifyError};
-use super::super::source::{Filter, Gap, Row, Rows, Source, SourceError, Told, file_of};
+use super::super::source::{ASKED, Filter, Gap, Row, Rows, Source, SourceError, Told, file_of};
 use super::check::walk;
 use super::name;
 use super::report::Report;
@@ -18,16 +18,6 @@ const LINE_MAX: usize = 1 << 20;
 const BYTES_MAX: usize = 2 << 30;
 /// Most alerts, incidents, coverage records and gaps.
 const TOLD_MAX: usize = 200_000;
-/// The attributes that a filter asks for, besides files.
-const KEYS: [&str; 7] = [
-    "weir.event.kind",
-    "weir.process.id",
-    "weir.process.child.id",
-    "weir.lineage.id",
-    "weir.workload.id",
-    "file.path",
-    "weir.file.new_path",
-];
 
 /// An archive that was checked, in memory. Events are kept as they are in the file, with what filters ask for beside them: as values they
 /// would take ten times as much.
@@ -47,7 +37,7 @@ pub struct Archive {
 struct Kept {
     time: u64,
     sequence: u64,
-    keys: [u32; KEYS.len()],
+    keys: [u32; ASKED.len()],
     file: u32,
     line: Box<[u8]>,
 }
@@ -95,7 +85,7 @@ impl Kept {
                 None => *symbols.entry(text.into()).or_insert(next),
             }
         };
-        let keys = KEYS.map(|name| symbol(attributes.get(name).and_then(Value::as_str)));
+        let keys = ASKED.map(|name| symbol(attributes.get(name).and_then(Value::as_str)));
         let file = symbol(file_of(&attributes).as_deref());
         Ok(Kept { time, sequence, keys, file, line: line.into() })
     }
@@ -167,14 +157,11 @@ impl Source for Archive {
     }
 
     fn told(&mut self, from: u64, to: u64, incidents: &BTreeSet<Box<str>>) -> Result<Vec<Told>, SourceError> {
-        let asked = |told: &&Told| {
-            (from..=to).contains(&told.time) || told.incident.as_ref().is_some_and(|id| incidents.contains(id))
-        };
-        Ok(self.told.iter().filter(asked).cloned().collect())
+        Ok(self.told.iter().filter(|told| told.is_asked(from, to, incidents)).cloned().collect())
     }
 
     fn gaps(&mut self, from: u64, to: u64) -> Result<Vec<Gap>, SourceError> {
-        Ok(self.gaps.iter().filter(|gap| gap.from <= to && gap.to >= from).cloned().collect())
+        Ok(self.gaps.iter().filter(|gap| gap.is_of(from, to)).cloned().collect())
     }
 
     fn span(&mut self) -> Result<Option<(u64, u64)>, SourceError> {

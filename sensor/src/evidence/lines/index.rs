@@ -1,6 +1,6 @@
 //! Where which line is, and what it is about: enough to know which lines an answer has to read again.
 
-use super::super::source::{Filter, Gap, Told, ToldKind, file_of};
+use super::super::source::{ASKED, Filter, Gap, Told, ToldKind, file_of};
 use super::super::timeline::time::nanos;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -30,20 +30,9 @@ pub struct Key {
 struct Entry {
     time: u64,
     key: Key,
-    /// Hashes of what a filter can ask for; 0 for what the event does not have.
-    hashes: [u64; 8],
+    /// Hashes of what a filter can ask for, the file at the end; 0 for what the event does not have.
+    hashes: [u64; ASKED.len() + 1],
 }
-
-/// The names whose values are hashed, but for the file, which is two of them.
-const HASHED: [&str; 7] = [
-    "weir.event.kind",
-    "weir.process.id",
-    "weir.process.child.id",
-    "weir.lineage.id",
-    "weir.workload.id",
-    "file.path",
-    "weir.file.new_path",
-];
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -128,11 +117,11 @@ impl Index {
             let cause = format!("there are more than {ENTRIES_MAX} events in the files; give fewer of them");
             return self.no_room(time, &cause);
         }
-        let mut hashes = [0; 8];
-        for (place, name) in hashes.iter_mut().zip(HASHED) {
+        let mut hashes = [0; ASKED.len() + 1];
+        for (place, name) in hashes.iter_mut().zip(ASKED) {
             *place = object.get(name).and_then(Value::as_str).map_or(0, hash);
         }
-        hashes[7] = file_of(object).map_or(0, |file| hash(&file));
+        hashes[ASKED.len()] = file_of(object).map_or(0, |file| hash(&file));
         self.entries.push(Entry { time, key, hashes });
     }
 

@@ -121,14 +121,11 @@ impl Source for Lines {
     }
 
     fn told(&mut self, from: u64, to: u64, incidents: &BTreeSet<Box<str>>) -> Result<Vec<Told>, SourceError> {
-        let is_in = |told: &&Told| {
-            (from..=to).contains(&told.time) || told.incident.as_ref().is_some_and(|id| incidents.contains(id))
-        };
-        Ok(self.index.told().iter().filter(is_in).cloned().collect())
+        Ok(self.index.told().iter().filter(|told| told.is_asked(from, to, incidents)).cloned().collect())
     }
 
     fn gaps(&mut self, from: u64, to: u64) -> Result<Vec<Gap>, SourceError> {
-        Ok(self.index.gaps().iter().filter(|gap| gap.from <= to && gap.to >= from).cloned().collect())
+        Ok(self.index.gaps().iter().filter(|gap| gap.is_of(from, to)).cloned().collect())
     }
 
     fn span(&mut self) -> Result<Option<(u64, u64)>, SourceError> {

@@ -197,7 +197,7 @@ impl Source for Reader {
         })?;
         found.extend(self.removed());
         found.extend(self.damage.iter().cloned());
-        found.retain(|gap| gap.from <= to && gap.to >= from);
+        found.retain(|gap| gap.is_of(from, to));
         found.sort_by_key(|gap| (gap.from, gap.to));
         Ok(found)
     }

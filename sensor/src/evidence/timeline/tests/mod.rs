@@ -64,7 +64,7 @@ impl Source for Scene {
     }
 
     fn gaps(&mut self, from: u64, to: u64) -> Result<Vec<Gap>, SourceError> {
-        Ok(self.gaps.iter().filter(|gap| gap.from <= to && gap.to >= from).cloned().collect())
+        Ok(self.gaps.iter().filter(|gap| gap.is_of(from, to)).cloned().collect())
     }
 
     fn span(&mut self) -> Result<Option<(u64, u64)>, SourceError> {
