@@ -8,40 +8,14 @@ findings against it. Both are fetched once, into DIRECTORY/ocsf-venv. What is no
 Status 0: all are valid. 1: some are not, and standard error says which and why. 77: it cannot be told, and why.
 """
 
-import fcntl
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 PACKAGES = ["ocsf-json-schema==1.2.0", "jsonschema==4.26.0"]
 # The version that findings are written in, and the newest: within 1.x each only adds to the one before.
 VERSIONS = ["1.5.0", "1.8.0"]
-CANNOT = 77
-
-
-def environment(directory):
-    """The Python that has the packages; made if it is not there."""
-    home = Path(directory) / "ocsf-venv"
-    python = home / "bin" / "python"
-    done = home / " ".join(PACKAGES)
-    Path(directory).mkdir(parents=True, exist_ok=True)
-    with open(Path(directory) / "ocsf-venv.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            for command in (
-                [sys.executable, "-m", "venv", "--clear", str(home)],
-                [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES],
-            ):
-                try:
-                    subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
-                except (OSError, subprocess.SubprocessError) as error:
-                    last = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1:]
-                    print("the schema of OCSF cannot be fetched:", *last, file=sys.stderr)
-                    sys.exit(CANNOT)
-            done.touch()
-    return str(python)
 
 
 def validate():
@@ -72,6 +46,11 @@ def validate():
 
 if __name__ == "__main__":
     if len(sys.argv) == 2:
-        python = environment(sys.argv[1])
+        # Beside the folders of the checks; nothing is to be left among the sources.
+        sys.dont_write_bytecode = True
+        sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+        import environment
+
+        python = environment.python(sys.argv[1], "ocsf", PACKAGES, "the schema of OCSF")
         os.execv(python, [python, __file__])
     sys.exit(validate())

@@ -9,38 +9,12 @@ Status 0: it is valid, and standard output has the number of its objects. 1: it 
 told, and why.
 """
 
-import fcntl
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 PACKAGES = ["stix2-validator==3.2.0"]
-CANNOT = 77
-
-
-def environment(directory):
-    """The Python that has the packages; made if it is not there."""
-    home = Path(directory) / "stix-venv"
-    python = home / "bin" / "python"
-    done = home / " ".join(PACKAGES)
-    Path(directory).mkdir(parents=True, exist_ok=True)
-    with open(Path(directory) / "stix-venv.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            for command in (
-                [sys.executable, "-m", "venv", "--clear", str(home)],
-                [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES],
-            ):
-                try:
-                    subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
-                except (OSError, subprocess.SubprocessError) as error:
-                    last = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1:]
-                    print("stix2-validator cannot be fetched:", *last, file=sys.stderr)
-                    sys.exit(CANNOT)
-            done.touch()
-    return str(python)
 
 
 def validate():
@@ -70,6 +44,11 @@ def validate():
 
 if __name__ == "__main__":
     if len(sys.argv) == 2:
-        python = environment(sys.argv[1])
+        # Beside the folders of the checks; nothing is to be left among the sources.
+        sys.dont_write_bytecode = True
+        sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+        import environment
+
+        python = environment.python(sys.argv[1], "stix", PACKAGES, "stix2-validator")
         os.execv(python, [python, __file__])
     sys.exit(validate())
