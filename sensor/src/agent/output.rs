@@ -53,6 +53,7 @@ impl Output {
                 if !enough(self.shown) && selection.takes(event) {
                     match &mut self.way {
                         Way::Console(console) => console.event(event)?,
+                        // Who only looks at events has no collector.
                         Way::Outbox(..) => {}
                     }
                     self.shown += 1;

@@ -37,7 +37,8 @@ pub struct Run {
     #[arg(long)]
     allow_unsupported: bool,
 
-    /// Where to keep, over restarts, how much has left and what was seen; only weir may be able to write it
+    /// Where to keep, over restarts, how much has left and what was seen, what waits for a collector, and the evidence; only weir
+    /// may be able to write it
     #[arg(long, value_name = "DIR", env = "WEIR_STATE_DIR", default_value = "/var/lib/weir")]
     state_dir: PathBuf,
 
