@@ -534,8 +534,8 @@ plain! {
         pub native: Convention,
         /// 32-bit system calls, which a 64-bit program can make too (`int 0x80`).
         pub compat: Convention,
-        /// The agent, whose own events are filtered. In the initial pid namespace.
-        pub own_tgid: u32,
+        /// These programs are at work while [`Agent::generation`] is this.
+        pub generation: u32,
         /// Watch only below this cgroup v2: its id; 0 for everything.
         pub scope_cgroup_low: u32,
         /// High half of the same.
@@ -567,6 +567,16 @@ plain! {
         pub source_classes: u32,
         /// Records that a cgroup may send in 100 ms while the ring is more than half full.
         pub budget: u32,
+    }
+}
+
+plain! {
+    /// The one element of the map `AGENT`. Written as a whole when an agent begins or takes over.
+    pub struct Agent {
+        /// The generation of programs that are at work; others that are attached rest.
+        pub generation: u32,
+        /// The agent, whose own events are filtered. In the initial pid namespace; 0 when it has ended.
+        pub tgid: u32,
     }
 }
 

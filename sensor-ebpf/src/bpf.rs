@@ -6,7 +6,7 @@
 use crate::call::Call;
 use crate::globals::{offset, read, read_user};
 use crate::header::{self, admit};
-use crate::{files, ring};
+use crate::{agent, files, ring};
 use aya_ebpf::{
     btf_maps::HashMap,
     macros::{btf_map, fentry},
@@ -111,6 +111,9 @@ fn record(command: u32, attributes: &Attributes, hook: Hook) {
 /// `int security_bpf(int cmd, union bpf_attr *attr, unsigned int size)` (6.15 added an argument).
 #[fentry(function = "security_bpf")]
 pub fn on_security_bpf(context: FEntryContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     let attributes = Attributes { address: context.arg(1), user: false };
     record(context.arg::<u64>(0) as u32, &attributes, Hook::SecurityBpf);
     0

@@ -4,7 +4,7 @@
 //! the program not attached, where trampolines see the same.
 
 use crate::globals::{CONFIG, bounded, config, load, offset, read, task_load};
-use crate::{bpf, change, files, label, memory, mount, namespace, open, socket_made};
+use crate::{agent, bpf, change, files, label, memory, mount, namespace, open, socket_made};
 use aya_ebpf::{
     btf_maps::Array,
     helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
@@ -143,6 +143,9 @@ pub fn on_sys_exit(context: BtfTracePointContext) -> i32 {
     let number = number & !X32_BIT;
     let Some(watched) = watched() else { return 0 };
     if number >= SystemCalls::END || !contains(&watched.native, number) && !contains(&watched.compat, number) {
+        return 0;
+    }
+    if !agent::at_work() {
         return 0;
     }
     let compat = is_compat();

@@ -2,7 +2,7 @@
 
 use crate::globals::bounded;
 use crate::header::{self, cgroup_hierarchy, cgroup_id};
-use crate::ring;
+use crate::{agent, ring};
 use aya_ebpf::{
     btf_maps::PerCpuArray,
     helpers::generated::bpf_probe_read_kernel_str,
@@ -24,6 +24,9 @@ static CGROUP_SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
 /// `trace_cgroup_mkdir(struct cgroup *cgrp, const char *path)`, of every hierarchy.
 #[btf_tracepoint(function = "cgroup_mkdir")]
 pub fn on_cgroup_mkdir(context: BtfTracePointContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     let cgroup: u64 = context.arg(0);
     let path: u64 = context.arg(1);
     ring::count(Kind::Cgroup, Outcome::Seen);

@@ -8,7 +8,7 @@ use crate::call::{self, Call};
 use crate::globals::{bounded, load, offset, read};
 use crate::header::{self, admit};
 use crate::scratch::{self, Slot, Tail, Text};
-use crate::{classify, files, open, ring, uring};
+use crate::{agent, classify, files, open, ring, uring};
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 use sensor_common::classify::CLASSES;
 use sensor_common::config::Action;
@@ -130,6 +130,9 @@ unsafe fn mount_of(path: u64) -> u64 {
 /// struct dentry *new_dentry, unsigned int flags)`
 #[fexit(function = "security_path_rename")]
 pub fn on_path_rename(context: FExitContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     if context.arg::<u64>(5) as i32 != 0 {
         return 0;
     }
@@ -145,6 +148,9 @@ pub fn on_path_rename(context: FExitContext) -> i32 {
 /// old name is not told; it must be that of the new one (`do_linkat` gives EXDEV).
 #[fexit(function = "security_path_link")]
 pub fn on_path_link(context: FExitContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     if context.arg::<u64>(3) as i32 != 0 {
         return 0;
     }
@@ -159,6 +165,9 @@ pub fn on_path_link(context: FExitContext) -> i32 {
 /// `int security_path_unlink(const struct path *dir, struct dentry *dentry)`
 #[fexit(function = "security_path_unlink")]
 pub fn on_path_unlink(context: FExitContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     if context.arg::<u64>(2) as i32 != 0 {
         return 0;
     }
@@ -172,6 +181,9 @@ pub fn on_path_unlink(context: FExitContext) -> i32 {
 /// `int security_path_truncate(const struct path *path)`: truncate; before 6.2 also ftruncate, and opens with O_TRUNC.
 #[fexit(function = "security_path_truncate")]
 pub fn on_path_truncate(context: FExitContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     let path: u64 = context.arg(0);
     if context.arg::<u64>(1) as i32 != 0 {
         return 0;
@@ -185,6 +197,9 @@ pub fn on_path_truncate(context: FExitContext) -> i32 {
 /// `int security_file_truncate(struct file *file)`: ftruncate, and opens with O_TRUNC (6.2).
 #[fexit(function = "security_file_truncate")]
 pub fn on_file_truncate(context: FExitContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     let file: u64 = context.arg(0);
     if context.arg::<u64>(1) as i32 != 0 {
         return 0;

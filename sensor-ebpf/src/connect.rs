@@ -2,7 +2,7 @@
 //! and whatever else connects over IP, through system calls and io_uring alike.
 
 use crate::header::{self, admit};
-use crate::{label, packet, ring, socket};
+use crate::{agent, label, packet, ring, socket};
 use aya_ebpf::{
     bindings::bpf_sock_addr, helpers::generated::bpf_get_socket_cookie, macros::cgroup_sock_addr,
     programs::SockAddrContext,
@@ -90,23 +90,35 @@ fn record(context: &SockAddrContext, family: u16, hook: Hook) -> i32 {
 /// `BPF_CGROUP_INET4_CONNECT` (4.17)
 #[cgroup_sock_addr(connect4)]
 pub fn on_connect4(context: SockAddrContext) -> i32 {
+    if !agent::at_work() {
+        return 1;
+    }
     record(&context, AF_INET, Hook::CgroupConnect)
 }
 
 /// `BPF_CGROUP_INET6_CONNECT` (4.17)
 #[cgroup_sock_addr(connect6)]
 pub fn on_connect6(context: SockAddrContext) -> i32 {
+    if !agent::at_work() {
+        return 1;
+    }
     record(&context, AF_INET6, Hook::CgroupConnect)
 }
 
 /// `BPF_CGROUP_UDP4_SENDMSG` (4.18)
 #[cgroup_sock_addr(sendmsg4)]
 pub fn on_sendmsg4(context: SockAddrContext) -> i32 {
+    if !agent::at_work() {
+        return 1;
+    }
     record(&context, AF_INET, Hook::CgroupSendmsg)
 }
 
 /// `BPF_CGROUP_UDP6_SENDMSG` (4.18)
 #[cgroup_sock_addr(sendmsg6)]
 pub fn on_sendmsg6(context: SockAddrContext) -> i32 {
+    if !agent::at_work() {
+        return 1;
+    }
     record(&context, AF_INET6, Hook::CgroupSendmsg)
 }

@@ -2,7 +2,7 @@
 
 use crate::globals::{bounded, offset, read, task};
 use crate::header::{self, excluded, process_of};
-use crate::{files, path, ring, stream};
+use crate::{agent, files, path, ring, stream};
 use aya_ebpf::{
     btf_maps::PerCpuArray,
     helpers::generated::bpf_probe_read_user,
@@ -28,6 +28,9 @@ static EXEC_SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
 /// `trace_sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`; `p` is current.
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn on_exec(context: BtfTracePointContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     match excluded() {
         Some(Outcome::OutOfScope) => {
             ring::count(Kind::Exec, Outcome::OutOfScope);

@@ -1,7 +1,7 @@
 //! Who acted: the [`Header`] that every record begins with.
 
 use crate::globals::{config, offset, read, task, task_load};
-use crate::ring;
+use crate::{agent, ring};
 use aya_ebpf::helpers::generated::{bpf_get_current_ancestor_cgroup_id, bpf_ktime_get_boot_ns};
 use sensor_common::config::ABSENT;
 use sensor_common::count::Outcome;
@@ -24,7 +24,7 @@ pub fn excluded() -> Option<Outcome> {
     if scope != 0 && ancestor_cgroup(config!(scope_level)) != scope {
         return Some(Outcome::OutOfScope);
     }
-    if task_load::<u32>(offset!(task_tgid)) == config!(own_tgid) {
+    if agent::is(task_load::<u32>(offset!(task_tgid))) {
         return Some(Outcome::Own);
     }
     None

@@ -14,6 +14,7 @@
     reason = "by value a key or a value would be on the stack, which has 512 bytes"
 )]
 
+mod agent;
 mod bpf;
 mod budget;
 mod call;

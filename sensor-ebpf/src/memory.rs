@@ -4,7 +4,7 @@
 use crate::call::{self, Call};
 use crate::globals::{offset, read, task};
 use crate::header::{self, admit, process_of};
-use crate::{files, label, ring};
+use crate::{agent, files, label, ring};
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 use sensor_common::config::{ABSENT, Action};
 use sensor_common::count::Outcome;
@@ -61,6 +61,9 @@ fn task_of(pid: u64, kind: u64) -> u64 {
 /// `int security_ptrace_access_check(struct task_struct *child, unsigned int mode)`
 #[fexit(function = "security_ptrace_access_check")]
 pub fn on_ptrace_access_check(context: FExitContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     if context.arg::<u64>(2) as i32 != 0 || context.arg::<u64>(1) & MODE_ATTACH == 0 {
         return 0;
     }

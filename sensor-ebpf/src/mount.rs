@@ -4,8 +4,8 @@
 use crate::call::Call;
 use crate::globals::{load, offset};
 use crate::header::{self, admit};
-use crate::ring;
 use crate::scratch::{self, Slot, Text};
+use crate::{agent, ring};
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 use sensor_common::config::Action;
 use sensor_common::count::Outcome;
@@ -65,6 +65,9 @@ fn record(how: MountHow, hook: Hook, slot: Slot, target: Name, source: Name, fil
 /// `int security_sb_mount(const char *dev_name, const struct path *path, const char *type, unsigned long flags, void *data)`
 #[fexit(function = "security_sb_mount")]
 pub fn on_sb_mount(context: FExitContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     if context.arg::<u64>(5) as i32 != 0 {
         return 0;
     }
@@ -80,6 +83,9 @@ pub fn on_sb_mount(context: FExitContext) -> i32 {
 /// `int security_move_mount(const struct path *from_path, const struct path *to_path)`
 #[fexit(function = "security_move_mount")]
 pub fn on_move_mount(context: FExitContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     if context.arg::<u64>(2) as i32 != 0 {
         return 0;
     }
@@ -92,6 +98,9 @@ pub fn on_move_mount(context: FExitContext) -> i32 {
 /// `int security_sb_pivotroot(const struct path *old_path, const struct path *new_path)`
 #[fexit(function = "security_sb_pivotroot")]
 pub fn on_sb_pivotroot(context: FExitContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     if context.arg::<u64>(2) as i32 != 0 {
         return 0;
     }

@@ -6,7 +6,7 @@
 use crate::globals::{bounded, config};
 use crate::header::now;
 use crate::packet::{self, IPPROTO_UDP, Payload, at};
-use crate::{ring, socket};
+use crate::{agent, ring, socket};
 use aya_ebpf::{
     EbpfContext,
     helpers::generated::{bpf_get_socket_cookie, bpf_sk_fullsock, bpf_skb_load_bytes},
@@ -185,6 +185,9 @@ pub fn datagram(context: &SkBuffContext, owner: &Header, payload: &Payload, cook
 /// only answers of DNS matter, and everything else is let go as early as can be.
 #[cgroup_skb(ingress)]
 pub fn on_ingress(context: SkBuffContext) -> i32 {
+    if !agent::at_work() {
+        return 1;
+    }
     answer(&context);
     // Never stand in a packet's way.
     1
@@ -220,7 +223,7 @@ fn answer(context: &SkBuffContext) {
     let Some(socket) = (unsafe { socket::get(sock.cast(), everything) }) else {
         return ring::count(Kind::Dns, Outcome::OutOfScope);
     };
-    if socket.known != 0 && socket.owner.process.tgid == config!(own_tgid) {
+    if socket.known != 0 && agent::is(socket.owner.process.tgid) {
         return;
     }
     // SAFETY: the context is what the helper takes.

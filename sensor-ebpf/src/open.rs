@@ -7,7 +7,7 @@
 
 use crate::globals::{config, load, offset, read};
 use crate::header::{self, admit};
-use crate::{call, classify, files, label, memory, path, ring};
+use crate::{agent, call, classify, files, label, memory, path, ring};
 use aya_ebpf::{
     btf_maps::PerCpuArray,
     helpers::bpf_get_current_pid_tgid,
@@ -158,6 +158,9 @@ pub fn origin(hook: Hook) -> u32 {
 /// `int security_file_open(struct file *file)`: the file is found, access to it granted, its system not yet asked to open it.
 #[fexit(function = "security_file_open")]
 pub fn on_file_open(context: FExitContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     let file: u64 = context.arg(0);
     let refused: u64 = context.arg(1);
     if refused as i32 != 0 {

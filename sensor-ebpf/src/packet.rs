@@ -6,7 +6,7 @@
 
 use crate::globals::config;
 use crate::header::now;
-use crate::{egress, names, ring, socket};
+use crate::{agent, egress, names, ring, socket};
 use aya_ebpf::{
     EbpfContext,
     btf_maps::HashMap,
@@ -158,6 +158,9 @@ fn new_bytes(counters: &mut Counters, payload: &Payload) -> u64 {
 /// `BPF_CGROUP_INET_EGRESS` (4.10), called in `ip_finish_output` and `ip6_finish_output`.
 #[cgroup_skb(egress)]
 pub fn on_egress(context: SkBuffContext) -> i32 {
+    if !agent::at_work() {
+        return 1;
+    }
     if let Some(payload) = payload(&context) {
         account(&context, payload);
     }
@@ -190,7 +193,7 @@ fn account(context: &SkBuffContext, payload: Payload) {
         ring::count(Kind::Flow, Outcome::Seen);
         return ring::count(Kind::Flow, Outcome::TableFull);
     };
-    if socket.known != 0 && socket.owner.process.tgid == config!(own_tgid) {
+    if socket.known != 0 && agent::is(socket.owner.process.tgid) {
         ring::count(Kind::Flow, Outcome::Seen);
         return ring::count(Kind::Flow, Outcome::Own);
     }

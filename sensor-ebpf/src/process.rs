@@ -2,7 +2,7 @@
 
 use crate::globals::{load, offset, read};
 use crate::header::{self, excluded, process_of};
-use crate::{label, ring};
+use crate::{agent, label, ring};
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
     btf_maps::LruHashMap,
@@ -15,6 +15,9 @@ use sensor_common::record::{Exit, Fork, Hook, Kind, Process};
 /// `trace_sched_process_fork(struct task_struct *parent, struct task_struct *child)`; `parent` is current.
 #[btf_tracepoint(function = "sched_process_fork")]
 pub fn on_fork(context: BtfTracePointContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     let child: u64 = context.arg(1);
     // SAFETY: the argument is a `struct task_struct *` to the verifier.
     let (pid, tgid): (u32, u32) = unsafe { (load(child, offset!(task_pid)), load(child, offset!(task_tgid))) };
@@ -47,6 +50,9 @@ static EXITED: LruHashMap<Process, u8, 1024> = LruHashMap::new();
 /// thread out of `signal->live` before.
 #[btf_tracepoint(function = "sched_process_exit")]
 pub fn on_exit(context: BtfTracePointContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     let task: u64 = context.arg(0);
     let signal: u64 = read(task + offset!(task_signal));
     if read::<i32>(signal + offset!(signal_live)) != 0 {
@@ -58,7 +64,9 @@ pub fn on_exit(context: BtfTracePointContext) -> i32 {
         return 0;
     }
     label::ended(process.tgid);
-    if let Some(Outcome::OutOfScope) = excluded() {
+    let reason = excluded();
+    agent::ended(process.tgid);
+    if let Some(Outcome::OutOfScope) = reason {
         ring::count(Kind::Exit, Outcome::OutOfScope);
         return 0;
     }

@@ -5,7 +5,7 @@
 
 use crate::globals::{config, offset, read};
 use crate::header::{self, admit, excluded, now};
-use crate::{label, packet, ring};
+use crate::{agent, label, packet, ring};
 use aya_ebpf::{
     bindings::{BPF_F_CLONE, BPF_F_NO_PREALLOC, BPF_SK_STORAGE_GET_F_CREATE},
     helpers::generated::{bpf_get_socket_cookie, bpf_sk_storage_get},
@@ -67,6 +67,9 @@ pub unsafe fn get(socket: *mut c_void, create: bool) -> Option<&'static mut Sock
 /// `BPF_CGROUP_INET_SOCK_CREATE`: every IPv4 and IPv6 socket, raw ones included, in the process that makes it.
 #[cgroup_sock(sock_create)]
 pub fn on_sock_create(context: SockContext) -> i32 {
+    if !agent::at_work() {
+        return 1;
+    }
     if let Some(Outcome::OutOfScope) = excluded() {
         return 1;
     }
@@ -86,6 +89,9 @@ pub fn on_sock_create(context: SockContext) -> i32 {
 /// its end is `on_sock_state`'s, where that can read what is kept with a socket (5.11).
 #[cgroup_sock(sock_release)]
 pub fn on_sock_release(context: SockContext) -> i32 {
+    if !agent::at_work() {
+        return 1;
+    }
     // SAFETY: the context is the socket.
     let Some(socket) = (unsafe { get(context.sock.cast(), false) }) else { return 1 };
     // SAFETY: a field of the context.
@@ -135,6 +141,9 @@ fn listens(sock: u64) {
 /// every connection, whoever ended it.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub fn on_sock_state(context: BtfTracePointContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     let sock: u64 = context.arg(0);
     let state: i32 = context.arg(2);
     if state == TCP_LISTEN {

@@ -5,7 +5,7 @@
 
 use crate::globals::{offset, read};
 use crate::header::{self, admit};
-use crate::ring;
+use crate::{agent, ring};
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 use sensor_common::count::Outcome;
 use sensor_common::record::{Hook, Kind, Socket};
@@ -60,6 +60,9 @@ fn record(socket: u64, hook: Hook) {
 /// it for itself.
 #[fexit(function = "security_socket_post_create")]
 pub fn on_socket_post_create(context: FExitContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     if context.arg::<u64>(5) as i32 == 0 && context.arg::<u64>(4) as i32 == 0 {
         record(context.arg(0), Hook::SocketPostCreate);
     }

@@ -9,7 +9,7 @@
 
 use crate::globals::{config, offset, read};
 use crate::header::{self, admit};
-use crate::{call, change, classify, files, label, open, ring, socket_made};
+use crate::{agent, call, change, classify, files, label, open, ring, socket_made};
 use aya_ebpf::{
     EbpfContext as _,
     btf_maps::{LruHashMap, PerCpuArray},
@@ -111,6 +111,9 @@ fn of_slot(request: u64, slot: u64) -> u64 {
 /// `trace_io_uring_complete`, whose arguments [`uring_shape`] tells.
 #[btf_tracepoint(function = "io_uring_complete")]
 pub fn on_uring_complete(context: BtfTracePointContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     let (request, result): (u64, i32) = match config!(uring_shape) {
         uring_shape::CQE => (argument::<1>(&context), read(argument::<2>(&context) + offset!(uring_cqe_res))),
         uring_shape::RESULT => (argument::<1>(&context), argument::<3>(&context) as i32),
@@ -188,6 +191,9 @@ fn name(request: u64, place: u64) -> u64 {
 /// those whose names are gone by then.
 #[btf_tracepoint(function = "io_uring_submit_req")]
 pub fn on_uring_submit(context: BtfTracePointContext) -> i32 {
+    if !agent::at_work() {
+        return 0;
+    }
     let request = if config!(uring_submitted) == 0 { argument::<0>(&context) } else { argument::<1>(&context) };
     let skip = config!(uring_skip_flag);
     let operation = operation(request);

@@ -6,6 +6,7 @@
 mod carriers;
 mod evidence;
 mod finish;
+mod handover;
 mod health;
 mod open_files;
 mod output;
@@ -38,6 +39,7 @@ use crate::policy::Policy;
 use crate::provenance::ClassTable;
 use crate::provenance::graph::Mark;
 use carriers::Carriers;
+use handover::{Kept, Told};
 use health::Health;
 use output::Output;
 use recognition::Recognition;
@@ -54,9 +56,6 @@ use tokio::signal::unix::{SignalKind, signal};
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// How often the egress ledger and the state of the correlations are saved, if they have changed: so much is lost by a SIGKILL at most.
 const SAVING: Duration = Duration::from_secs(10);
-
-/// So many turns empty the ring, however full it was, if not too much comes in the meantime.
-const RING_BATCHES: usize = 64;
 
 /// How long the end waits for files that are being looked into, and for threads that read or write.
 const LAST_LOOKS: Duration = Duration::from_secs(1);
@@ -87,11 +86,15 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
     }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
 
+    let pins = handover::wait(&settings, [&mut terminate, &mut interrupt]).await?;
+    if settings.pin.is_some() && pins.is_none() {
+        return Ok(());
+    }
     let outbox = start::outbox(&settings)?;
     let system = system::System::find(&settings)?;
     let mut health = Health::new(&settings, system.own_tgid())?;
     let classification = classes.keys();
-    let loaded = system.load(&settings, &classification)?;
+    let loaded = system.load(&settings, &classification, pins.as_ref())?;
     drop(classification);
     let recognition = Recognition::new(classes.contents());
     let clock = system::wall_clock();
@@ -101,9 +104,10 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
     let mut line = Line::new(rules, classes, Limits::default());
     line.set_policy(policy);
     let state = settings.state.as_deref().map_or_else(StateDirectory::nowhere, StateDirectory::open);
-    let (ledger, saved) = StateFile::open(&state, state_file::LEDGER);
+    let (ledger, Kept { ledger: saved, told }) = StateFile::open(&state, state_file::LEDGER);
     let (correlations, saved_correlations) = StateFile::open(&state, state_file::CORRELATIONS);
-    let evidence = evidence::open(&settings, ledger.is_kept(), header)?;
+    let goes_on = Told::continues(told.as_ref(), loaded.left.as_ref());
+    let evidence = evidence::open(&settings, ledger.is_kept(), goes_on, header)?;
     health.begin(settings.state.clone().filter(|_| ledger.is_kept()));
     let mut agent = Agent {
         output: Output::new(show, format, clock, outbox, health.instance()),
@@ -129,8 +133,12 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
         recognition,
         runtimes: Runtimes::start(&settings.runtimes),
         programs: loaded.programs,
+        pinned: pins.as_ref().map(|_| loaded.generation),
+        own_tgid: system.own_tgid(),
         found: VecDeque::new(),
+        drained: BootTime::default(),
         malformed: 0,
+        own: 0,
         statistics: settings.statistics,
         done: false,
     };
@@ -144,6 +152,9 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
     let open: Vec<Event> = found.iter().flat_map(|event| open_files::of(event, agent.line.classes())).collect();
     for event in found.into_iter().chain(open) {
         agent.push(event)?;
+    }
+    if let Some(left) = loaded.left {
+        agent.take_up(left, told)?;
     }
     let mut ring = Ring::new(loaded.events)?;
     kernel::release_memory();
@@ -213,9 +224,16 @@ struct Agent {
     in_effect: InEffect,
     before: kernel::Totals,
     before_time: BootTime,
+    /// The generation of the programs, where they stay in the kernel.
+    pinned: Option<u32>,
+    own_tgid: u32,
     /// What was found in files and is not told to the line yet.
     found: VecDeque<Recognized>,
+    /// When the record happened that was last taken from the ring.
+    drained: BootTime,
     malformed: u64,
+    /// Records of what this agent did before its programs were at work, seen by those of the one before.
+    own: u64,
     statistics: bool,
     done: bool,
 }
@@ -297,12 +315,15 @@ impl Agent {
         self.identify(None)?;
         let mut result = Ok(());
         let taken = ring.drain(kernel::BATCH, |record| match kernel::decode(record) {
-            Ok(event) if result.is_ok() && !self.done => result = self.push(event),
-            Ok(_) => (),
-            Err(reason) => {
-                self.malformed += 1;
-                tracing::warn!(%reason, total = self.malformed, "a record of the kernel side could not be read");
+            Ok(event) => {
+                self.drained = event.time;
+                if self.is_own(&event) {
+                    self.own += 1;
+                } else if result.is_ok() && !self.done {
+                    result = self.push(event);
+                }
             }
+            Err(reason) => self.unreadable(&reason),
         });
         result?;
         self.health.ring(ring.take_fullest());
@@ -320,15 +341,29 @@ impl Agent {
         Ok(taken)
     }
 
+    /// What waits in the ring, up to what happened at `end`: no more than the ring holds, however much comes in meanwhile.
+    fn drain_until(&mut self, end: BootTime, ring: &mut Ring, system: &system::System) -> Result<(), OutputError> {
+        while self.drain(ring, system)? > 0 && self.drained < end && !self.done {}
+        Ok(())
+    }
+
+    /// Whether it is something that the programs of the agent before saw this one do, taking over: the own ones would not tell it.
+    fn is_own(&self, event: &Event) -> bool {
+        let lifes = matches!(event.body, Body::Exec(_) | Body::Fork(_) | Body::Exit(_));
+        !lifes && event.actor.process.is_some_and(|process| process.pid == self.own_tgid)
+    }
+
+    fn unreadable(&mut self, reason: &kernel::Malformed) {
+        self.malformed += 1;
+        tracing::warn!(%reason, total = self.malformed, "a record of the kernel side could not be read");
+    }
+
     /// Bytes out by the kernel's counters. Read first and told last: all that had happened by then is known when they are told, the
     /// container that sent them, and by what the flows say who in it.
     fn count(&mut self, ring: &mut Ring, system: &system::System) -> Result<(), OutputError> {
-        let grown = self.egress.read(system::now());
-        for _ in 0..RING_BATCHES {
-            if self.drain(ring, system)? < kernel::BATCH {
-                break;
-            }
-        }
+        let read = system::now();
+        let grown = self.egress.read(read);
+        self.drain_until(read, ring, system)?;
         let now = system::now();
         for event in grown {
             self.push(Event { time: now, ..event })?;
@@ -401,8 +436,9 @@ impl Agent {
 
     /// Keeps the ledger and what the correlations have seen, if they have changed.
     async fn save(&mut self) {
-        if let Some(saved) = self.line.save_ledger() {
-            self.ledger.save(system::now(), move || saved).await;
+        if let Some(ledger) = self.line.save_ledger() {
+            let told = self.told(false);
+            self.ledger.save(system::now(), move || Kept { ledger, told }).await;
         }
         if let Some(snapshot) = self.line.save_correlations() {
             self.correlations.save(system::now(), move || snapshot.saved()).await;

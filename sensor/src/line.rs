@@ -223,6 +223,11 @@ impl Line {
         self.tracer.save()
     }
 
+    /// The egress ledger to be kept over restarts, changed or not.
+    pub fn saved_ledger(&mut self) -> SavedLedger {
+        self.tracer.saved()
+    }
+
     /// What the correlations have seen, to be kept over restarts, if it has changed since this was last asked. It comes back as
     /// [`crate::event::CorrelationsRestored`].
     pub fn save_correlations(&mut self) -> Option<Snapshot> {

@@ -3,7 +3,8 @@
 
 use super::object::key_of;
 use super::{carrier, hold};
-use crate::globals::{config, offset, read, task_load};
+use crate::agent;
+use crate::globals::{offset, read, task_load};
 use crate::scratch::{self, Slot};
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use core::ptr;
@@ -36,7 +37,7 @@ pub fn at_connect(held: &mut Label) -> u32 {
         }
     }
     let tgid = task_load::<u32>(offset!(task_tgid));
-    if tgid == config!(own_tgid) {
+    if agent::is(tgid) {
         return 0;
     }
     if classes != 0 && super::holder(tgid).is_none() {

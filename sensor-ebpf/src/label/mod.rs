@@ -12,6 +12,7 @@ pub use look::at_connect;
 pub use object::key_of;
 pub use transfer::{called, completed};
 
+use crate::agent;
 use crate::globals::{config, offset, task_load};
 use crate::header::now;
 use aya_ebpf::{
@@ -171,5 +172,5 @@ pub fn ended(tgid: u32) {
 #[inline(always)]
 fn tgid() -> u32 {
     let tgid = task_load::<u32>(offset!(task_tgid));
-    if tgid == config!(own_tgid) { 0 } else { tgid }
+    if agent::is(tgid) { 0 } else { tgid }
 }

@@ -8,17 +8,21 @@ use crate::evidence::store::Store;
 use std::io;
 
 /// The store of evidence, if one is wanted. One in the state directory goes with that: where it cannot be used, which was said, or is
-/// another sensor's (`kept` is false), there is none.
+/// another sensor's (`kept` is false), there is none. `goes_on`: nothing was missed since the sensor before this one ended.
 ///
 /// # Errors
 /// No thread can be started.
-pub fn open(settings: &Settings, kept: bool, header: Header) -> io::Result<Option<Store>> {
+pub fn open(settings: &Settings, kept: bool, goes_on: bool, header: Header) -> io::Result<Option<Store>> {
     let Some(own) = &settings.evidence else { return Ok(None) };
     let in_state = settings.state.as_ref().is_some_and(|state| own.directory.starts_with(state));
     if in_state && !kept {
         return Ok(None);
     }
-    Store::open(own.clone(), header).map(Some)
+    let mut store = Store::open(own.clone(), header)?;
+    if goes_on {
+        store.goes_on();
+    }
+    Ok(Some(store))
 }
 
 /// Keeps what is told.

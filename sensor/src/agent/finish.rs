@@ -1,5 +1,6 @@
-//! The end: everything is taken off, what still waits is told, kept and sent.
+//! The end: everything is taken off, or left to the next agent; what still waits is told, kept and sent.
 
+use super::handover::Kept;
 use super::{Agent, AgentError, LAST_LOOKS, system};
 use crate::delivery::{ConsoleFormat, OutputError};
 use crate::kernel::{self, Ring};
@@ -17,7 +18,15 @@ impl Agent {
         Ok(())
     }
 
-    /// Detaches everything, then takes what still waits.
+    /// Keeps how far the kernel's counts are told for the agent that goes on from here.
+    async fn leave(&mut self) {
+        let Some(told) = self.told(true) else { return };
+        let ledger = self.line.saved_ledger();
+        self.ledger.end_write().await;
+        self.ledger.save(system::now(), move || Kept { ledger, told: Some(told) }).await;
+    }
+
+    /// Detaches everything that is not pinned, then takes what still waits.
     pub(super) async fn finish(
         mut self,
         ring: &mut Ring,
@@ -27,7 +36,8 @@ impl Agent {
         self.guard = None;
         // Still there, since what the kernel left out is counted with them.
         self.programs.iter_mut().for_each(kernel::Attached::detach);
-        while self.drain(ring, system)? > 0 && !self.done {}
+        // Programs that stay go on filling it: what comes from now on is the next agent's.
+        self.drain_until(system::now(), ring, system)?;
         let result = self
             .finish_looks()
             .and_then(|()| self.count(ring, system))
@@ -37,6 +47,7 @@ impl Agent {
             .and_then(|()| self.output.flush());
         if self.ledger.is_kept() {
             self.save().await;
+            self.leave().await;
             self.ledger.end_write().await;
             self.correlations.end_write().await;
         }

@@ -42,6 +42,8 @@ pub struct Settings {
     pub hooks: Hooks,
     /// From which level on the kernel programs' own diagnostics are logged; `None`: off.
     pub kernel_log: Option<String>,
+    /// Where programs stay when the agent ends, for the next one; `None`: they are taken off.
+    pub pin: Option<PathBuf>,
     /// Where what has left and what was seen is kept over restarts; `None`: nowhere.
     pub state: Option<PathBuf>,
     /// A coverage record at the start, every so long, and at the end; `None`: none.

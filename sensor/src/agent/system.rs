@@ -3,7 +3,7 @@
 use super::Settings;
 use crate::event::{BootTime, Event, WallClock};
 use crate::kernel::object::OVERRIDE;
-use crate::kernel::{self, Classification, LoadError, Loaded, Request, Scope};
+use crate::kernel::{self, Classification, LoadError, Loaded, Pins, Request, Scope};
 use crate::process::proc::{CgroupView, Reader};
 use crate::workload::cgroupfs::{self, Hierarchies};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -67,7 +67,12 @@ impl System {
     ///
     /// # Errors
     /// When the kernel refuses what the sensor cannot do without.
-    pub fn load(&self, settings: &Settings, classification: &Classification) -> Result<Loaded, SystemError> {
+    pub fn load(
+        &self,
+        settings: &Settings,
+        classification: &Classification,
+        pins: Option<&Pins>,
+    ) -> Result<Loaded, SystemError> {
         let other = std::env::var_os(OVERRIDE).map(PathBuf::from);
         let object = kernel::object::read(other.clone())?;
         let told = kernel::Settings {
@@ -85,6 +90,7 @@ impl System {
             carriers: settings.carriers,
             hooks: &settings.hooks,
             log_level: settings.kernel_log.as_deref(),
+            pins,
         };
         let loaded = kernel::load(&request).map_err(|error| match (error, other) {
             (reason @ LoadError::Object(_), Some(path)) => SystemError::OtherObject { path, reason },

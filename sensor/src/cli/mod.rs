@@ -14,6 +14,7 @@ mod run;
 mod sensor;
 mod status;
 mod timeline;
+mod unload;
 
 use crate::delivery::OutputError;
 use clap::{ColorChoice, Parser, Subcommand};
@@ -69,6 +70,7 @@ enum Command {
     Replay(replay::Replay),
     Timeline(timeline::Timeline),
     Evidence(evidence::Evidence),
+    Unload(unload::Unload),
     Completions(completions::Completions),
     #[command(hide = true)]
     Canary(canary::Canary),
@@ -101,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Replay(replay) => replay.execute(),
         Command::Timeline(timeline) => timeline.execute(),
         Command::Evidence(evidence) => evidence.execute(),
+        Command::Unload(unload) => unload.execute(),
         Command::Completions(completions) => completions.execute(),
         Command::Canary(canary) => canary.execute(),
     }

@@ -27,7 +27,7 @@ Examples:
   weir run --cgroup kubepods              containers of Kubernetes only
 
 Rules and classes are read again when their files change, and on SIGHUP; wrong ones are refused whole.
-It ends on SIGTERM or ^C, takes every program out of the kernel, and exits with 0.")]
+It ends on SIGTERM or ^C, takes every program out of the kernel (but for --pin), and exits with 0.")]
 pub struct Run {
     /// Sigma rules beside the built-in ones: a file or a directory; a rule with the id of a built-in one replaces it
     #[arg(long, value_name = "DIR")]
@@ -41,6 +41,11 @@ pub struct Run {
     /// may be able to write it
     #[arg(long, value_name = "DIR", env = "WEIR_STATE_DIR", default_value = "/var/lib/weir")]
     state_dir: PathBuf,
+
+    /// Leave the programs in the kernel when the sensor ends, pinned in this directory of a BPF file system, for the next one to go on
+    /// from: nothing is missed in between. A second sensor waits for the first to end. `weir unload` takes them off
+    #[arg(long, value_name = "DIR", env = "WEIR_PIN")]
+    pin: Option<PathBuf>,
 
     /// Write a coverage record every so many seconds, at the start and at the end: what was watched, seen and lost, and whether a
     /// canary came out at the end of the line; 0: none [default: 60 where there is a collector, else 0]
@@ -121,9 +126,22 @@ impl Run {
         let evidence = config.evidence.settings(self.evidence, &self.state_dir).filter(|_| !self.no_evidence);
         let rule_options = Options { allow_unsupported: self.allow_unsupported, ..Options::default() };
         let (state, control) = (Some(self.state_dir), self.control);
+        let pin = self.pin;
         let own = self.sensor.settings(self.rules);
         let spool = config.spool.limits();
         let runtimes = own.runtimes.clone().or(&config.runtimes);
-        Ok(Settings { runtimes, rule_options, state, control, coverage, otlp, export_events, evidence, spool, ..own })
+        Ok(Settings {
+            pin,
+            runtimes,
+            rule_options,
+            state,
+            control,
+            coverage,
+            otlp,
+            export_events,
+            evidence,
+            spool,
+            ..own
+        })
     }
 }

@@ -100,6 +100,7 @@ impl Sensor {
             statistics: self.statistics,
             hooks: self.hooks.iter().fold(Hooks::default(), Hooks::with),
             kernel_log: self.kernel_log,
+            pin: None,
             state: None,
             coverage: None,
             otlp: otlp::Settings::default(),

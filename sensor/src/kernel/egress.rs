@@ -6,7 +6,7 @@ use super::decode::peer_address;
 use super::sys::Plain;
 use crate::event::{Actor, Body, BootTime, CgroupKey, EgressGrown, Event, Transport};
 use aya::maps::{HashMap, Map, MapData, MapError};
-use sensor_common::flow::{EGRESS, EgressKey, EgressRestKey};
+use sensor_common::flow::{EGRESS, EGRESS_REST, EgressKey, EgressRestKey};
 use std::time::Duration;
 use zerocopy::IntoBytes;
 
@@ -14,6 +14,9 @@ use zerocopy::IntoBytes;
 const CROWDED: usize = EGRESS as usize * 3 / 4;
 /// How long an entry has not grown before it is taken out of a crowded map.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// `BPF_NOEXIST` (include/uapi/linux/bpf.h)
+const BPF_NOEXIST: u64 = 1;
 
 /// The maps `EGRESS` and `EGRESS_REST`.
 pub struct EgressCounters {
@@ -31,9 +34,24 @@ impl EgressCounters {
     pub fn new(map: Map, rest: Map) -> Result<EgressCounters, MapError> {
         let mut rest: HashMap<_, Plain<EgressRestKey>, u64> = HashMap::try_from(rest)?;
         for initiated in [0, 1] {
-            rest.insert(Plain(EgressRestKey { initiated, ..EgressRestKey::ZERO }), 0, 0)?;
+            // Those that are there go on.
+            match rest.insert(Plain(EgressRestKey { initiated, ..EgressRestKey::ZERO }), 0, BPF_NOEXIST) {
+                Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::EEXIST) => (),
+                inserted => inserted?,
+            }
         }
         Ok(EgressCounters { map: HashMap::try_from(map)?, rest, seen: std::collections::HashMap::default() })
+    }
+
+    /// How far each was told: the key's bytes in hexadecimal, and the count.
+    pub fn told(&self) -> Vec<(Box<str>, u64)> {
+        self.seen.iter().map(|(id, (bytes, _))| (hex(id), *bytes)).collect()
+    }
+
+    /// Goes on from there: what was told up to then is not told again. What is no such key is left out.
+    pub fn restore(&mut self, told: &[(Box<str>, u64)], time: BootTime) {
+        let entries = told.iter().filter_map(|(id, bytes)| Some((unhex(id)?, (*bytes, time))));
+        self.seen.extend(entries.take((EGRESS + EGRESS_REST) as usize));
     }
 
     /// What has grown since the last time. Costs about 1 us an entry.
@@ -87,6 +105,27 @@ impl EgressCounters {
         });
         events
     }
+}
+
+fn hex(bytes: &[u8]) -> Box<str> {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    bytes.iter().for_each(|byte| {
+        // Into memory: it cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    });
+    text.into()
+}
+
+fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    if text.len() != N * 2 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
+        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
+    }
+    Some(bytes)
 }
 
 fn event(key: &EgressKey, bytes: u64, grown: u64, now: BootTime) -> Option<Event> {

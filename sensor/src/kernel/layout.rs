@@ -100,7 +100,7 @@ fn offset(btf: &Btf<'_>, field: &Field) -> Result<u32, LayoutError> {
 pub fn config(btf: &Btf<'_>, settings: &Settings) -> Result<Config, LayoutError> {
     let scope = settings.scope.unwrap_or(Scope { id: 0, level: 0 });
     Ok(Config {
-        own_tgid: settings.own_tgid,
+        generation: 1,
         scope_cgroup_low: (scope.id & u64::from(u32::MAX)) as u32,
         scope_cgroup_high: (scope.id >> 32) as u32,
         scope_level: scope.level,
@@ -209,7 +209,7 @@ mod tests {
         settings.cgroup_v1_controller = Some("cpu".into());
         let config = config(&btf, &settings).unwrap();
         assert_eq!((config.scope_cgroup_low, config.scope_cgroup_high, config.scope_level), (6, 5, 2));
-        assert_eq!((config.own_tgid, config.typed_loads), (42, 1), "5.11 or later");
+        assert_eq!((config.generation, config.typed_loads), (1, 1), "5.11 or later");
         assert_eq!(u64::from(config.cgroup_v1_subsystem), btf.enumerator("cpu_cgrp_id").unwrap());
         settings.cgroup_v1_controller = Some("no such".into());
         assert_eq!(super::config(&btf, &settings), Err(LayoutError::Controller("no such".into())));

@@ -1,7 +1,8 @@
 //! Programs into the kernel, and what comes of it: what is watched, by which hooks, and what is not.
 //!
-//! How each program gets there and which family of hooks is chosen is in `session`. What is attached hangs on links, which are descriptors of this process, close-on-exec: however
-//! it ends, SIGKILL included, the kernel takes them off.
+//! How each program gets there and which family of hooks is chosen is in `session`. What is attached hangs on links, which are
+//! descriptors of this process, close-on-exec: however it ends, SIGKILL included, the kernel takes them off. Unless they are pinned
+//! (`pins`): then they stay, and the next agent goes on from there.
 
 use super::btf::{Btf, BtfError, VMLINUX};
 use super::classification::{Classification, TableError, Tables};
@@ -12,14 +13,16 @@ use super::explain::{explain_object, not_permitted};
 use super::flows::Flows;
 use super::labels::Labels;
 use super::layout::{self, LayoutError, Settings};
+use super::pins::{Left, PinError, Pins, Takeover};
 use super::session::{Session, Watch};
 use super::sys::{self, Plain};
 use super::{guard, log, plan};
 use crate::event::Kind;
-use aya::maps::{MapData, RingBuf};
+use aya::maps::{Map, MapData, RingBuf};
 use aya::programs::ProgramFd;
 use aya::programs::links::FdLink;
 use aya::{Ebpf, EbpfLoader};
+use sensor_common::config::Agent;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
@@ -66,6 +69,9 @@ pub enum LoadError {
         /// What is wrong.
         reason: String,
     },
+    /// Nothing can be left in the kernel for the next agent.
+    #[error(transparent)]
+    Pin(#[from] PinError),
     /// Something without which the sensor would be blind.
     #[error("{program} cannot run, so that {without}: {reason}; {mend}", program = .gap.program, without = .concern.without(),
         reason = .gap.reason, mend = .gap.mend)]
@@ -96,6 +102,9 @@ pub struct Request<'a> {
     pub hooks: &'a Hooks,
     /// From which level on the programs' own diagnostics are logged; `None`: not at all, and they cost nothing.
     pub log_level: Option<&'a str>,
+    /// Where programs and maps stay when the agent ends, and where those of the one before are; its lock is taken. `None`: nothing
+    /// stays.
+    pub pins: Option<&'a Pins>,
 }
 
 /// The programs at work. They stay attached as long as `programs` lives.
@@ -116,6 +125,10 @@ pub struct Loaded {
     pub programs: Vec<Attached>,
     /// What is watched and what is not, a line a concern.
     pub coverage: Vec<Coverage>,
+    /// The generation of the programs; from 1.
+    pub generation: u32,
+    /// What an agent before has left, if its maps go on.
+    pub left: Option<Left>,
 }
 
 /// A program and the link by which it is attached. Dropping it detaches it.
@@ -143,7 +156,23 @@ impl Attached {
         (statistics.run_count, Duration::from_nanos(statistics.run_time))
     }
 
-    /// Takes it off its hook; what the kernel knows of it can still be read.
+    /// Has it stay on its hook, and where it can be found, when the agent ends.
+    pub(super) fn pin(&mut self, programs: &Path, links: &Path) -> Result<(), PinError> {
+        let (program, link) = (programs.join(self.name), links.join(self.name));
+        let refused = |path: &Path| {
+            let path = path.to_owned();
+            move |source| PinError::Refused { path, step: "nothing can be pinned there", source }
+        };
+        sys::pin(self.program.as_fd(), &program).map_err(refused(&program))?;
+        self.link = match self.link.take().map(|own| own.pin(&link)) {
+            Some(Ok(pinned)) => Some(pinned.into()),
+            Some(Err(error)) => return Err(refused(&link)(io::Error::other(error))),
+            None => None,
+        };
+        Ok(())
+    }
+
+    /// Takes it off its hook, unless it is pinned; what the kernel knows of it can still be read.
     pub fn detach(&mut self) {
         self.link = None;
     }
@@ -211,8 +240,11 @@ pub fn own_tgid() -> Result<u32, LoadError> {
 /// [`Loaded::coverage`].
 pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     let cgroup = open_cgroup(request.cgroup_root)?;
-    let told = Told::resolve(request.settings)?;
-    let mut ebpf = create(request, &told)?;
+    let mut told = Told::resolve(request.settings)?;
+    let sizes = [("EVENTS", request.ring_bytes), ("CARRIERS", request.carriers)];
+    let takeover = request.pins.map(|pins| Takeover::prepare(pins, request.object, &sizes)).transpose()?;
+    told.config.generation = takeover.as_ref().map_or(1, |takeover| takeover.generation);
+    let mut ebpf = create(request, &told, takeover.as_ref())?;
 
     let map =
         |ebpf: &mut Ebpf, name| ebpf.take_map(name).ok_or(TableError::Map { name, reason: "it is missing".into() });
@@ -220,8 +252,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     let events = RingBuf::try_from(map(&mut ebpf, "EVENTS")?).map_err(broken("EVENTS"))?;
     let counters = Counters::new(map(&mut ebpf, "COUNTERS")?).map_err(broken("COUNTERS"))?;
     let flows = Flows::new(map(&mut ebpf, "FLOWS")?).map_err(broken("FLOWS"))?;
-    let egress =
-        EgressCounters::new(map(&mut ebpf, "EGRESS")?, map(&mut ebpf, "EGRESS_REST")?).map_err(broken("EGRESS"))?;
+    let egress = (map(&mut ebpf, "EGRESS")?, map(&mut ebpf, "EGRESS_REST")?);
     let mut tables = Tables::take(|name| ebpf.take_map(name))?;
     tables.replace(request.classification)?;
     let labels = Labels::take(|name| ebpf.take_map(name))?;
@@ -233,19 +264,37 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     }
     let mut watched = Watch::new(map(&mut ebpf, "WATCHED_CALLS")?)?;
     let own = map(&mut ebpf, "OWN_OBJECTS")?;
+    let agent = map(&mut ebpf, "AGENT")?;
 
     // Not before it is needed, nor together with the two copies before it: it is the largest thing in memory here.
     let btf = aya::Btf::from_sys_fs().map_err(|error| LoadError::Object(error.to_string()))?;
     let mut session = Session::new(&mut ebpf, &told, &btf, &cgroup);
     session.common()?;
     session.families(request.hooks, &mut watched, &mut tables)?;
-    let (programs, coverage) = session.finish();
+    let (mut programs, coverage) = session.finish();
     drop(btf);
     guard::remember(own, &programs)?;
+    if let Some(takeover) = &takeover {
+        let (program, link) = takeover.places()?;
+        programs.iter_mut().try_for_each(|attached| attached.pin(&program, &link))?;
+    }
+    let generation = told.config.generation;
+    begin(&agent, Agent { generation, tgid: request.settings.own_tgid })?;
+    let left = takeover.map(Takeover::finish).transpose()?.flatten();
+    // Not earlier: to the programs before, whoever changed their maps would have been a stranger.
+    let egress = EgressCounters::new(egress.0, egress.1).map_err(broken("EGRESS"))?;
     // The programs' instructions, and what the loader still knows of the maps; links and maps live on by themselves.
     drop(ebpf);
     sys::release_memory();
-    Ok(Loaded { events, counters, flows, egress, tables, labels, programs, coverage })
+    Ok(Loaded { events, counters, flows, egress, tables, labels, programs, coverage, generation, left })
+}
+
+/// Puts the programs to work.
+fn begin(map: &Map, agent: Agent) -> Result<(), TableError> {
+    const NAME: &str = "AGENT";
+    let failed = |reason: String| TableError::Map { name: NAME, reason };
+    let Map::Array(data) = map else { return Err(failed("it is no array".into())) };
+    sys::set_agent(data.fd().as_fd(), agent).map_err(|error| failed(error.to_string()))
 }
 
 /// What is taken from the kernel's type information; the information itself is dropped again.
@@ -282,7 +331,7 @@ fn open_cgroup(path: &Path) -> Result<File, LoadError> {
 }
 
 /// The object's maps, made in the kernel, and its programs, ready to be loaded.
-fn create(request: &Request<'_>, told: &Told) -> Result<Ebpf, LoadError> {
+fn create(request: &Request<'_>, told: &Told, takeover: Option<&Takeover<'_>>) -> Result<Ebpf, LoadError> {
     if told.config.typed_loads == 0 {
         // Before 5.11 maps count against RLIMIT_MEMLOCK (and `typed_loads` came with 5.11). If it may not be raised, the
         // kernel says so when the first map does not fit.
@@ -293,7 +342,11 @@ fn create(request: &Request<'_>, told: &Told) -> Result<Ebpf, LoadError> {
     }
     let (offsets, config) = (Plain(told.offsets), Plain(told.config));
     let log_level = log::level(request.log_level);
-    EbpfLoader::new()
+    let mut loader = EbpfLoader::new();
+    for (name, path) in takeover.into_iter().flat_map(Takeover::maps) {
+        loader.map_pin_path(name, path);
+    }
+    loader
         // There are no CO-RE relocations in the object (Rust emits none).
         .btf(None)
         .override_global("OFFSETS", &offsets, true)

@@ -2,8 +2,12 @@
 //!
 //! All `unsafe` of the agent's contact with the kernel is here.
 
+use sensor_common::config::Agent;
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
 /// Plain data as the map library wants it marked.
@@ -15,7 +19,11 @@ pub struct Plain<T>(pub T);
 unsafe impl<T: IntoBytes + zerocopy::FromBytes + Immutable + Copy + 'static> aya::Pod for Plain<T> {}
 
 // enum bpf_cmd, include/uapi/linux/bpf.h
+const MAP_LOOKUP_ELEM: libc::c_int = 1;
+const MAP_UPDATE_ELEM: libc::c_int = 2;
 const PROG_LOAD: libc::c_int = 5;
+const OBJ_PIN: libc::c_int = 6;
+const OBJ_GET: libc::c_int = 7;
 const PROG_TEST_RUN: libc::c_int = 10;
 const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const RAW_TRACEPOINT_OPEN: libc::c_int = 17;
@@ -110,6 +118,26 @@ struct GetById {
     next_id: u32,
     flags: u32,
     reserved: u32,
+}
+
+/// `union bpf_attr` for `BPF_OBJ_PIN` and `BPF_OBJ_GET`.
+#[repr(C)]
+#[derive(FromZeros, IntoBytes, Immutable)]
+struct Pin {
+    path: u64,
+    descriptor: u32,
+    flags: u32,
+}
+
+/// `union bpf_attr` for commands on a map's element.
+#[repr(C)]
+#[derive(FromZeros, IntoBytes, Immutable)]
+struct Element {
+    map: u32,
+    padding: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
 }
 
 /// `struct bpf_link_info` as far as it is read here (5.8); the cgroup's id is there for links on cgroups only.
@@ -252,6 +280,65 @@ pub fn link_info(id: u32) -> io::Result<LinkInfo> {
     unsafe { bpf(OBJ_GET_INFO_BY_FD, &mut attributes)? };
     let cgroup = if facts.link_type == LINK_TYPE_CGROUP { facts.cgroup } else { 0 };
     Ok(LinkInfo { program: facts.program, cgroup })
+}
+
+/// Pins what the descriptor is of: it lives as long as the name does.
+///
+/// # Errors
+/// What `bpf(2)` says.
+pub fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let name = CString::new(path.as_os_str().as_bytes())?;
+    let mut attributes = Pin::new_zeroed();
+    attributes.path = name.as_ptr().expose_provenance() as u64;
+    attributes.descriptor = descriptor(&object)?;
+    // SAFETY: `name` outlives the call and ends with a NUL.
+    unsafe { bpf(OBJ_PIN, &mut attributes)? };
+    Ok(())
+}
+
+/// What is pinned under that name.
+///
+/// # Errors
+/// What `bpf(2)` says: ENOENT if there is nothing.
+pub fn pinned(path: &Path) -> io::Result<OwnedFd> {
+    let name = CString::new(path.as_os_str().as_bytes())?;
+    let mut attributes = Pin::new_zeroed();
+    attributes.path = name.as_ptr().expose_provenance() as u64;
+    // SAFETY: `name` outlives the call and ends with a NUL.
+    let object = unsafe { bpf(OBJ_GET, &mut attributes)? };
+    // SAFETY: the command made it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(object) })
+}
+
+/// The one element of the map `AGENT`.
+///
+/// # Errors
+/// What `bpf(2)` says.
+pub fn agent(map: BorrowedFd<'_>) -> io::Result<Agent> {
+    let (key, mut agent) = (0u32, Agent::ZERO);
+    let mut attributes = Element::new_zeroed();
+    attributes.map = descriptor(&map)?;
+    attributes.key = (&raw const key).expose_provenance() as u64;
+    attributes.value = (&raw mut agent).expose_provenance() as u64;
+    // SAFETY: both outlive the call, and are as long as the map's key and value, which were compared with the object's.
+    unsafe { bpf(MAP_LOOKUP_ELEM, &mut attributes)? };
+    Ok(agent)
+}
+
+/// Writes the one element of the map `AGENT`. The kernel copies it while programs read it (`array_map_update_elem`); each reads one
+/// word of it, so that in the worst case an event of the agent's own is told for some nanoseconds.
+///
+/// # Errors
+/// What `bpf(2)` says.
+pub fn set_agent(map: BorrowedFd<'_>, agent: Agent) -> io::Result<()> {
+    let (key, agent) = (0u32, agent);
+    let mut attributes = Element::new_zeroed();
+    attributes.map = descriptor(&map)?;
+    attributes.key = (&raw const key).expose_provenance() as u64;
+    attributes.value = (&raw const agent).expose_provenance() as u64;
+    // SAFETY: as above; the kernel only reads them.
+    unsafe { bpf(MAP_UPDATE_ELEM, &mut attributes)? };
+    Ok(())
 }
 
 /// Gives memory that was freed back to the system, where the C library keeps it.

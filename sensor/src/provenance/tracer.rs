@@ -155,6 +155,11 @@ impl Tracer {
         self.ledger.save()
     }
 
+    /// The ledger as it is to be kept, changed or not.
+    pub fn saved(&mut self) -> SavedLedger {
+        self.ledger.saved()
+    }
+
     /// State and losses.
     pub fn counts(&self) -> Counts {
         Counts {

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use std::ffi::CString;
 use std::io;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -26,6 +26,12 @@ pub struct Args {
     /// Over what (`--connects`): a UDP socket is connected without a packet.
     #[arg(long, default_value = "tcp")]
     proto: super::upload::Proto,
+    /// Goes on in rounds of as many until this file is there (`--opens`).
+    #[arg(long)]
+    until: Option<PathBuf>,
+    /// With so many milliseconds between two rounds.
+    #[arg(long, default_value_t = 0)]
+    pause: u64,
     /// By how many threads.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     threads: u32,
@@ -55,8 +61,16 @@ pub fn storm(args: &Args) -> io::Result<Value> {
         (What { opens: Some(count), .. }, Some(path), _) => {
             let hit = open::c_path(path)?;
             let miss = args.miss.as_deref().map(open::c_path).transpose()?;
-            let misses = spread(*count, args.threads, |number| open_once(number, &hit, miss.as_ref()))?;
-            ("opens", *count, json!({ "hits": count - misses, "misses": misses }))
+            let (mut all, mut misses) = (0, 0);
+            loop {
+                misses += spread(*count, args.threads, |number| open_once(number, &hit, miss.as_ref()))?;
+                all += count;
+                if args.until.as_deref().is_none_or(Path::exists) {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(args.pause));
+            }
+            ("opens", all, json!({ "hits": all - misses, "misses": misses }))
         }
         (What { execs: Some(count), .. }, ..) => {
             let program = std::env::current_exe()?;

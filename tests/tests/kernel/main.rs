@@ -9,6 +9,7 @@ mod cost;
 mod deeds;
 mod egress;
 mod families;
+mod handover;
 mod identity;
 mod listening;
 mod names;

@@ -50,6 +50,8 @@ pub struct Batch {
     pub clock: Option<WallClock>,
     /// When it was handed over, nanoseconds since 1970.
     pub now: u64,
+    /// Nothing is missing between what was kept last and this run.
+    pub goes_on: bool,
 }
 
 /// Events that are in no segment.
@@ -128,6 +130,11 @@ impl Store {
         let (batches, handed_over) = (Some(batches), Instant::now());
         let batch = Batch { clock: Some(clock), ..Batch::default() };
         Ok(Store { batch, clock, batches, ended, totals, handed_over, said: false })
+    }
+
+    /// Nothing is missing between what was kept last and what comes: no gap is marked there. To be called before anything comes.
+    pub fn goes_on(&mut self) {
+        self.batch.goes_on = true;
     }
 
     /// An event that is about to go into the line.

@@ -33,6 +33,8 @@ pub struct Writer {
     missing: Missing,
     /// Since when no sensor ran, until that is recorded.
     silent_since: Option<u64>,
+    /// What happened meanwhile comes in this run.
+    goes_on: bool,
     /// The header of this run is written.
     begun: bool,
     /// That it cannot write was said, and nothing was written since.
@@ -61,6 +63,7 @@ impl Writer {
             keeper: None,
             missing: Missing::default(),
             silent_since: None,
+            goes_on: false,
             begun: false,
             said: false,
             tried: None,
@@ -109,6 +112,7 @@ impl Writer {
 
     fn write(&mut self, batch: &Batch) -> Result<(), SegmentError> {
         let clock = batch.clock.unwrap_or(self.header.clock);
+        self.goes_on |= batch.goes_on;
         self.open(clock, batch.now)?;
         let gaps = self.gaps(batch);
         let raw = self.raw(batch, clock)?;
@@ -137,7 +141,7 @@ impl Writer {
     /// What is missing, by this batch and before it.
     fn gaps(&self, batch: &Batch) -> Vec<Gap> {
         let mut gaps: Vec<Gap> = batch.events.iter().filter_map(|(time, event)| lost(*time, event, batch)).collect();
-        if let Some(since) = self.silent_since {
+        if let Some(since) = self.silent_since.filter(|_| !self.goes_on) {
             let to = batch.events.first().map_or(batch.now, |(time, _)| *time).max(since);
             let cause = "no sensor ran".into();
             gaps.push(Gap { from: since, to, place: "sensor".into(), cause, kind: None, count: None });

@@ -38,6 +38,7 @@ fn loaded(settings: &Settings) -> Option<Loaded> {
         carriers: sensor_common::label::CARRIERS,
         hooks: &Hooks::default(),
         log_level: Some("debug"),
+        pins: None,
     };
     Some(load(&request).unwrap_or_else(|error| panic!("{error}")))
 }

@@ -204,14 +204,16 @@ impl Ledger {
 
     /// The ledger as it is to be kept, if it has changed since this was last asked.
     pub fn save(&mut self) -> Option<SavedLedger> {
-        if !std::mem::take(&mut self.changed) {
-            return None;
-        }
+        std::mem::take(&mut self.changed).then(|| self.saved())
+    }
+
+    /// The ledger as it is to be kept, changed or not.
+    pub fn saved(&mut self) -> SavedLedger {
         let time = self.time;
         let accounts = self.holders.iter_mut().chain(self.others.iter_mut());
         let mut accounts: Vec<_> = accounts.filter_map(|(id, account)| account.saved(id, time)).collect();
         accounts.sort_by(|a, b| a.id.cmp(&b.id));
-        Some(SavedLedger { time, accounts })
+        SavedLedger { time, accounts }
     }
 
     /// State and losses.

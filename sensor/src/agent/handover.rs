@@ -1,0 +1,161 @@
+//! From one agent to the next, where programs stay in the kernel between them (`kernel/pins.rs`).
+//!
+//! The next agent finds in the ring what happened meanwhile, and in the kernel's counters what was lost and what left; how far these
+//! had been told is kept with the ledger, in one file, so that both are of the same moment however the agent ends.
+
+use super::{Agent, AgentError, Settings, system};
+use crate::delivery::OutputError;
+use crate::event::{Body, BootTime, Event, Kind, Lost, SavedLedger};
+use crate::kernel::{self, EgressCounters, Left, Pins, Totals, counters};
+use sensor_common::count::Outcome;
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::time::Duration;
+use tokio::signal::unix::Signal;
+
+/// How often it is looked whether the agent before has ended.
+const LOOK: Duration = Duration::from_millis(50);
+/// What an agent that is killed holds beside the pins (its state directory) goes a moment after them.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// The file of the ledger.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Kept {
+    /// The ledger.
+    #[serde(flatten)]
+    pub ledger: SavedLedger,
+    /// How far the kernel's counts are in it; `None` where nothing stays in the kernel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
+}
+
+/// How far the kernel's counts were told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The boot of which they are ([`system::boot`]).
+    boot: Box<str>,
+    /// The programs by which they were counted.
+    generation: u32,
+    /// When; nanoseconds of `CLOCK_BOOTTIME`.
+    time: u64,
+    /// The agent ended in order: all that it took from the ring it has told.
+    in_order: bool,
+    /// Losses: kind, cause, count.
+    lost: Vec<(Box<str>, Box<str>, u64)>,
+    /// Bytes out: the key of the map `EGRESS`, hexadecimal, and its count.
+    egress: Vec<(Box<str>, u64)>,
+}
+
+/// The pins, as soon as no other agent has them; `None` if nothing is to stay, or a signal came first.
+///
+/// # Errors
+/// [`kernel::PinError`]
+pub async fn wait(settings: &Settings, ends: [&mut Signal; 2]) -> Result<Option<Pins>, AgentError> {
+    let Some(directory) = &settings.pin else { return Ok(None) };
+    let pins = Pins::open(directory).map_err(kernel::LoadError::from)?;
+    if pins.try_lock().map_err(kernel::LoadError::from)? {
+        return Ok(Some(pins));
+    }
+    // Not by `eprintln!`, which panics where nobody takes it.
+    let _ = writeln!(anstream::stderr(), "Another weir is watching; this one takes over when it ends.");
+    tracing::info!(directory = %directory.display(), "another agent has the pins: waiting for its end");
+    let [terminate, interrupt] = ends;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => if pins.try_lock().map_err(kernel::LoadError::from)? {
+                tokio::time::sleep(SETTLE).await;
+                return Ok(Some(pins));
+            },
+            _ = terminate.recv() => return Ok(None),
+            _ = interrupt.recv() => return Ok(None),
+        }
+    }
+}
+
+impl Told {
+    /// As it is now.
+    pub fn now(generation: u32, in_order: bool, totals: &Totals, time: BootTime, egress: &EgressCounters) -> Told {
+        let causes = |kind: Kind| {
+            let drops = Outcome::ALL.into_iter().filter(|outcome| outcome.is_drop());
+            let counted = drops.map(move |outcome| (outcome.name(), totals.get(kind, outcome)));
+            counted.chain([(counters::MISSED_BY_KERNEL, totals.missed(kind))])
+        };
+        let lost =
+            Kind::ALL.into_iter().flat_map(|kind| causes(kind).map(move |(cause, count)| (kind.name(), cause, count)));
+        Told {
+            boot: system::boot(),
+            generation,
+            time: time.0,
+            in_order,
+            lost: lost
+                .filter(|(_, _, count)| *count > 0)
+                .map(|(kind, cause, count)| (kind.into(), cause.into(), count))
+                .collect(),
+            egress: egress.told(),
+        }
+    }
+
+    /// Whether it is of what was left there.
+    fn is_of(&self, left: &Left) -> bool {
+        self.boot == system::boot() && self.generation == left.generation
+    }
+
+    /// The agent before ended in order, and what it left goes on.
+    pub fn continues(told: Option<&Told>, left: Option<&Left>) -> bool {
+        told.zip(left).is_some_and(|(told, left)| told.in_order && told.is_of(left))
+    }
+
+    fn lost(&self, kind: Kind, cause: &str) -> u64 {
+        let found = self.lost.iter().find(|(of, why, _)| **of == *kind.name() && **why == *cause);
+        found.map_or(0, |(_, _, count)| *count)
+    }
+
+    fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for kind in Kind::ALL {
+            for outcome in Outcome::ALL.into_iter().filter(|outcome| outcome.is_drop()) {
+                totals.set(kind, outcome, self.lost(kind, outcome.name()));
+            }
+        }
+        totals
+    }
+}
+
+impl Agent {
+    /// Goes on from what the agent before has left and told.
+    pub(super) fn take_up(&mut self, left: Left, told: Option<Told>) -> Result<(), OutputError> {
+        let now = system::now();
+        let Some(told) = told.filter(|told| told.is_of(&left)) else {
+            tracing::warn!(
+                "what left the machine since the agent before this one ended is not known: its state directory is not this one's"
+            );
+            self.egress.read(now);
+            return Ok(());
+        };
+        (self.before, self.before_time) = (told.totals(), BootTime(told.time));
+        self.egress.restore(&told.egress, self.before_time);
+        // Of its programs; the kernel counts those of this agent from nothing.
+        for (kind, missed) in Kind::ALL.into_iter().zip(left.missed) {
+            let count = missed.saturating_sub(told.lost(kind, counters::MISSED_BY_KERNEL));
+            if count > 0 {
+                let (since, cause) = (self.before_time, counters::MISSED_BY_KERNEL.into());
+                let lost = Lost { since, kind: kind.name().into(), cause, count };
+                self.push(Event::new(now, None, Default::default(), Body::Lost(lost)))?;
+            }
+        }
+        let Some(mut ring) = left.ring else { return Ok(()) };
+        while let Some(record) = ring.next() {
+            match kernel::decode(&record) {
+                Ok(event) => self.push(event)?,
+                Err(reason) => self.unreadable(&reason),
+            }
+        }
+        Ok(())
+    }
+
+    /// How far the kernel's counts are told, if somebody is to go on from there.
+    pub(super) fn told(&self, in_order: bool) -> Option<Told> {
+        let generation = self.pinned?;
+        Some(Told::now(generation, in_order, &self.before, self.before_time, &self.egress))
+    }
+}
