@@ -134,6 +134,7 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
         runtimes: Runtimes::start(&settings.runtimes),
         programs: loaded.programs,
         pinned: pins.as_ref().map(|_| loaded.generation),
+        taken_over: loaded.left.is_some(),
         own_tgid: system.own_tgid(),
         found: VecDeque::new(),
         drained: BootTime::default(),
@@ -226,6 +227,8 @@ struct Agent {
     before_time: BootTime,
     /// The generation of the programs, where they stay in the kernel.
     pinned: Option<u32>,
+    /// What an agent before left goes on.
+    taken_over: bool,
     own_tgid: u32,
     /// What was found in files and is not told to the line yet.
     found: VecDeque<Recognized>,

@@ -68,6 +68,10 @@ fn text(status: &Status, out: &mut dyn Write) -> io::Result<()> {
     let memory = process.memory_bytes.map_or_else(|| "unknown".to_owned(), quantity);
     let share = if status.seconds > 0 { 100.0 * process.cpu_seconds / status.seconds as f64 } else { 0.0 };
     writeln!(out, "memory {memory}, CPU {:.1} s ({share:.1} % of one)", process.cpu_seconds)?;
+    if let Some(pinned) = &status.pinned {
+        let how = if pinned.taken_over { "went on from the sensor before" } else { "began anew" };
+        writeln!(out, "programs stay in the kernel when it ends (generation {}, {how})", pinned.generation)?;
+    }
     match status.problems.as_slice() {
         [] => writeln!(out, "{GOOD}all is well{GOOD:#}")?,
         problems => problems.iter().try_for_each(|problem| writeln!(out, "{BAD}problem{BAD:#}  {problem}"))?,

@@ -27,7 +27,7 @@ const SENSOR: [&str; 11] = [
 ];
 
 /// What `weir run` alone has of delivery and evidence.
-const RUN: [&str; 5] = ["--config", "--body", "--export", "--evidence", "--no-evidence"];
+const RUN: [&str; 6] = ["--config", "--body", "--export", "--evidence", "--no-evidence", "--pin"];
 
 /// The options of each subcommand, but for those that each has.
 fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
@@ -78,6 +78,7 @@ fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
         (&["evidence", "verify"], vec!["--key"]),
         (&["evidence", "export"], vec!["--incident", "--from", "--output", "--key", "--rules", "--policy", "--host"]),
         (&["evidence", "key"], vec!["--make", "--pem"]),
+        (&["unload"], vec!["--pin"]),
         (&["completions"], vec![]),
     ]
 }

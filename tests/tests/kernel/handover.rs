@@ -8,7 +8,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use rustix::process::{Pid, Signal, kill_process};
 use sensor::evidence::source::{Filter, Gap, Source};
 use sensor::evidence::store::Reader;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
@@ -140,6 +140,9 @@ fn follows(signal: Signal, more: &[&str]) -> Result<(u64, u64, Vec<Gap>), Box<dy
         kept(&state, &storm.model).ok().filter(|(opens, _)| *opens > meanwhile + 1_000)
     })?;
     let performed = storm.calm()?;
+    let status = Command::new(locate::weir()?).args(["status", "--format", "json", "--state-dir", place]).output()?;
+    let status: Value = serde_json::from_slice(&status.stdout)?;
+    assert_eq!(status["pinned"], json!({ "generation": 2, "taken_over": true }));
     let stopped = sensor.stop()?;
     let (opens, gaps) = kept(&state, &storm.model)?;
     let strangers: Vec<_> = stopped.events.iter().filter(|event| event.kind() == "alert").collect();

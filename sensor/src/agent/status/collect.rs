@@ -1,7 +1,7 @@
 //! Filling the document in.
 
 use super::{
-    Correlation, Counts, Delivery, Events, Filter, Ledger, Loss, Missing, Refusal, Rules, Runtime, Status, Table,
+    Correlation, Counts, Delivery, Events, Filter, Ledger, Loss, Missing, Pinned, Refusal, Rules, Runtime, Status, Table,
     Usage, Watched,
 };
 use crate::agent::reload::InEffect;
@@ -64,6 +64,7 @@ impl Agent {
             seconds: now.since(snapshot.since).as_secs(),
             problems: self.problems(&snapshot),
             process: usage(&snapshot.usage),
+            pinned: self.pinned.map(|generation| Pinned { generation, taken_over: self.taken_over }),
             hooks: snapshot.hooks.iter().map(watched).collect(),
             rate_seconds,
             events: Kind::ALL.into_iter().map(|kind| events(kind, &totals, &before, rate_seconds)).collect(),

@@ -38,6 +38,8 @@ pub struct Status {
     pub problems: Vec<String>,
     /// What it takes itself.
     pub process: Usage,
+    /// What stays in the kernel when it ends; absent where nothing does.
+    pub pinned: Option<Pinned>,
     /// What is watched, and by which hooks.
     pub hooks: Vec<Watched>,
     /// Seconds that rates are over: since the last status, or the start.
@@ -76,6 +78,16 @@ pub struct Status {
     pub evidence: Option<Counts>,
     /// What is kept and sent to a collector; absent where there is none.
     pub delivery: Option<Delivery>,
+}
+
+/// Programs that stay in the kernel, for the next sensor to go on from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pinned {
+    /// The how manyth sensor on the same maps it is.
+    pub generation: u32,
+    /// It went on from what the sensor before had left.
+    pub taken_over: bool,
 }
 
 /// What is kept and sent.
