@@ -9,6 +9,7 @@ mod finish;
 mod health;
 mod open_files;
 mod output;
+mod privileges;
 mod recognition;
 mod reload;
 pub mod runtime;
@@ -40,6 +41,7 @@ use crate::provenance::graph::Mark;
 use carriers::Carriers;
 use health::Health;
 use output::Output;
+use privileges::Privileges;
 use recognition::Recognition;
 use reload::{InEffect, Reloader, Sources};
 use runtime::Runtimes;
@@ -87,12 +89,14 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
     }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
 
-    let outbox = start::outbox(&settings)?;
     let system = system::System::find(&settings)?;
-    let mut health = Health::new(&settings, system.own_tgid())?;
     let classification = classes.keys();
     let loaded = system.load(&settings, &classification)?;
     drop(classification);
+    // Before anything of the system's is judged, and before the first of the other threads, which have what this one has.
+    let privileges = Privileges::reduce(settings.keep_privileges);
+    let outbox = start::outbox(&settings)?;
+    let mut health = Health::new(&settings, system.own_tgid())?;
     let recognition = Recognition::new(classes.contents());
     let clock = system::wall_clock();
     let header = start::header(&rules, &policy, &classes, clock);
@@ -129,6 +133,7 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
         recognition,
         runtimes: Runtimes::start(&settings.runtimes),
         programs: loaded.programs,
+        privileges,
         found: VecDeque::new(),
         malformed: 0,
         statistics: settings.statistics,
@@ -195,6 +200,7 @@ struct Agent {
     recorder: Option<Recorder>,
     evidence: Option<Store>,
     programs: Vec<kernel::Attached>,
+    privileges: Privileges,
     counters: Counters,
     flows: Flows,
     egress: EgressCounters,
