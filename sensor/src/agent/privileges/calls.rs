@@ -149,7 +149,7 @@ pub(super) fn forbidden(error: libc::c_int) -> Result<BpfProgram, BackendError> 
 }
 
 /// clone3(2) has its flags in memory, where a filter cannot look. Where it is not there the C library takes clone(2).
-fn clone3() -> Result<BpfProgram, BackendError> {
+pub(super) fn clone3() -> Result<BpfProgram, BackendError> {
     filter(Rules::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS)
 }
 
