@@ -10,6 +10,7 @@ mod handover;
 mod health;
 mod open_files;
 mod output;
+mod privileges;
 mod recognition;
 mod reload;
 pub mod runtime;
@@ -42,6 +43,7 @@ use carriers::Carriers;
 use handover::{Kept, Told};
 use health::Health;
 use output::Output;
+use privileges::Privileges;
 use recognition::Recognition;
 use reload::{InEffect, Reloader, Sources};
 use runtime::Runtimes;
@@ -90,12 +92,14 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
     if settings.pin.is_some() && pins.is_none() {
         return Ok(());
     }
-    let outbox = start::outbox(&settings)?;
     let system = system::System::find(&settings)?;
-    let mut health = Health::new(&settings, system.own_tgid())?;
     let classification = classes.keys();
     let loaded = system.load(&settings, &classification, pins.as_ref())?;
     drop(classification);
+    // Before anything of the system's is judged, and before the first of the other threads, which have what this one has.
+    let privileges = Privileges::reduce(settings.keep_privileges);
+    let outbox = start::outbox(&settings)?;
+    let mut health = Health::new(&settings, system.own_tgid())?;
     let recognition = Recognition::new(classes.contents());
     let clock = system::wall_clock();
     let header = start::header(&rules, &policy, &classes, clock);
@@ -136,6 +140,7 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
         pinned: pins.as_ref().map(|_| loaded.generation),
         taken_over: loaded.left.is_some(),
         own_tgid: system.own_tgid(),
+        privileges,
         found: VecDeque::new(),
         drained: BootTime::default(),
         malformed: 0,
@@ -207,6 +212,7 @@ struct Agent {
     recorder: Option<Recorder>,
     evidence: Option<Store>,
     programs: Vec<kernel::Attached>,
+    privileges: Privileges,
     counters: Counters,
     flows: Flows,
     egress: EgressCounters,

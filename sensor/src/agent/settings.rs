@@ -62,6 +62,8 @@ pub struct Settings {
     pub runtimes: runtime::Sockets,
     /// Where everything that the line sees and tells is kept, and how much of it; `None`: nowhere.
     pub evidence: Option<store::Settings>,
+    /// Give up no privileges after the start.
+    pub keep_privileges: bool,
     /// A descriptor to say on that everything is attached.
     pub notify: Option<RawFd>,
 }

@@ -68,6 +68,10 @@ pub struct Sensor {
     #[arg(long, value_name = "LEVEL", value_parser = ["error", "warn", "info", "debug", "trace"])]
     kernel_log: Option<String>,
 
+    /// For debugging: keep the capabilities and system calls that the sensor otherwise gives up once the programs are attached
+    #[arg(long)]
+    keep_privileges: bool,
+
     /// Write a line to this descriptor once everything is attached
     #[arg(long, value_name = "N", hide = true)]
     notify_fd: Option<RawFd>,
@@ -110,6 +114,7 @@ impl Sensor {
             record: self.record,
             runtimes: Sockets::named(&self.runtime_socket),
             evidence: None,
+            keep_privileges: self.keep_privileges,
             notify: self.notify_fd,
         }
     }

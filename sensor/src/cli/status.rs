@@ -1,6 +1,6 @@
 //! `weir status`
 
-use crate::agent::status::{self, Counts, Delivery, Runtime, Status, StatusError, Watched};
+use crate::agent::status::{self, Counts, Delivery, Privileges, Runtime, Status, StatusError, Watched};
 use crate::alert::quantity;
 use crate::delivery::Format;
 use anstyle::{AnsiColor, Style};
@@ -72,6 +72,7 @@ fn text(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         let how = if pinned.taken_over { "went on from the sensor before" } else { "began anew" };
         writeln!(out, "programs stay in the kernel when it ends (generation {}, {how})", pinned.generation)?;
     }
+    writeln!(out, "{}", privileges(&status.privileges))?;
     match status.problems.as_slice() {
         [] => writeln!(out, "{GOOD}all is well{GOOD:#}")?,
         problems => problems.iter().try_for_each(|problem| writeln!(out, "{BAD}problem{BAD:#}  {problem}"))?,
@@ -175,6 +176,13 @@ fn delivery(sent: &Delivery, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn privileges(left: &Privileges) -> String {
+    let capabilities = if left.capabilities.is_empty() { "none".to_owned() } else { left.capabilities.join(" ") };
+    let without = |there: bool| if there { "" } else { "no " };
+    let (privileges, seccomp) = (without(left.no_new_privileges), without(left.seccomp));
+    format!("capabilities {capabilities}; {privileges}no_new_privs, {seccomp}seccomp filter")
 }
 
 fn heading(out: &mut dyn Write, name: &str) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! The kernel's refusals as sentences.
 
+use super::capability::lacked_to_load;
 use super::load::{Gap, LoadError};
 use super::plan::Part;
 use aya::maps::MapError;
@@ -13,7 +14,7 @@ const LOG_LINES: usize = 4;
 /// What to do when the kernel does not permit.
 pub(super) const fn not_permitted() -> &'static str {
     "run it as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN (before Linux 5.8: CAP_SYS_ADMIN), in a container with \
-     hostPID and an unconfined seccomp profile; `weir doctor` says what is missing"
+     hostPID and a seccomp profile that lets bpf(2) through; `weir doctor` says what is missing"
 }
 
 /// Why a program does not run.
@@ -57,11 +58,12 @@ fn rejected(error: &io::Error, log: &str) -> (String, &'static str) {
 }
 
 fn refused(step: &str, error: &io::Error, mend: &'static str) -> (String, &'static str) {
-    let mend = match error.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES) => not_permitted(),
-        _ => mend,
+    let (mend, lacked) = match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => (not_permitted(), lacked_to_load()),
+        _ => (mend, String::new()),
     };
-    (format!("the kernel refuses to {step} it ({error})", step = if step == "load" { "load" } else { "attach" }), mend)
+    let step = if step == "load" { "load" } else { "attach" };
+    (format!("the kernel refuses to {step} it ({error}{lacked})"), mend)
 }
 
 /// Why the object as a whole cannot be used.

@@ -5,6 +5,7 @@
 //! (`pins`): then they stay, and the next agent goes on from there.
 
 use super::btf::{Btf, BtfError, VMLINUX};
+use super::capability::lacked_to_load;
 use super::classification::{Classification, TableError, Tables};
 use super::concern::{Concern, Family, Hooks};
 use super::counters::Counters;
@@ -40,7 +41,7 @@ const CGROUP2_MAGIC: u64 = 0x6367_7270;
 #[derive(Debug, Error)]
 pub enum LoadError {
     /// Not allowed to load programs at all.
-    #[error("the kernel does not let weir load eBPF programs ({0}); {mend}", mend = not_permitted())]
+    #[error("the kernel does not let weir load eBPF programs ({0}{lacked}); {mend}", lacked = lacked_to_load(), mend = not_permitted())]
     NotPermitted(io::Error),
     /// No type information.
     #[error(

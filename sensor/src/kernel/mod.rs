@@ -5,6 +5,7 @@
 
 pub mod btf;
 mod calls;
+pub mod capability;
 mod classification;
 mod concern;
 pub mod counters;

@@ -3,9 +3,10 @@
 //! All `unsafe` of the agent's contact with the kernel is here.
 
 use sensor_common::config::Agent;
+use std::collections::HashMap;
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use zerocopy::{FromZeros, Immutable, IntoBytes};
@@ -27,7 +28,6 @@ const OBJ_GET: libc::c_int = 7;
 const PROG_TEST_RUN: libc::c_int = 10;
 const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const RAW_TRACEPOINT_OPEN: libc::c_int = 17;
-const LINK_GET_FD_BY_ID: libc::c_int = 30;
 
 /// Most maps of one program that are asked for.
 const MAPS_MAX: usize = 64;
@@ -107,16 +107,6 @@ struct GetInfo {
 struct RawTracepointOpen {
     name: u64,
     program: u32,
-    reserved: u32,
-}
-
-/// `union bpf_attr` for `BPF_LINK_GET_FD_BY_ID`.
-#[repr(C)]
-#[derive(FromZeros, IntoBytes, Immutable)]
-struct GetById {
-    id: u32,
-    next_id: u32,
-    flags: u32,
     reserved: u32,
 }
 
@@ -254,23 +244,19 @@ pub fn program_objects(program: BorrowedFd<'_>) -> io::Result<(u32, Vec<u32>)> {
 /// What a link is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkInfo {
+    /// Its own id.
+    pub id: u32,
     /// The id of the program that it runs.
     pub program: u32,
     /// The id of the cgroup that it is on; 0 for one that was detached, and for links on anything else.
     pub cgroup: u64,
 }
 
-/// What the link of that id is now.
+/// What a link is now.
 ///
 /// # Errors
-/// What `bpf(2)` says: ENOENT if there is none.
-pub fn link_info(id: u32) -> io::Result<LinkInfo> {
-    let mut attributes = GetById::new_zeroed();
-    attributes.id = id;
-    // SAFETY: no pointers in the attributes.
-    let link = unsafe { bpf(LINK_GET_FD_BY_ID, &mut attributes)? };
-    // SAFETY: the command made it for us.
-    let link = unsafe { OwnedFd::from_raw_fd(link) };
+/// What `bpf(2)` says: EBADF if somebody closed the descriptor.
+pub fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
     let mut facts = LinkFacts::new_zeroed();
     let mut attributes = GetInfo::new_zeroed();
     attributes.descriptor = descriptor(&link)?;
@@ -279,7 +265,32 @@ pub fn link_info(id: u32) -> io::Result<LinkInfo> {
     // SAFETY: `facts` outlives the call and is as long as `length` says; any bytes are a value of it.
     unsafe { bpf(OBJ_GET_INFO_BY_FD, &mut attributes)? };
     let cgroup = if facts.link_type == LINK_TYPE_CGROUP { facts.cgroup } else { 0 };
-    Ok(LinkInfo { program: facts.program, cgroup })
+    Ok(LinkInfo { id: facts.id, program: facts.program, cgroup })
+}
+
+/// Second descriptors of the links that this process has, by their ids.
+///
+/// The library does not give its own away, and `BPF_LINK_GET_FD_BY_ID` needs CAP_SYS_ADMIN (`bpf_link_get_fd_by_id`,
+/// kernel/bpf/syscall.c). So they are found in `/proc/self/fdinfo`, which has a line `link_id` for each (`bpf_link_show_fdinfo`, 5.8).
+///
+/// # Errors
+/// `/proc` is not there.
+pub fn own_links() -> io::Result<HashMap<u32, OwnedFd>> {
+    let mut links = HashMap::new();
+    for entry in std::fs::read_dir("/proc/self/fdinfo")? {
+        let entry = entry?;
+        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // It may be closed meanwhile by the thread that it is for.
+        let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+        let id = text.lines().find_map(|line| line.strip_prefix("link_id:")?.trim().parse().ok());
+        let Some(id) = id else { continue };
+        // SAFETY: borrowed for this one call, which takes any number; whether it still is that link is asked below.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned()?;
+        if link_info(descriptor.as_fd()).is_ok_and(|info| info.id == id) {
+            links.insert(id, descriptor);
+        }
+    }
+    Ok(links)
 }
 
 /// Pins what the descriptor is of: it lives as long as the name does.

@@ -3,6 +3,7 @@
 //! That something stays silent is known by what comes after it: events pass in order, so when the alert of a later deed is there,
 //! those of earlier ones are too.
 
+mod confined;
 mod deeds;
 mod evidence;
 mod incidents;

@@ -23,6 +23,7 @@ const SENSOR: [&str; 11] = [
     "--runtime-socket",
     "--statistics",
     "--hooks",
+    "--keep-privileges",
     "--kernel-log",
 ];
 

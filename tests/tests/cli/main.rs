@@ -13,6 +13,7 @@ mod lifecycle;
 mod metrics;
 mod ocsf;
 mod policy;
+mod privileges;
 mod reload;
 mod replay;
 mod rules;

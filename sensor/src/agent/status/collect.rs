@@ -1,11 +1,11 @@
 //! Filling the document in.
 
 use super::{
-    Correlation, Counts, Delivery, Events, Filter, Ledger, Loss, Missing, Pinned, Refusal, Rules, Runtime, Status, Table,
-    Usage, Watched,
+    Correlation, Counts, Delivery, Events, Filter, Ledger, Loss, Missing, Pinned, Privileges, Refusal, Rules, Runtime,
+    Status, Table, Usage, Watched,
 };
 use crate::agent::reload::InEffect;
-use crate::agent::{Agent, runtime, system};
+use crate::agent::{Agent, privileges as own, runtime, system};
 use crate::delivery::health::{self, Snapshot};
 use crate::event::{BootTime, Kind, Rfc3339, WallClock};
 use crate::kernel::{Coverage, Totals};
@@ -65,6 +65,7 @@ impl Agent {
             problems: self.problems(&snapshot),
             process: usage(&snapshot.usage),
             pinned: self.pinned.map(|generation| Pinned { generation, taken_over: self.taken_over }),
+            privileges: privileges(own::left()),
             hooks: snapshot.hooks.iter().map(watched).collect(),
             rate_seconds,
             events: Kind::ALL.into_iter().map(|kind| events(kind, &totals, &before, rate_seconds)).collect(),
@@ -139,6 +140,7 @@ impl Agent {
                 problems.push(format!("{} records wait for the collector: {reason}", delivery.entries));
             }
         }
+        problems.extend(self.privileges.problems.iter().cloned());
         for coverage in self.collected.coverage.iter().filter(|coverage| !coverage.is_whole()) {
             for gap in &coverage.gaps {
                 let (concern, program, reason, mend) = (coverage.concern.name(), gap.program, &gap.reason, gap.mend);
@@ -187,6 +189,11 @@ fn runtime(state: runtime::State) -> Runtime {
         failed: state.failed,
         refused: state.refused,
     }
+}
+
+fn privileges(left: own::Left) -> Privileges {
+    let own::Left { capabilities, no_new_privileges, seccomp } = left;
+    Privileges { capabilities, no_new_privileges, seccomp }
 }
 
 fn named(counts: Vec<(&'static str, u64)>) -> Counts {

@@ -40,6 +40,8 @@ pub struct Status {
     pub process: Usage,
     /// What stays in the kernel when it ends; absent where nothing does.
     pub pinned: Option<Pinned>,
+    /// What it may still do.
+    pub privileges: Privileges,
     /// What is watched, and by which hooks.
     pub hooks: Vec<Watched>,
     /// Seconds that rates are over: since the last status, or the start.
@@ -127,6 +129,18 @@ pub struct Usage {
     pub memory_peak_bytes: Option<u64>,
     /// CPU time, seconds.
     pub cpu_seconds: f64,
+}
+
+/// What the sensor may still do: of its main thread, which the others are like.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Privileges {
+    /// Permitted capabilities; those that the sensor never uses as one number (`0x...`).
+    pub capabilities: Vec<String>,
+    /// What it starts can have no more (`no_new_privs`).
+    pub no_new_privileges: bool,
+    /// It has a seccomp filter.
+    pub seccomp: bool,
 }
 
 /// A concern, and how far it is watched.

@@ -2,24 +2,16 @@
 
 use super::{Finding, Roots, State};
 use crate::kernel::btf::Btf;
+use crate::kernel::capability::{Capability, NO_MEMLOCK};
 use crate::kernel::concern::{Concern, Family};
 use crate::kernel::plan;
+use rustix::thread::CapabilitySet;
 use std::path::Path;
 
 /// Oldest kernel on which the portable programs load.
 const OLDEST: (u32, u32) = (5, 10);
-/// From here on maps are charged to the memory cgroup, not to RLIMIT_MEMLOCK.
-const NO_MEMLOCK: (u32, u32) = (5, 11);
 /// What maps and ring need with their default sizes, bytes, generously.
 const MEMLOCK: u64 = 64 << 20;
-
-const CAP_DAC_READ_SEARCH: u32 = 2;
-const CAP_NET_ADMIN: u32 = 12;
-const CAP_SYS_PTRACE: u32 = 19;
-const CAP_SYS_ADMIN: u32 = 21;
-const CAP_SYS_RESOURCE: u32 = 24;
-const CAP_PERFMON: u32 = 38;
-const CAP_BPF: u32 = 39;
 
 pub(super) fn probe(roots: &Roots) -> Vec<Finding> {
     let kernel = kernel_version(&roots.proc);
@@ -27,7 +19,7 @@ pub(super) fn probe(roots: &Roots) -> Vec<Finding> {
     let mut findings = vec![
         release(kernel.as_ref()),
         loading_capabilities(capabilities),
-        reading_capabilities(capabilities),
+        looking_capabilities(capabilities),
         lockdown(&roots.sys),
     ];
     findings.extend(types(&roots.sys));
@@ -71,25 +63,20 @@ fn release(kernel: Option<&KernelVersion>) -> Finding {
 }
 
 /// The bit set of `CapEff` in `self/status`.
-fn effective_capabilities(proc: &Path) -> Option<u64> {
+fn effective_capabilities(proc: &Path) -> Option<CapabilitySet> {
     let status = read(&proc.join("self/status"))?;
     let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
-    u64::from_str_radix(set.trim(), 16).ok()
+    u64::from_str_radix(set.trim(), 16).ok().map(CapabilitySet::from_bits_retain)
 }
 
-fn has(set: u64, capability: u32) -> bool {
-    set >> capability & 1 != 0
-}
-
-fn loading_capabilities(set: Option<u64>) -> Finding {
+fn loading_capabilities(set: Option<CapabilitySet>) -> Finding {
     const NAME: &str = "capabilities to load";
     let Some(set) = set else {
         return Finding::not(NAME, State::Degraded, "the own capabilities could not be read", "mount /proc");
     };
-    let needed = [(CAP_BPF, "CAP_BPF"), (CAP_PERFMON, "CAP_PERFMON"), (CAP_NET_ADMIN, "CAP_NET_ADMIN")];
-    let lacking: Vec<_> = needed.iter().filter(|(number, _)| !has(set, *number)).map(|(_, name)| *name).collect();
-    // CAP_SYS_ADMIN stands for all three (`bpf_token_capable`, kernel/bpf/token.c).
-    if lacking.is_empty() || has(set, CAP_SYS_ADMIN) {
+    let needed = [Capability::Bpf, Capability::Perfmon, Capability::NetAdmin];
+    let lacking: Vec<_> = needed.into_iter().filter(|wanted| !wanted.is_in(set)).map(Capability::name).collect();
+    if lacking.is_empty() {
         return Finding::ok(NAME, "programs may be loaded and attached");
     }
     Finding::not(
@@ -100,23 +87,17 @@ fn loading_capabilities(set: Option<u64>) -> Finding {
     )
 }
 
-fn reading_capabilities(set: Option<u64>) -> Finding {
+fn looking_capabilities(set: Option<CapabilitySet>) -> Finding {
     const NAME: &str = "capabilities to look";
-    let set = set.unwrap_or(0);
-    let needed = [(CAP_SYS_PTRACE, "CAP_SYS_PTRACE"), (CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH")];
-    let lacking: Vec<_> = needed.iter().filter(|(number, _)| !has(set, *number)).map(|(_, name)| *name).collect();
+    let set = set.unwrap_or(CapabilitySet::empty());
+    let needed = [Capability::SysPtrace, Capability::DacReadSearch];
+    let lacking: Vec<_> = needed.into_iter().filter(|wanted| !wanted.is_in(set)).collect();
     if lacking.is_empty() {
-        return Finding::ok(NAME, "processes that were there before the sensor can be looked up in /proc");
+        return Finding::ok(NAME, "other processes can be looked up in /proc, and their files be looked into");
     }
-    Finding::not(
-        NAME,
-        State::Degraded,
-        format!(
-            "without {} the programs of processes that were there before the sensor stay unknown",
-            lacking.join(" and ")
-        ),
-        "give weir CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
-    )
+    let each: Vec<_> = lacking.iter().map(|lacks| format!("without {} {}", lacks.name(), lacks.without())).collect();
+    let names: Vec<_> = lacking.into_iter().map(Capability::name).collect();
+    Finding::not(NAME, State::Degraded, each.join("; "), format!("give weir {}", names.join(" and ")))
 }
 
 /// `[none] integrity confidentiality`; no file without the lockdown module.
@@ -262,12 +243,12 @@ fn cgroups(roots: &Roots) -> Vec<Finding> {
     }]
 }
 
-fn memlock(proc: &Path, kernel: Option<&KernelVersion>, capabilities: Option<u64>) -> Finding {
+fn memlock(proc: &Path, kernel: Option<&KernelVersion>, capabilities: Option<CapabilitySet>) -> Finding {
     const NAME: &str = "locked memory";
     if kernel.is_some_and(|kernel| kernel.number >= NO_MEMLOCK) {
         return Finding::ok(NAME, "this kernel charges maps to the memory cgroup, not to RLIMIT_MEMLOCK");
     }
-    if has(capabilities.unwrap_or(0), CAP_SYS_RESOURCE) {
+    if capabilities.is_some_and(|set| set.contains(CapabilitySet::SYS_RESOURCE)) {
         return Finding::ok(NAME, "RLIMIT_MEMLOCK can be raised");
     }
     // Max locked memory         8388608              8388608              bytes

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::error::Error;
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 use tests::scene::{Bind, Container, Directory, Network, Spec};
@@ -81,6 +82,11 @@ impl Stage {
 
     /// The same, with a sensor that is started so.
     pub fn set_with(sensor: &[&str]) -> Result<Option<Stage>, Box<dyn Error>> {
+        Stage::set_by(|| Sensor::start(sensor))
+    }
+
+    /// The same, with a sensor that somebody else starts when it is time.
+    pub fn set_by(sensor: impl FnOnce() -> io::Result<Sensor>) -> Result<Option<Stage>, Box<dyn Error>> {
         if skip::unless_root("deeds in a container") {
             return Ok(None);
         }
@@ -105,7 +111,7 @@ impl Stage {
             read_only: true,
         };
         let binds = vec![bind("models", "/models"), bind("account", ACCOUNT)];
-        let sensor = Sensor::start(sensor)?;
+        let sensor = sensor()?;
         // An overlay, as containers have: programs in a root that is in memory would be programs from memory.
         let container =
             Container::start(&Spec { binds, network: Some(&network.inside), overlay: true, ..Spec::default() })?;
