@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod containerd;
+mod daemonset;
 mod fake;
 mod image;
 mod kubelet;
