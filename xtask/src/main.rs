@@ -6,6 +6,7 @@ mod demo;
 mod docs;
 mod ebpf;
 mod host;
+mod image;
 mod kernels;
 mod scoreboard;
 mod test;
@@ -36,6 +37,8 @@ enum Command {
     Docs(docs::Args),
     /// The kernel side: build the eBPF object, or check the committed one.
     Ebpf(ebpf::Args),
+    /// The container image, without a daemon.
+    Image(image::Args),
     /// The end-to-end tests on other kernels, in virtual machines.
     Kernels(kernels::Args),
     /// Every attack and every look-alike, and what Weir said of each. Needs root.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Docs(args) => docs::run(&args),
         Command::Ebpf(args) => ebpf::run(&args),
+        Command::Image(args) => image::run(&args),
         Command::Kernels(args) => kernels::run(&args),
         Command::Scoreboard(args) => scoreboard::run(&args),
         Command::Test(args) => test::run(&args),

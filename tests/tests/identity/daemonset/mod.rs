@@ -41,7 +41,7 @@ impl Cluster {
             return Ok(None);
         }
         let Some(image) = std::env::var_os(IMAGE) else {
-            tests::skip::say(&format!("{IMAGE} names no image: `cargo xtask image` makes one"));
+            tests::skip::say(&format!("{IMAGE} names no image: `cargo xtask image --dev` makes one"));
             return Ok(None);
         };
         let network = Network::new()?;
