@@ -37,10 +37,16 @@ messages! {
         #[prost(string, tag = "1")] cgroup_parent: String,
         #[prost(message, optional, tag = "2")] security_context: Option<LinuxSandboxSecurityContext>,
     }
+    DnsConfig {
+        #[prost(string, repeated, tag = "1")] servers: Vec<String>,
+        #[prost(string, repeated, tag = "2")] searches: Vec<String>,
+        #[prost(string, repeated, tag = "3")] options: Vec<String>,
+    }
     PodSandboxConfig {
         #[prost(message, optional, tag = "1")] metadata: Option<PodSandboxMetadata>,
         #[prost(string, tag = "2")] hostname: String,
         #[prost(string, tag = "3")] log_directory: String,
+        #[prost(message, optional, tag = "4")] dns_config: Option<DnsConfig>,
         #[prost(map = "string, string", tag = "6")] labels: HashMap<String, String>,
         #[prost(map = "string, string", tag = "7")] annotations: HashMap<String, String>,
         #[prost(message, optional, tag = "8")] linux: Option<LinuxPodSandboxConfig>,

@@ -104,7 +104,7 @@ pub struct Container {
 }
 
 /// A variable of the environment.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Variable {
     pub name: String,
@@ -210,6 +210,13 @@ pub struct ConfigMap {
     pub name: String,
     #[serde(default)]
     pub optional: bool,
+}
+
+impl Variable {
+    /// One with a value.
+    pub fn new(name: &str, value: &str) -> Variable {
+        Variable { name: name.into(), value: value.into(), value_from: None }
+    }
 }
 
 impl Manifest {

@@ -8,12 +8,14 @@ mod translate;
 use super::Outcome;
 use super::kubelet::{Node, Pod};
 use super::message::Mount;
-use manifest::Manifest;
+use manifest::{Manifest, Variable};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use tests::receiver::Receiver;
+use tests::resolver::Resolver;
 use tests::scene::{Container, Directory, Network};
 use tests::sink::{Sink, Transport};
 use tests::wait::{PATIENCE, until};
@@ -36,15 +38,13 @@ struct Cluster {
 
 impl Cluster {
     /// Starts all of it and waits until the probes are content; nothing, and says why, where that cannot be.
-    fn start() -> io::Result<Option<Cluster>> {
-        if tests::skip::unless_root("containers of containerd") {
-            return Ok(None);
-        }
+    ///
+    /// The variables are set beside those of the manifest, as `extraEnv` of the chart does.
+    fn start(network: Network, variables: &[(&str, String)]) -> io::Result<Option<Cluster>> {
         let Some(image) = std::env::var_os(IMAGE) else {
             tests::skip::say(&format!("{IMAGE} names no image: `cargo xtask image --dev` makes one"));
             return Ok(None);
         };
-        let network = Network::new()?;
         let mut node = match Node::start_on(Some(&network.inside))? {
             Ok(node) => node,
             Err(why) => {
@@ -53,8 +53,12 @@ impl Cluster {
             }
         };
         node.containerd.import(Path::new(&image))?;
-        let manifest =
+        let mut manifest =
             Manifest::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/identity/daemonset/weir.yaml"))?;
+        for container in &mut manifest.template.spec.containers {
+            let more = variables.iter().map(|(name, value)| Variable::new(name, value));
+            container.env.extend(more);
+        }
         let directory = Directory::new()?;
         let at = |name: &str| directory.path().join(name);
         fs::create_dir_all(at("bpf"))?;
@@ -63,8 +67,9 @@ impl Cluster {
             ("/var/lib/weir", at("state")),
             ("/run/containerd", node.containerd.path()),
         ]);
-        let host = Host { volumes: at("volumes"), instead, node: "node-1".into() };
-        let sandbox = translate::sandbox(&manifest, &at("logs"))?;
+        let resolver = Some(Network::OUTSIDE_V4.to_string());
+        let host = Host { volumes: at("volumes"), instead, node: "node-1".into(), resolver };
+        let sandbox = translate::sandbox(&manifest, &host, &at("logs"))?;
         let metadata = sandbox.metadata.clone().unwrap_or_default();
         let log = Path::new(&sandbox.log_directory).join("weir.log");
         let pod = node.make_pod(sandbox)?;
@@ -167,7 +172,10 @@ fn capability(name: &str) -> Result<u64, String> {
 
 #[test]
 fn the_sensor_of_a_pod_catches_a_theft_out_of_another() -> Outcome {
-    let Some(mut cluster) = Cluster::start()? else { return Ok(()) };
+    if tests::skip::unless_root("containers of containerd") {
+        return Ok(());
+    }
+    let Some(mut cluster) = Cluster::start(Network::new()?, &[])? else { return Ok(()) };
     let (code, status) = cluster.weir(&["status", "--format", "json"])?;
     let status: Value = serde_json::from_str(&status)?;
     assert_eq!((code, &status["problems"]), (0, &Value::Array(Vec::new())), "{status:#}");
@@ -205,5 +213,27 @@ fn the_sensor_of_a_pod_catches_a_theft_out_of_another() -> Outcome {
     }
     let (code, doctor) = cluster.weir(&["doctor"])?;
     assert_eq!(code, 0, "{doctor}");
+    Ok(())
+}
+
+#[test]
+fn the_sensor_of_a_pod_finds_its_collector_by_name() -> Outcome {
+    if tests::skip::unless_root("containers of containerd") {
+        return Ok(());
+    }
+    let network = Network::new()?;
+    // The way back to the pods.
+    network.outside.ip(&format!("route add 192.0.2.0/24 via {}", Network::INSIDE_V4))?;
+    let _resolver = Resolver::start((Network::OUTSIDE_V4, 53).into(), &network.outside, Network::OUTSIDE_V4)?;
+    let listen = format!("{}:0", Network::OUTSIDE_V4);
+    let program = Path::new(env!("CARGO_BIN_EXE_weir-receiver"));
+    let mut receiver = network.outside.enter(|| Receiver::start(program, &["--listen", &listen]))??;
+    let endpoint = format!("http://otel-gateway.observability:{}", receiver.port);
+    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)];
+    let Some(cluster) = Cluster::start(network, &variables)? else { return Ok(()) };
+    let came = receiver.until("a coverage record", |requests| {
+        requests.iter().any(|request| request["path"].as_str().is_some_and(|path| path.contains("logs")))
+    });
+    came.map_err(|error| format!("{error}; the sensor said:\n{}", cluster.log()))?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::super::kubelet::{map, new_uid};
 use super::super::message::{
-    Capability, ContainerConfig, ContainerMetadata, ImageSpec, Int64Value, KeyValue, LinuxContainerConfig,
+    Capability, ContainerConfig, ContainerMetadata, DnsConfig, ImageSpec, Int64Value, KeyValue, LinuxContainerConfig,
     LinuxContainerResources, LinuxContainerSecurityContext, LinuxPodSandboxConfig, LinuxSandboxSecurityContext, Mount,
     NamespaceOption, PodSandboxConfig, PodSandboxMetadata, SecurityProfile,
 };
@@ -38,10 +38,12 @@ pub struct Host {
     pub instead: BTreeMap<&'static str, PathBuf>,
     /// `spec.nodeName`
     pub node: String,
+    /// The cluster's resolver.
+    pub resolver: Option<String>,
 }
 
 /// The pod's sandbox.
-pub fn sandbox(manifest: &Manifest, logs: &Path) -> io::Result<PodSandboxConfig> {
+pub fn sandbox(manifest: &Manifest, host: &Host, logs: &Path) -> io::Result<PodSandboxConfig> {
     let template = &manifest.template;
     let (number, uid) = new_uid();
     let name = format!("weir-{number:05}");
@@ -52,6 +54,12 @@ pub fn sandbox(manifest: &Manifest, logs: &Path) -> io::Result<PodSandboxConfig>
         metadata: Some(PodSandboxMetadata { name: name.clone(), uid: uid.clone(), namespace: "weir".into() }),
         // A pod on the node's network has the node's hostname, too.
         hostname: if template.spec.host_network { String::new() } else { name.clone() },
+        // `dnsPolicy: ClusterFirst`, the default of pods with a network of their own.
+        dns_config: host.resolver.as_ref().map(|resolver| DnsConfig {
+            servers: vec![resolver.clone()],
+            searches: vec!["weir.svc.cluster.local".into(), "svc.cluster.local".into(), "cluster.local".into()],
+            options: vec!["ndots:5".into()],
+        }),
         log_directory: logs.join(&name).display().to_string(),
         labels,
         annotations: template.metadata.annotations.clone().into_iter().collect(),
