@@ -235,5 +235,8 @@ fn the_sensor_of_a_pod_finds_its_collector_by_name() -> Outcome {
         requests.iter().any(|request| request["path"].as_str().is_some_and(|path| path.contains("logs")))
     });
     came.map_err(|error| format!("{error}; the sensor said:\n{}", cluster.log()))?;
+    // The node's name, not the pod's.
+    let records = receiver.records("logs");
+    assert!(records.iter().all(|record| record["resource"]["host.name"] == "node-1"), "{records:?}");
     Ok(())
 }
