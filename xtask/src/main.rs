@@ -7,6 +7,7 @@ mod docs;
 mod ebpf;
 mod host;
 mod kernels;
+mod manifests;
 mod scoreboard;
 mod test;
 mod ui;
@@ -38,6 +39,8 @@ enum Command {
     Ebpf(ebpf::Args),
     /// The end-to-end tests on other kernels, in virtual machines.
     Kernels(kernels::Args),
+    /// The plain manifests for Kubernetes, made from the chart: write them, or check those that are there.
+    Manifests(manifests::Args),
     /// Every attack and every look-alike, and what Weir said of each. Needs root.
     Scoreboard(scoreboard::Args),
     /// Everything that must hold: format, lints, the eBPF object, unit tests, end-to-end tests. Needs root.
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Docs(args) => docs::run(&args),
         Command::Ebpf(args) => ebpf::run(&args),
         Command::Kernels(args) => kernels::run(&args),
+        Command::Manifests(args) => manifests::run(&args),
         Command::Scoreboard(args) => scoreboard::run(&args),
         Command::Test(args) => test::run(&args),
     })
