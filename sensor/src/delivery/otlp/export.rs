@@ -61,6 +61,8 @@ impl Exporter {
         let channel = |target: &Option<Target>| target.as_ref().map(Channel::new).transpose();
         let host = rustix::system::uname();
         let host = host.nodename().to_str().ok().filter(|name| !name.is_empty());
+        // In a pod the machine's name is the pod's; who knows the node's gives it.
+        let host = settings.resource.get("host.name").map(String::as_str).or(host);
         let resources = Resources::new(&settings.resource, host);
         let (logs, traces, body) = (channel(&settings.logs)?, channel(&settings.traces)?, settings.body);
         Ok(Exporter { logs, traces, resources, body, host: host.map(str::to_owned) })
