@@ -8,6 +8,7 @@ mod ebpf;
 mod host;
 mod image;
 mod kernels;
+mod manifests;
 mod scoreboard;
 mod test;
 mod ui;
@@ -41,6 +42,8 @@ enum Command {
     Image(image::Args),
     /// The end-to-end tests on other kernels, in virtual machines.
     Kernels(kernels::Args),
+    /// The plain manifests for Kubernetes, made from the chart: write them, or check those that are there.
+    Manifests(manifests::Args),
     /// Every attack and every look-alike, and what Weir said of each. Needs root.
     Scoreboard(scoreboard::Args),
     /// Everything that must hold: format, lints, the eBPF object, unit tests, end-to-end tests. Needs root.
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Ebpf(args) => ebpf::run(&args),
         Command::Image(args) => image::run(&args),
         Command::Kernels(args) => kernels::run(&args),
+        Command::Manifests(args) => manifests::run(&args),
         Command::Scoreboard(args) => scoreboard::run(&args),
         Command::Test(args) => test::run(&args),
     })
