@@ -3,12 +3,14 @@
 
 mod log;
 mod manifest;
+mod mounted;
 mod translate;
 
 use super::Outcome;
 use super::kubelet::{Node, Pod};
 use super::message::Mount;
 use manifest::{Manifest, Variable};
+use mounted::Mounted;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,12 +26,16 @@ use translate::Host;
 
 /// Names the image's archive, which `cargo xtask image` writes.
 const IMAGE: &str = "WEIR_TEST_IMAGE";
+/// What is installed with kubectl, as Helm renders it with the chart's defaults.
+const MANIFEST: &str = "../deploy/kubernetes/weir.yaml";
 const MODEL: &str = "/models/llama-3-8b/model.safetensors";
 
 /// A node on a network of its own, and the sensor in a pod on it.
 struct Cluster {
     node: Node,
     network: Network,
+    /// Unmounted before the directory is removed that they are in.
+    _mounts: [Mounted; 2],
     directory: Directory,
     manifest: Manifest,
     container: String,
@@ -53,19 +59,19 @@ impl Cluster {
             }
         };
         node.containerd.import(Path::new(&image))?;
-        let mut manifest =
-            Manifest::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/identity/daemonset/weir.yaml"))?;
+        let mut manifest = Manifest::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(MANIFEST))?;
         for container in &mut manifest.template.spec.containers {
             let more = variables.iter().map(|(name, value)| Variable::new(name, value));
             container.env.extend(more);
         }
         let directory = Directory::new()?;
         let at = |name: &str| directory.path().join(name);
-        fs::create_dir_all(at("bpf"))?;
+        // As on a node: the runtime's directory is on a shared mount, as systemd makes the root, and pins have a file system of their own.
+        let mounts = [Mounted::shared(&node.containerd.path(), &at("run"))?, Mounted::bpf(&at("bpf"))?];
         let instead = BTreeMap::from([
             ("/sys/fs/bpf", at("bpf")),
             ("/var/lib/weir", at("state")),
-            ("/run/containerd", node.containerd.path()),
+            ("/run/containerd", at("run")),
         ]);
         let resolver = Some(Network::OUTSIDE_V4.to_string());
         let host = Host { volumes: at("volumes"), instead, node: "node-1".into(), resolver };
@@ -75,7 +81,7 @@ impl Cluster {
         let pod = node.make_pod(sandbox)?;
         let container = node.make_container(&pod, translate::container(&manifest, &metadata, &host)?)?;
         node.start_container(&container)?;
-        let cluster = Cluster { node, network, directory, manifest, container, log };
+        let cluster = Cluster { node, network, _mounts: mounts, directory, manifest, container, log };
         let [weir] = cluster.manifest.template.spec.containers.as_slice() else {
             return Err(io::Error::other("the pod has more than one container"));
         };
