@@ -12,7 +12,8 @@ use std::process::{Command, Output, Stdio};
 const CANNOT: i32 = 77;
 
 /// What the plain manifests begin with.
-const HEADER: &str = "# Made by `cargo xtask manifests` from deploy/chart with its default values: change those, not this file.\n";
+const HEADER: &str =
+    "# Made by `cargo xtask manifests` from deploy/chart with its default values: change those, not this file.\n";
 /// The version that the plain manifests are made for: the oldest with the field for AppArmor. What comes out is the same from there on.
 const PLAIN: &str = "1.30";
 

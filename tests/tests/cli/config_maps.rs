@@ -77,7 +77,10 @@ fn what_the_chart_mounts_is_replaced_while_the_sensor_runs() -> Outcome {
 
     // A wrong one is said with its place, and the one before goes on.
     let other = rule("other", "word-other");
-    rules.replace(&[("own.yml", &rule("own", "word-two").replace("command_args", "comand_args")), ("other.yml", &other)])?;
+    rules.replace(&[
+        ("own.yml", &rule("own", "word-two").replace("command_args", "comand_args")),
+        ("other.yml", &other),
+    ])?;
     scene.logged("own.yml:10", 1)?;
     scene.alert("own", "word-one")?;
     rules.replace(&[("other.yml", &other)])?;

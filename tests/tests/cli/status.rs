@@ -66,7 +66,8 @@ fn a_sensor_that_is_well_says_so() -> Outcome {
     running.is_quiet();
     assert!(running.out.contains(&format!("process {}", sensor.pid())), "{running:?}");
     let whole = check("whole")?;
-    let missing = document["hooks"].as_array().into_iter().flatten().map(|hooks| hooks["missing"].as_array().map_or(0, Vec::len));
+    let missing =
+        document["hooks"].as_array().into_iter().flatten().map(|hooks| hooks["missing"].as_array().map_or(0, Vec::len));
     let gaps = missing.sum::<usize>() > 0;
     assert_eq!((whole.status, whole.out.contains("every hook is live")), (Some(i32::from(gaps)), !gaps), "{whole:?}");
     assert!([running.out, whole.out].iter().all(|out| out.lines().count() == 1 && !out.contains('\u{1b}')));

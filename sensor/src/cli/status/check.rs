@@ -46,7 +46,14 @@ mod tests {
 
     fn status(hooks: Vec<Watched>) -> Status {
         let problems = vec!["12 records wait for the collector: it is away".to_owned()];
-        Status { version: "1.2.3".into(), pid: 7, since: "2026-08-01T12:00:00Z".into(), hooks, problems, ..Status::default() }
+        Status {
+            version: "1.2.3".into(),
+            pid: 7,
+            since: "2026-08-01T12:00:00Z".into(),
+            hooks,
+            problems,
+            ..Status::default()
+        }
     }
 
     fn live(concern: &str, missing: &[&str]) -> Watched {
@@ -73,7 +80,8 @@ mod tests {
         assert!(Check::Running.of(&gaps).0);
         let (holds, line) = Check::Whole.of(&gaps);
         assert!(!holds);
-        let said = "but open is not watched whole, on_open does not run: it was refused; use another kernel (and 1 more)";
+        let said =
+            "but open is not watched whole, on_open does not run: it was refused; use another kernel (and 1 more)";
         assert!(line.ends_with(said), "{line}");
     }
 

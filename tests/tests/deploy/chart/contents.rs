@@ -95,13 +95,16 @@ fn weir_knows_its_arguments_and_variables() -> Outcome {
     let Some(helm) = helm()? else { return Ok(()) };
     let help = Command::new(locate::weir()?).args(["run", "--help"]).env("COLUMNS", "200").output()?;
     let help = String::from_utf8_lossy(&help.stdout).into_owned();
-    let names = |what: &str| help.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).any(|word| word == what);
+    let names = |what: &str| {
+        help.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).any(|word| word == what)
+    };
     assert!(names("--rules") && names("WEIR_RUNTIME_SOCKET") && !names("--rule"), "{help}");
     for case in cases()? {
         let resources = installed(&helm, &case, &[])?;
         let (_, container) = pod(&resources)?;
         assert_eq!(container["command"], serde_json::json!(["/usr/bin/weir"]));
-        let arguments: Vec<&str> = container["args"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let arguments: Vec<&str> =
+            container["args"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         assert_eq!(arguments.first(), Some(&"run"));
         let own = arguments.iter().skip(1).map(|argument| argument.split('=').next().unwrap_or_default().to_owned());
         let variables = variables(container);
@@ -132,7 +135,8 @@ fn notes(helm: &Helm, set: &[&str]) -> Result<String, Box<dyn Error>> {
                 data: {notes: {{ include (print $.Template.BasePath \"/NOTES.txt\") . | quote }}}\n";
     fs::write(copy.path().join("weir/templates/notes.yaml"), text)?;
     let chart = copy.path().join("weir");
-    let mut arguments = ["template", "weir", "--namespace", "weir", "--show-only", "templates/notes.yaml"].map(OsStr::new).to_vec();
+    let mut arguments =
+        ["template", "weir", "--namespace", "weir", "--show-only", "templates/notes.yaml"].map(OsStr::new).to_vec();
     arguments.push(chart.as_os_str());
     arguments.extend(set.iter().flat_map(|value| ["--set", *value]).map(OsStr::new));
     let output = helm.run(arguments)?;
@@ -145,7 +149,9 @@ fn notes(helm: &Helm, set: &[&str]) -> Result<String, Box<dyn Error>> {
 fn the_notes_tell_the_next_step() -> Outcome {
     let Some(helm) = helm()? else { return Ok(()) };
     let said = notes(&helm, &[])?;
-    for words in ["rollout status daemonset/weir", "-- /usr/bin/weir doctor", "No collector is set", "rm -r /sys/fs/bpf/weir"] {
+    for words in
+        ["rollout status daemonset/weir", "-- /usr/bin/weir doctor", "No collector is set", "rm -r /sys/fs/bpf/weir"]
+    {
         assert!(said.contains(words), "{words:?} is not in:\n{said}");
     }
     assert!(!said.contains("Pinning is off"), "{said}");

@@ -46,7 +46,8 @@ fn versions(helm: &Helm) -> Result<Vec<String>, Box<dyn Error>> {
 /// The names of the ways to install it.
 fn cases() -> Result<Vec<String>, Box<dyn Error>> {
     let name = |path: &Path| path.file_stem().and_then(OsStr::to_str).unwrap_or_default().to_owned();
-    let mut cases: Vec<String> = files("tests/tests/deploy/chart/values", "yaml")?.iter().map(|path| name(path)).collect();
+    let mut cases: Vec<String> =
+        files("tests/tests/deploy/chart/values", "yaml")?.iter().map(|path| name(path)).collect();
     cases.insert(0, DEFAULT.to_owned());
     Ok(cases)
 }

@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 #[test]
 fn configuration_is_mounted_whole() -> Outcome {
     let Some(helm) = helm()? else { return Ok(()) };
-    for (case, names) in [
-        (DEFAULT, ["weir-rules", "weir-lists", "weir-policy"]),
-        ("existing", ["soc-rules", "soc-lists", "soc-policy"]),
-    ] {
+    for (case, names) in
+        [(DEFAULT, ["weir-rules", "weir-lists", "weir-policy"]), ("existing", ["soc-rules", "soc-lists", "soc-policy"])]
+    {
         let resources = installed(&helm, case, &[])?;
         let (template, container) = pod(&resources)?;
         let mounts = container["volumeMounts"].as_array().ok_or("no mounts")?;
@@ -44,9 +43,7 @@ fn probes_ask_the_socket_and_a_new_pod_comes_beside_the_old_one() -> Outcome {
         let resources = installed(&helm, case, &[])?;
         Ok(find(&resources, "DaemonSet", "").ok_or("no DaemonSet")?["spec"]["updateStrategy"].clone())
     };
-    let rolling = |surge: u32, unavailable: u32| {
-        json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": surge, "maxUnavailable": unavailable } })
-    };
+    let rolling = |surge: u32, unavailable: u32| json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": surge, "maxUnavailable": unavailable } });
     assert_eq!(strategy(DEFAULT)?, rolling(1, 0));
     // Without anything that is left for it, two agents would only be in each other's way.
     assert_eq!(strategy("no_pinning")?, rolling(0, 1));

@@ -11,7 +11,8 @@ fn helm_has_nothing_to_say_against_it() -> Outcome {
     for case in cases()? {
         let mut arguments = vec![OsStr::new("lint").to_owned(), "--strict".into(), helm.chart().into()];
         if case != DEFAULT {
-            arguments.extend(["--values".into(), place(&format!("tests/tests/deploy/chart/values/{case}.yaml")).into()]);
+            arguments
+                .extend(["--values".into(), place(&format!("tests/tests/deploy/chart/values/{case}.yaml")).into()]);
         }
         let output = helm.run(&arguments)?;
         let said = String::from_utf8_lossy(&output.stdout);
@@ -83,7 +84,8 @@ fn a_pod_restarts_for_its_configuration_and_for_nothing_that_is_read_again() -> 
         "config.runtimes=none",
         "otlp.resource.a=b",
     ] {
-        let set: &[&str] = if value.starts_with("otlp.resource") { &["otlp.endpoint=http://c", value] } else { &[value] };
+        let set: &[&str] =
+            if value.starts_with("otlp.resource") { &["otlp.endpoint=http://c", value] } else { &[value] };
         let after = template(set)?;
         let sum = "/metadata/annotations/checksum~1config";
         assert_ne!(before.pointer(sum), after.pointer(sum), "{value} does not restart the pods");
