@@ -38,7 +38,7 @@ enum Command {
     Docs(docs::Args),
     /// The kernel side: build the eBPF object, or check the committed one.
     Ebpf(ebpf::Args),
-    /// The container image, without a daemon.
+    /// The container image, built without a daemon. Needs root.
     Image(image::Args),
     /// The end-to-end tests on other kernels, in virtual machines.
     Kernels(kernels::Args),

@@ -19,7 +19,7 @@ use anyhow::Result;
 
 use crate::{host, ui};
 
-/// The container image: an OCI archive, built without a daemon.
+/// The container image: an OCI archive, built without a daemon. Needs root.
 ///
 /// Builds `weir` static (profile dist), writes what it is made of (SBOM, licences) and the certificates of the authorities that it
 /// trusts beside it, and has buildah make the image by deploy/Dockerfile. The same sources give the same digest, in whatever
@@ -53,33 +53,28 @@ pub struct Args {
 
 /// Builds it, says what it is.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    if args.check_reproducible {
-        needs()?;
-        return reproduce::check(&args.features);
-    }
     if let Some(tree) = &args.tree {
         files::write(tree, &made(args)?, &args.features)?;
         return Ok(ExitCode::SUCCESS);
     }
-    needs()?;
+    // Without root, buildah needs subordinate ids and a user namespace, which not every machine gives.
+    host::become_root()?;
+    host::install(host::IMAGES)?;
+    let outcome = if args.check_reproducible { reproduce::check(&args.features) } else { write(args) };
+    host::hand_back();
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+fn write(args: &Args) -> Result<()> {
     let image = archive::build(&made(args)?, &args.features, args.output.as_deref())?;
     ui::note(format!("{}: {} bytes", image.archive.display(), image.size));
     anstream::println!("{}@{}", image.name, image.digest);
-    Ok(ExitCode::SUCCESS)
-}
-
-/// buildah works in a user's namespace as well, but not where the tests run it.
-fn needs() -> Result<()> {
-    if host::lacks(host::IMAGES) {
-        host::become_root()?;
-        host::install(host::IMAGES)?;
-    }
     Ok(())
 }
 
-/// The image that the tests run: a quick one.
+/// The image that the tests run: a quick one. Needs root.
 pub fn for_tests() -> Result<PathBuf> {
-    needs()?;
+    host::install(host::IMAGES)?;
     Ok(archive::build(&binary::build_quickly(&folder())?, &[], None)?.archive)
 }
 

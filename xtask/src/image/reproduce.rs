@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
@@ -12,13 +12,13 @@ use crate::{host, ui};
 
 /// Builds twice, from copies of the sources in folders of different names and depths, with nothing in common but what cargo has
 /// fetched.
-pub fn check(features: &[String]) -> Result<ExitCode> {
+pub fn check(features: &[String]) -> Result<()> {
     let base = host::target_dir().join("image-twice");
     if base.exists() {
         fs::remove_dir_all(&base).with_context(|| format!("{} cannot be removed", base.display()))?;
     }
     let mut images = Vec::new();
-    for name in ["a", "another/one with a longer name".replace(' ', "-").as_str()] {
+    for name in ["a", "another/with-a-longer-name"] {
         images.push(once(&base.join(name), features)?);
     }
     for (image, program) in &images {
@@ -30,7 +30,7 @@ pub fn check(features: &[String]) -> Result<ExitCode> {
         images.iter().map(|(_, program)| program.display().to_string()).collect::<Vec<_>>().join(" ")
     );
     anstream::println!("the same image both times");
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn once(folder: &Path, features: &[String]) -> Result<(Image, PathBuf)> {
@@ -44,7 +44,8 @@ fn once(folder: &Path, features: &[String]) -> Result<(Image, PathBuf)> {
 /// What git knows of, as it is in the working folder.
 fn copy(to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("{} cannot be made", to.display()))?;
-    let script = "set -eu; git ls-files -z | tar --null --files-from=- -cf - | tar -xf - -C \"$1\"";
+    // The status is that of the last command: a file that git knows and that is gone makes cp, and so xargs, fail.
+    let script = "git ls-files -z | xargs -0 cp --parents --target-directory \"$1\"";
     let status = Command::new("sh").current_dir(host::checkout()).args(["-c", script, "sh"]).arg(to).status();
     ensure!(status.context("sh did not start")?.success(), "the sources could not be copied");
     Ok(())
