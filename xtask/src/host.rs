@@ -31,6 +31,21 @@ pub const BROWSER: &[Package] = &[
     Package { name: "poppler-utils", shown_by: "pdftotext", why: "reads what the page prints" },
 ];
 
+/// What `cargo xtask image` needs beside Rust.
+pub const IMAGES: &[Package] =
+    &[Package { name: "buildah", shown_by: "buildah", why: "makes the container image, without a daemon" }];
+
+/// What the tests of containers run; without them these are skipped.
+pub const CONTAINERS: &[Package] = &[
+    Package { name: "containerd", shown_by: "containerd", why: "runs the pods of the tests" },
+    Package { name: "runc", shown_by: "runc", why: "starts their containers" },
+    Package {
+        name: "containernetworking-plugins",
+        shown_by: "/usr/lib/cni/ptp",
+        why: "gives pods networks of their own",
+    },
+];
+
 /// A Debian package and how to tell that what it is for is there, whoever installed it.
 pub struct Package {
     name: &'static str,
@@ -46,6 +61,7 @@ const KEPT: &[&str] = &[
     "RUSTUP_AUTO_INSTALL",
     "CARGO_TARGET_DIR",
     "CARGO_TERM_COLOR",
+    "SOURCE_DATE_EPOCH",
     "WEIR_RUST_SRC",
     "WEIR_CHROMIUM",
     "WEIR_PDFTOTEXT",

@@ -6,7 +6,9 @@ mod demo;
 mod docs;
 mod ebpf;
 mod host;
+mod image;
 mod kernels;
+mod manifests;
 mod scoreboard;
 mod test;
 mod ui;
@@ -36,8 +38,12 @@ enum Command {
     Docs(docs::Args),
     /// The kernel side: build the eBPF object, or check the committed one.
     Ebpf(ebpf::Args),
+    /// The container image, built without a daemon. Needs root.
+    Image(image::Args),
     /// The end-to-end tests on other kernels, in virtual machines.
     Kernels(kernels::Args),
+    /// The plain manifests for Kubernetes, made from the chart: write them, or check those that are there.
+    Manifests(manifests::Args),
     /// Every attack and every look-alike, and what Weir said of each. Needs root.
     Scoreboard(scoreboard::Args),
     /// Everything that must hold: format, lints, the eBPF object, unit tests, end-to-end tests. Needs root.
@@ -53,7 +59,9 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Docs(args) => docs::run(&args),
         Command::Ebpf(args) => ebpf::run(&args),
+        Command::Image(args) => image::run(&args),
         Command::Kernels(args) => kernels::run(&args),
+        Command::Manifests(args) => manifests::run(&args),
         Command::Scoreboard(args) => scoreboard::run(&args),
         Command::Test(args) => test::run(&args),
     })

@@ -1,9 +1,12 @@
 //! `weir status`
 
+mod check;
+
 use crate::agent::status::{self, Counts, Delivery, Privileges, Runtime, Status, StatusError, Watched};
 use crate::alert::quantity;
 use crate::delivery::Format;
 use anstyle::{AnsiColor, Style};
+use check::Check;
 use clap::Args;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -17,9 +20,15 @@ const NOT_RUNNING: u8 = 3;
 #[command(after_help = "\
 Rates are since the last status that anybody asked for, totals since the sensor started.
 
+Examples:
+  weir status                  all that there is to know
+  weir status --check running  does it run? One line; what a liveness probe asks
+  weir status --check whole    does it run, with every hook? One line; what a readiness probe asks
+
 Exit status:
-  0  the sensor runs, and all is well
-  1  it runs, but something is not as it should be (a hook is missing, events were lost, rules were not taken): it says what
+  0  the sensor runs, and all is well; with --check: what was asked holds
+  1  it runs, but something is not as it should be (a hook is missing, events were lost, rules were not taken): it says what;
+     with --check whole: a hook is missing
   2  the command line is wrong
   3  it is not running, or cannot be asked")]
 pub struct StatusCommand {
@@ -30,6 +39,10 @@ pub struct StatusCommand {
     /// The state directory of the sensor
     #[arg(long, value_name = "DIR", env = "WEIR_STATE_DIR", default_value = "/var/lib/weir")]
     state_dir: PathBuf,
+
+    /// Answer this only, in one line and by the exit status
+    #[arg(long, value_name = "WHAT", value_enum, conflicts_with = "format")]
+    check: Option<Check>,
 
     /// How to write
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
@@ -46,6 +59,11 @@ impl StatusCommand {
                 return ExitCode::from(NOT_RUNNING);
             }
         };
+        if let Some(check) = self.check {
+            let (holds, line) = check.of(&status);
+            let exit = if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+            return super::print(exit, |out| writeln!(out, "{line}"));
+        }
         let exit = if status.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         super::print(exit, |out| match self.format {
             Format::Text => text(&status, out),

@@ -136,16 +136,11 @@ impl Timeline {
         let entries = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let defaults = Limits::default();
         let limits = Limits { entries, rows: defaults.rows.max(entries.saturating_mul(4)), ..defaults };
-        let host = self.host.or_else(hostname);
+        let host = self.host.or_else(crate::host::name);
         match cut(source.as_mut(), &Question { anchor, since, until, limits }, host.as_deref()) {
             Ok(timeline) if paged => pager::page(|out| write(&timeline, self.format, out)),
             Ok(timeline) => super::print(ExitCode::SUCCESS, |out| write(&timeline, self.format, out)),
             Err(error) => super::fail(&error),
         }
     }
-}
-
-fn hostname() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }

@@ -76,7 +76,7 @@ pub struct Console<W: Write> {
 impl<W: Write> Console<W> {
     /// A console that writes to `out`.
     pub fn new(out: W, format: impl Into<ConsoleFormat>, clock: WallClock) -> Console<W> {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().into());
+        let host = crate::host::name().map(String::into_boxed_str);
         Console { out: io::BufWriter::with_capacity(64 * 1024, out), format: format.into(), clock, host }
     }
 

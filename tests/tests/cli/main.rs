@@ -5,6 +5,7 @@ mod bad_input;
 mod clock;
 mod closed_output;
 mod collector;
+mod config_maps;
 mod coverage;
 mod doctor;
 mod evidence;

@@ -17,7 +17,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 /// Finds every program that is started with `word` among its arguments, as an alert called `name`. For the record only, so that no
 /// incident of all that a test does tells of it instead.
-fn rule(name: &str, word: &str) -> String {
+pub fn rule(name: &str, word: &str) -> String {
     format!(
         "title: Started with {word}\nid: 5d0c8b2e-0000-4000-8000-{:012}\nname: {name}\nlevel: informational\nlogsource:\n  product: linux\n  \
          category: process_creation\ndetection:\n  x:\n    process.command_args: {word}\n  condition: x\nweir:\n  \
@@ -26,25 +26,25 @@ fn rule(name: &str, word: &str) -> String {
     )
 }
 
-fn attribute<'e>(alert: &'e Event, name: &str) -> &'e Value {
+pub fn attribute<'e>(alert: &'e Event, name: &str) -> &'e Value {
     alert.field("attributes").and_then(|all| all.get(name)).unwrap_or(&Value::Null)
 }
 
 /// A sensor with rules of its own.
-struct Scene {
-    sensor: Sensor,
+pub struct Scene {
+    pub sensor: Sensor,
     /// How many words were used.
     deeds: std::cell::Cell<u32>,
 }
 
 impl Scene {
-    fn start(arguments: &[&str]) -> Result<Scene, Box<dyn Error>> {
+    pub fn start(arguments: &[&str]) -> Result<Scene, Box<dyn Error>> {
         let arguments = [&["--log", "info", "run"], arguments].concat();
         Ok(Scene { sensor: Sensor::start(&arguments)?, deeds: Default::default() })
     }
 
     /// Starts a program with `word` among its arguments; the alert of the rule `name` about it.
-    fn alert(&self, name: &str, word: &str) -> Result<Event, Box<dyn Error>> {
+    pub fn alert(&self, name: &str, word: &str) -> Result<Event, Box<dyn Error>> {
         let number = self.deeds.get();
         self.deeds.set(number + 1);
         let mark = format!("mark-{}-{number}", std::process::id());
@@ -58,11 +58,11 @@ impl Scene {
     }
 
     /// Waits for the `count`th time that others came into effect.
-    fn reloaded(&self, count: usize) -> Outcome {
+    pub fn reloaded(&self, count: usize) -> Outcome {
         self.logged("other rules are in effect", count)
     }
 
-    fn logged(&self, words: &str, count: usize) -> Outcome {
+    pub fn logged(&self, words: &str, count: usize) -> Outcome {
         let enough = |log: &[String]| log.iter().filter(|line| line.contains(words)).count() >= count;
         Ok(self.sensor.wait_for_log(words, PATIENCE, enough)?)
     }

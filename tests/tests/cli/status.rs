@@ -59,6 +59,19 @@ fn a_sensor_that_is_well_says_so() -> Outcome {
     }
     assert!(text.out.lines().all(|line| line.len() <= 120), "{}", text.out);
 
+    // What probes ask: of all problems, missing hooks alone matter, and only to `whole`.
+    let state = sensor.state().to_string_lossy().into_owned();
+    let check = |what: &str| run(&["status", "--state-dir", &state, "--check", what]);
+    let running = check("running")?;
+    running.is_quiet();
+    assert!(running.out.contains(&format!("process {}", sensor.pid())), "{running:?}");
+    let whole = check("whole")?;
+    let missing =
+        document["hooks"].as_array().into_iter().flatten().map(|hooks| hooks["missing"].as_array().map_or(0, Vec::len));
+    let gaps = missing.sum::<usize>() > 0;
+    assert_eq!((whole.status, whole.out.contains("every hook is live")), (Some(i32::from(gaps)), !gaps), "{whole:?}");
+    assert!([running.out, whole.out].iter().all(|out| out.lines().count() == 1 && !out.contains('\u{1b}')));
+
     let nobody = Nobody::new()?;
     let path = sensor.state().to_string_lossy().into_owned();
     let refused = end_of(&mut nobody.weir(&["status", "--state-dir", &path]))?;
@@ -117,5 +130,9 @@ fn without_a_sensor_it_says_what_to_do() -> Outcome {
     let path = directory.path().to_string_lossy();
     run(&["status", "--state-dir", &path])?.refuses(3, &["no sensor is running", "weir.sock", "weir run"]);
     run(&["status", "--control", &format!("{path}/other")])?.refuses(3, &["no sensor is running", "/other"]);
+    for check in ["running", "whole"] {
+        run(&["status", "--state-dir", &path, "--check", check])?.refuses(3, &["no sensor is running"]);
+    }
+    run(&["status", "--state-dir", &path, "--check", "alive"])?.complains(2, &["alive", "running", "whole"]);
     Ok(())
 }

@@ -1,5 +1,7 @@
-//! What deploy/ gives a cluster: collector configurations, dashboards and alert rules are what they say, and fit what Weir sends.
+//! What deploy/ gives a cluster: the chart installs what it says; collector configurations, dashboards and alert rules are what they say,
+//! and fit what Weir sends.
 
+mod chart;
 mod collector;
 mod http;
 mod metrics;

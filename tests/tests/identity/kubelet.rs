@@ -16,6 +16,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use tests::scene::NetNs;
 use tests::wait::{PATIENCE, until};
 use tonic::Request;
 use tonic::client::Grpc;
@@ -40,7 +41,8 @@ pub struct Pod {
     pub name: String,
     /// `k8s.pod.uid`
     pub uid: String,
-    config: PodSandboxConfig,
+    /// What it was made of.
+    pub config: PodSandboxConfig,
 }
 
 /// On the node's network and with a pid namespace for each container: CONTAINER, NODE.
@@ -49,7 +51,12 @@ const NAMESPACES: NamespaceOption = NamespaceOption { network: 2, pid: 1 };
 impl Node {
     /// Starts both; the text says what is missing.
     pub fn start() -> io::Result<Result<Node, String>> {
-        let containerd = match Containerd::start()? {
+        Node::start_on(None)
+    }
+
+    /// The same, where the node's network is this one; then pods can have networks of their own.
+    pub fn start_on(network: Option<&NetNs>) -> io::Result<Result<Node, String>> {
+        let containerd = match Containerd::start_on(network)? {
             Ok(containerd) => containerd,
             Err(why) => return Ok(Err(why)),
         };
@@ -70,10 +77,8 @@ impl Node {
 
     /// Makes a pod of the Deployment `llama` in the namespace `prod-llm`.
     pub fn pod(&mut self) -> io::Result<Pod> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let (number, uid) = new_uid();
         let (name, hash) = (format!("llama-5d9c7b6f4-p{number:04}"), "5d9c7b6f4");
-        let uid = format!("8b1a9953-c461-4c2f-{:04x}-{number:012x}", std::process::id() & 0xffff);
         let namespace = "prod-llm";
         let config = PodSandboxConfig {
             metadata: Some(PodSandboxMetadata { name: name.clone(), uid: uid.clone(), namespace: namespace.into() }),
@@ -89,11 +94,21 @@ impl Node {
             annotations: map(&[("kubernetes.io/config.source", "api")]),
             linux: Some(LinuxPodSandboxConfig {
                 cgroup_parent: format!("/kubepods/besteffort/pod{uid}"),
-                security_context: Some(LinuxSandboxSecurityContext { namespace_options: Some(NAMESPACES) }),
+                security_context: Some(LinuxSandboxSecurityContext {
+                    namespace_options: Some(NAMESPACES),
+                    ..Default::default()
+                }),
             }),
+            ..Default::default()
         };
+        self.make_pod(config)
+    }
+
+    /// Makes a pod as it is described.
+    pub fn make_pod(&mut self, config: PodSandboxConfig) -> io::Result<Pod> {
         let request = RunPodSandboxRequest { config: Some(config.clone()) };
         let Id { id: sandbox } = self.call("RunPodSandbox", request)?;
+        let PodSandboxMetadata { name, uid, .. } = config.metadata.clone().unwrap_or_default();
         let pod = Pod { sandbox, name, uid, config };
         self.pods.push(pod.clone());
         Ok(pod)
@@ -101,12 +116,18 @@ impl Node {
 
     /// Makes a container in a pod; its id.
     pub fn create(&self, pod: &Pod, name: &str, command: &[&str]) -> io::Result<String> {
-        let usr = Mount { container_path: "/usr".into(), host_path: "/usr".into(), readonly: true };
+        self.create_with(pod, name, command, Vec::new())
+    }
+
+    /// The same with more of the host's directories in it.
+    pub fn create_with(&self, pod: &Pod, name: &str, command: &[&str], mounts: Vec<Mount>) -> io::Result<String> {
+        let usr =
+            Mount { container_path: "/usr".into(), host_path: "/usr".into(), readonly: true, ..Default::default() };
         let config = ContainerConfig {
             metadata: Some(ContainerMetadata { name: name.into() }),
             image: Some(ImageSpec { image: SERVING.into() }),
             command: command.iter().map(|word| (*word).to_owned()).collect(),
-            mounts: vec![usr],
+            mounts: [vec![usr], mounts].concat(),
             labels: map(&[
                 ("io.kubernetes.container.name", name),
                 ("io.kubernetes.pod.name", &pod.name),
@@ -115,9 +136,19 @@ impl Node {
             ]),
             log_path: format!("{name}.log"),
             linux: Some(LinuxContainerConfig {
-                security_context: Some(LinuxContainerSecurityContext { namespace_options: Some(NAMESPACES) }),
+                security_context: Some(LinuxContainerSecurityContext {
+                    namespace_options: Some(NAMESPACES),
+                    ..Default::default()
+                }),
+                ..Default::default()
             }),
+            ..Default::default()
         };
+        self.make_container(pod, config)
+    }
+
+    /// Makes a container as it is described; its id.
+    pub fn make_container(&self, pod: &Pod, config: ContainerConfig) -> io::Result<String> {
         let request = CreateContainerRequest {
             pod_sandbox_id: pod.sandbox.clone(),
             config: Some(config),
@@ -141,9 +172,13 @@ impl Node {
 
     /// Runs a program in a running container, as `kubectl exec` does; its exit code.
     pub fn exec(&self, id: &str, command: &[&str]) -> io::Result<i32> {
+        Ok(self.exec_output(id, command)?.exit_code)
+    }
+
+    /// The same, and what the program wrote.
+    pub fn exec_output(&self, id: &str, command: &[&str]) -> io::Result<ExecSyncResponse> {
         let cmd = command.iter().map(|word| (*word).to_owned()).collect();
-        let response: ExecSyncResponse = self.call("ExecSync", ExecSyncRequest { container_id: id.into(), cmd })?;
-        Ok(response.exit_code)
+        self.call("ExecSync", ExecSyncRequest { container_id: id.into(), cmd })
     }
 
     /// Waits for the end of a container's program; its exit code.
@@ -198,7 +233,8 @@ impl Drop for Node {
         for hierarchy in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
             for base in [hierarchy.path(), Path::new("/sys/fs/cgroup").to_owned()] {
                 for pod in &self.pods {
-                    let path = base.join(format!("kubepods/besteffort/pod{}", pod.uid));
+                    let Some(linux) = &pod.config.linux else { continue };
+                    let path = base.join(linux.cgroup_parent.trim_start_matches('/'));
                     // What was in it goes a moment after its processes.
                     let gone = until(Duration::from_secs(2), "the cgroup is removed", || {
                         let removed = fs::remove_dir(&path);
@@ -207,12 +243,21 @@ impl Drop for Node {
                     gone.unwrap_or_else(|error| eprintln!("{}: {error}", path.display()));
                 }
                 let _ = fs::remove_dir(base.join("kubepods/besteffort"));
+                let _ = fs::remove_dir(base.join("kubepods/burstable"));
                 let _ = fs::remove_dir(base.join("kubepods"));
             }
         }
     }
 }
 
-fn map(pairs: &[(&str, &str)]) -> std::collections::HashMap<String, String> {
+/// A number that no other pod has, and a uid for it.
+pub fn new_uid() -> (u32, String) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    (number, format!("8b1a9953-c461-4c2f-{:04x}-{number:012x}", std::process::id() & 0xffff))
+}
+
+/// Labels, annotations.
+pub fn map(pairs: &[(&str, &str)]) -> std::collections::HashMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }

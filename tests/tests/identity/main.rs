@@ -1,9 +1,11 @@
-//! Who the containers are: what the sensor says of containers that a real containerd runs, made through CRI as the kubelet makes them.
+//! Who the containers are: what the sensor says of containers that a real containerd runs, made through CRI as the kubelet makes them; and
+//! the sensor as one of them ([`daemonset`]).
 //!
 //! What this machine does not have (Docker, a runtime with `GetContainerEvents`) is played by servers that say so: [`fake`].
 
 mod bad_input;
 mod containerd;
+mod daemonset;
 mod fake;
 mod image;
 mod kubelet;

@@ -24,7 +24,7 @@ use clap::Subcommand;
 pub use arm64::one_for_both;
 pub use build::clippy;
 pub use rustc_wrapper::{is_called as is_rustc, run as run_rustc};
-pub use toolchain::Toolchain;
+pub use toolchain::{Rustc, Toolchain};
 pub use verify::{OBJECT_VARIABLE, Verdict, verify};
 
 /// The committed object, relative to the checkout. The agent embeds it.

@@ -15,7 +15,7 @@ use clap::builder::PossibleValuesParser;
 
 use crate::ebpf::{self, Toolchain, Verdict};
 use crate::ui::{self, Outcome, Work};
-use crate::{host, kernels, ui::seconds};
+use crate::{host, image, kernels, ui::seconds};
 use results::Reader;
 pub use results::Tally;
 
@@ -207,6 +207,11 @@ fn unit(session: &mut Session) -> Result<Tally> {
 }
 
 fn end_to_end(session: &mut Session) -> Result<Tally> {
+    // Before the build of the one that the tests run: both have the same place.
+    let image = host::install(host::CONTAINERS).and_then(|()| image::for_tests());
+    if let Err(why) = &image {
+        ui::note(format!("the sensor is not tested in a pod: {why:#}"));
+    }
     // The tests run `weir` itself, which `cargo test` of another package does not build.
     if !succeeds(host::cargo().args(["build", "--locked", "--package", "sensor", "--bin", "weir"]))? {
         bail!("weir could not be built, see above");
@@ -218,6 +223,9 @@ fn end_to_end(session: &mut Session) -> Result<Tally> {
         ui::note(format!("the page of a timeline is not opened in a browser: {why:#}"));
     }
     let mut cargo = session.cargo_test();
+    if let Ok(image) = image {
+        cargo.env("WEIR_TEST_IMAGE", image);
+    }
     // One at a time: what they watch is the kernel, of which there is one.
     cargo.args(["--package", "tests", "--", "--show-output", "--test-threads=1"]);
     results(cargo)

@@ -191,12 +191,12 @@ impl PushMetricExporter for Counted {
 
 /// The sensor, on this host. What was given comes first.
 fn resource(settings: &Settings, instance: &str) -> Resource {
-    let host = rustix::system::uname();
+    let host = crate::host::name().unwrap_or_default();
     let own = [
         ("service.name", "weir"),
         ("service.version", env!("CARGO_PKG_VERSION")),
         ("service.instance.id", instance),
-        ("host.name", host.nodename().to_str().unwrap_or_default()),
+        ("host.name", host.as_str()),
     ];
     let own = own.into_iter().filter(|(name, value)| !value.is_empty() && !settings.resource.contains_key(*name));
     let given = settings.resource.iter().map(|(name, value)| KeyValue::new(name.clone(), value.clone()));

@@ -59,11 +59,11 @@ impl Exporter {
     /// A file of certificates that cannot be used.
     pub fn new(settings: &Settings) -> Result<Exporter, ConfigError> {
         let channel = |target: &Option<Target>| target.as_ref().map(Channel::new).transpose();
-        let host = rustix::system::uname();
-        let host = host.nodename().to_str().ok().filter(|name| !name.is_empty());
-        let resources = Resources::new(&settings.resource, host);
+        // Who configures another name has a reason.
+        let host = settings.resource.get("host.name").cloned().or_else(crate::host::name);
+        let resources = Resources::new(&settings.resource, host.as_deref());
         let (logs, traces, body) = (channel(&settings.logs)?, channel(&settings.traces)?, settings.body);
-        Ok(Exporter { logs, traces, resources, body, host: host.map(str::to_owned) })
+        Ok(Exporter { logs, traces, resources, body, host })
     }
 }
 

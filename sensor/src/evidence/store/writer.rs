@@ -47,7 +47,7 @@ impl Writer {
     pub fn new(directory: Directory, limits: Limits, header: Header, totals: Arc<Totals>) -> Writer {
         let read = |path| std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
         let about = About {
-            host: read("/proc/sys/kernel/hostname"),
+            host: crate::host::name().unwrap_or_default(),
             sensor: header.sensor.to_string(),
             boot: read("/proc/sys/kernel/random/boot_id"),
             recording: String::new(),

@@ -272,6 +272,13 @@ fn jit(proc: &Path) -> Finding {
     const NAME: &str = "jit";
     match read(&proc.join("sys/net/core/bpf_jit_enable")).as_deref() {
         Some("1" | "2") => Finding::ok(NAME, "programs run as machine code"),
+        // Only the first network namespace has it (`sysctl_core_init`, net/core/sysctl_net_core.c): a pod of its own network has not.
+        None => Finding::not(
+            NAME,
+            State::Unused,
+            "whether programs run as machine code is told in the network namespace of the machine only",
+            "look there: `sysctl net.core.bpf_jit_enable` should say 1",
+        ),
         _ => Finding::not(
             NAME,
             State::Degraded,

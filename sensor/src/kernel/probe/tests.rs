@@ -118,6 +118,13 @@ fn locked_memory_matters_before_5_11_only() {
 }
 
 #[test]
+fn in_a_network_namespace_of_its_own_the_compiler_of_programs_is_not_known() {
+    let machine = Machine::new("jit");
+    std::fs::remove_file(machine.directory.join("proc/sys/net/core/bpf_jit_enable")).expect("remove");
+    assert_eq!(machine.state("jit"), State::Unused);
+}
+
+#[test]
 fn an_empty_machine_gives_sentences_and_no_panic() {
     let roots =
         Roots { proc: Path::new("/no/such").into(), sys: Path::new("/no/such").into(), root: "/no/such".into() };
