@@ -127,7 +127,7 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
         carriers: Carriers::new(&loaded.labels, settings.carrier_idle).map_err(kernel::LoadError::from)?,
         labels: loaded.labels,
         recognition,
-        runtimes: Runtimes::start(&settings.runtimes),
+        runtimes: Runtimes::start(&settings.runtimes, settings.kube.as_ref()),
         programs: loaded.programs,
         found: VecDeque::new(),
         malformed: 0,

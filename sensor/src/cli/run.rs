@@ -121,7 +121,7 @@ impl Run {
         let evidence = config.evidence.settings(self.evidence, &self.state_dir).filter(|_| !self.no_evidence);
         let rule_options = Options { allow_unsupported: self.allow_unsupported, ..Options::default() };
         let (state, control) = (Some(self.state_dir), self.control);
-        let own = self.sensor.settings(self.rules);
+        let own = self.sensor.settings(self.rules)?;
         let spool = config.spool.limits();
         let runtimes = own.runtimes.clone().or(&config.runtimes);
         Ok(Settings { runtimes, rule_options, state, control, coverage, otlp, export_events, evidence, spool, ..own })
