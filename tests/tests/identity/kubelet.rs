@@ -72,9 +72,13 @@ impl Node {
     pub fn pod(&mut self) -> io::Result<Pod> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let (name, hash) = (format!("llama-5d9c7b6f4-p{number:04}"), "5d9c7b6f4");
-        let uid = format!("8b1a9953-c461-4c2f-{:04x}-{number:012x}", std::process::id() & 0xffff);
-        let namespace = "prod-llm";
+        let name = format!("llama-5d9c7b6f4-p{number:04}");
+        self.pod_of(&name, &format!("8b1a9953-c461-4c2f-{:04x}-{number:012x}", std::process::id() & 0xffff))
+    }
+
+    /// Makes that one, as the API server has it.
+    pub fn pod_of(&mut self, name: &str, uid: &str) -> io::Result<Pod> {
+        let (name, uid, hash, namespace) = (name.to_owned(), uid.to_owned(), "5d9c7b6f4", "prod-llm");
         let config = PodSandboxConfig {
             metadata: Some(PodSandboxMetadata { name: name.clone(), uid: uid.clone(), namespace: namespace.into() }),
             log_directory: self.containerd.path().join("logs").join(&name).display().to_string(),

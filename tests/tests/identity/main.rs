@@ -3,9 +3,11 @@
 //! What this machine does not have (Docker, a runtime with `GetContainerEvents`) is played by servers that say so: [`fake`].
 
 mod bad_input;
+mod cluster;
 mod containerd;
 mod fake;
 mod image;
+mod kube;
 mod kubelet;
 mod late;
 mod message;
