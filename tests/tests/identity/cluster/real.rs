@@ -54,7 +54,7 @@ impl Server {
             ("secure-port", port.to_string()),
             ("tls-cert-file", path(&issued.certificate)),
             ("tls-private-key-file", path(&issued.key)),
-            ("service-account-key-file", path(&accounts.key)),
+            ("service-account-key-file", path(&accounts.certificate)),
             ("service-account-signing-key-file", path(&accounts.key)),
             ("service-account-issuer", "https://kubernetes.default.svc".to_owned()),
             ("authorization-mode", "RBAC".to_owned()),
@@ -126,10 +126,17 @@ impl Server {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments);
         self.server = Some(start(command, &self.log)?);
-        until(PATIENCE * 3, "the API server is ready", || {
+        let mut last = String::new();
+        let ready = until(PATIENCE, "the API server is ready", || {
             let request = Request::get("/readyz").body(Vec::new()).ok()?;
-            self.tokio.block_on(self.admin.request_text(request)).ok()
-        })?;
+            let answer = self.tokio.block_on(self.admin.request_text(request));
+            answer.map_err(|error| last = error.to_string()).ok()
+        });
+        if let Err(error) = ready {
+            let log = fs::read_to_string(&self.log)?;
+            let words: Vec<&str> = log.lines().rev().take(20).collect();
+            return Err(format!("{error} ({last}); its last words, the last first:\n{}", words.join("\n")).into());
+        }
         Ok(())
     }
 
