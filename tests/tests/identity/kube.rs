@@ -240,12 +240,7 @@ fn doctor_and_status_tell_of_the_api_server() -> Result<()> {
         let document: Value = serde_json::from_slice(&status("json").ok()?.stdout).ok()?;
         Some(document["kube"].clone())
     };
-    let kube = until(PATIENCE, "it answers", || section().filter(|kube| kube["connected"] == true));
-    if kube.is_err() {
-        println!("{:?} {:?}", section(), sensor.stop());
-        return Err("x".into());
-    }
-    let kube = kube?;
+    let kube = until(PATIENCE, "it answers", || section().filter(|kube| kube["connected"] == true))?;
     assert_eq!((&kube["pods"], &kube["node"]), (&json!(1), &json!(NODE)), "{kube}");
     assert!(String::from_utf8(status("text")?.stdout)?.contains(&format!("1 pods on node {NODE}")));
     cluster.stop()?;

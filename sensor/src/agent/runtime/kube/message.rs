@@ -1,7 +1,7 @@
 //! What the API server says of pods (core/v1 `Pod`), as far as it is wanted: the names are those of Kubernetes' API.
 
 use super::Pod;
-use super::pod::{CONTAINERS_MAX, OWNERS_MAX};
+use super::pod::CONTAINERS_MAX;
 use crate::agent::runtime::identity::{Image, labels, some};
 use crate::event::{Identity, Owner};
 use serde::Deserialize;
@@ -9,6 +9,9 @@ use std::collections::HashMap;
 
 /// The annotation of the pod that the kubelet shows for a static one: the uid of that, by which the runtime knows it.
 const MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// Most owners of a pod.
+const OWNERS_MAX: usize = 4;
 
 /// `PodList`
 #[derive(Deserialize)]

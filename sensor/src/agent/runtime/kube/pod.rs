@@ -3,10 +3,8 @@
 use crate::event::{Identity, Owner};
 use std::net::IpAddr;
 
-/// Most containers of a pod, and most owners of it.
+/// Most containers of a pod.
 pub const CONTAINERS_MAX: usize = 64;
-/// See [`CONTAINERS_MAX`].
-pub const OWNERS_MAX: usize = 4;
 
 /// A pod. Texts are bounded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
