@@ -135,7 +135,7 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
         carriers: Carriers::new(&loaded.labels, settings.carrier_idle).map_err(kernel::LoadError::from)?,
         labels: loaded.labels,
         recognition,
-        runtimes: Runtimes::start(&settings.runtimes),
+        runtimes: Runtimes::start(&settings.runtimes, settings.kube.as_ref()),
         programs: loaded.programs,
         pinned: pins.as_ref().map(|_| loaded.generation),
         taken_over: loaded.left.is_some(),

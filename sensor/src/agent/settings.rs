@@ -60,6 +60,8 @@ pub struct Settings {
     pub record: Option<PathBuf>,
     /// Which container runtimes are asked who the containers are.
     pub runtimes: runtime::Sockets,
+    /// Whose pods the API server is asked for; `None`: it is not asked.
+    pub kube: Option<runtime::kube::Settings>,
     /// Where everything that the line sees and tells is kept, and how much of it; `None`: nowhere.
     pub evidence: Option<store::Settings>,
     /// Give up no privileges after the start.

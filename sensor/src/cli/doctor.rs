@@ -1,10 +1,11 @@
 //! `weir doctor`
 
-use crate::agent::runtime::{self, Sockets};
+use crate::agent::runtime::{self, Sockets, kube};
 use crate::delivery::Format;
 use crate::kernel::probe::{self, Finding, Report, State};
 use anstyle::{AnsiColor, Style};
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -21,12 +22,19 @@ pub struct Doctor {
     /// Look at this socket of a container runtime instead of the known ones
     #[arg(long, value_name = "PATH", env = "WEIR_RUNTIME_SOCKET", value_delimiter = ',')]
     runtime_socket: Vec<PathBuf>,
+
+    /// See whether the API server of Kubernetes answers, as `weir run --kube` asks it
+    #[arg(long, env = "WEIR_KUBE", value_parser = FalseyValueParser::new())]
+    kube: bool,
 }
 
 impl Doctor {
     pub fn execute(self) -> ExitCode {
         let mut report = probe::probe();
         report.findings.push(runtime::finding(&Sockets::named(&self.runtime_socket)));
+        if self.kube {
+            report.findings.push(kube::finding(kube::Settings::new(|name| std::env::var(name).ok())));
+        }
         let status = if report.worst() == State::Missing { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         super::print(status, |out| match self.format {
             Format::Text => text(&report, out),

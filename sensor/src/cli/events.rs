@@ -46,7 +46,11 @@ impl Events {
             return ExitCode::from(2);
         }
         let selection = Selection { kinds: self.kind, pids: self.pid, containers: self.container, count: self.count };
-        match agent::run(self.sensor.settings(Vec::new()), Show::Events(selection), format) {
+        let settings = match self.sensor.settings(Vec::new()) {
+            Ok(settings) => settings,
+            Err(error) => return super::fail(&error),
+        };
+        match agent::run(settings, Show::Events(selection), format) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => super::fail(&error),
         }

@@ -127,7 +127,7 @@ impl Run {
         let rule_options = Options { allow_unsupported: self.allow_unsupported, ..Options::default() };
         let (state, control) = (Some(self.state_dir), self.control);
         let pin = self.pin;
-        let own = self.sensor.settings(self.rules);
+        let own = self.sensor.settings(self.rules)?;
         let spool = config.spool.limits();
         let runtimes = own.runtimes.clone().or(&config.runtimes);
         Ok(Settings {

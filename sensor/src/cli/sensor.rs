@@ -2,11 +2,13 @@
 
 use crate::agent::Settings;
 use crate::agent::runtime::Sockets;
+use crate::agent::runtime::kube::{self, KubeError};
 use crate::agent::sweep::IDLE;
 use crate::delivery::{ConsoleFormat, otlp, spool};
 use crate::detection::Options;
 use crate::kernel::Hooks;
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use std::io::IsTerminal;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
@@ -56,6 +58,11 @@ pub struct Sensor {
     #[arg(long, value_name = "PATH", env = "WEIR_RUNTIME_SOCKET", value_delimiter = ',')]
     runtime_socket: Vec<PathBuf>,
 
+    /// Ask the API server of Kubernetes for the pods of this node, which NODE_NAME names: owners, labels as they are now, service accounts.
+    /// It is found by KUBECONFIG, else by the pod's service account, which needs get, list and watch of pods
+    #[arg(long, env = "WEIR_KUBE", value_parser = FalseyValueParser::new())]
+    kube: bool,
+
     /// At the end, say what became of every event in the kernel: sent, filtered and why, dropped and why
     #[arg(long)]
     statistics: bool,
@@ -90,8 +97,10 @@ impl Sensor {
         self.format.unwrap_or(default)
     }
 
-    pub fn settings(self, rules: Vec<PathBuf>) -> Settings {
-        Settings {
+    /// As the command line says.
+    pub fn settings(self, rules: Vec<PathBuf>) -> Result<Settings, KubeError> {
+        let kube = self.kube.then(|| kube::Settings::new(|name| std::env::var(name).ok())).transpose()?;
+        Ok(Settings {
             cgroup: self.cgroup,
             classes: self.classes,
             policy: self.policy,
@@ -113,9 +122,10 @@ impl Sensor {
             control: None,
             record: self.record,
             runtimes: Sockets::named(&self.runtime_socket),
+            kube,
             evidence: None,
             keep_privileges: self.keep_privileges,
             notify: self.notify_fd,
-        }
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 mod check;
 
-use crate::agent::status::{self, Counts, Delivery, Privileges, Runtime, Status, StatusError, Watched};
+use crate::agent::status::{self, ApiServer, Counts, Delivery, Privileges, Runtime, Status, StatusError, Watched};
 use crate::alert::quantity;
 use crate::delivery::Format;
 use anstyle::{AnsiColor, Style};
@@ -132,6 +132,11 @@ fn text(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         status.runtimes.iter().try_for_each(|runtime| runtime_line(runtime, out))?;
     }
 
+    if let Some(server) = &status.kube {
+        heading(out, "API server")?;
+        api_server(server, out)?;
+    }
+
     heading(out, "ledger")?;
     let saved = match (&ledger.saved, ledger.kept) {
         (_, false) => "not kept over restarts",
@@ -242,6 +247,18 @@ fn runtime_line(runtime: &Runtime, out: &mut dyn Write) -> io::Result<()> {
         out,
         "    {known} known by {watch}; asked {asked}, named {answered}, unknown {unknown}, failed {failed}, refused {refused}"
     )
+}
+
+fn api_server(kube: &ApiServer, out: &mut dyn Write) -> io::Result<()> {
+    let server = kube.server.as_deref().unwrap_or("not found yet");
+    let since = kube.since.as_deref().unwrap_or("the start");
+    let (style, state) = if kube.connected { (GOOD, "answers") } else { (BAD, "away") };
+    writeln!(out, "  {style}{state}{style:#}  {server}, since {since}")?;
+    if let Some(reason) = &kube.reason {
+        writeln!(out, "    {reason}")?;
+    }
+    let ApiServer { node, pods, told, failed, .. } = kube;
+    writeln!(out, "    {pods} pods on node {node}; told {told} times, away {failed} times")
 }
 
 fn rules(status: &Status, out: &mut dyn Write) -> io::Result<()> {

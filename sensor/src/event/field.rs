@@ -171,14 +171,25 @@ fields! {
         |e| text(identity(e)?.image_id.as_deref()?);
     ContainerImageDigests, "container.image.repo_digests", Development, "References to the container's image by the digest of its manifest, where a runtime told them.",
         |e| texts(&identity(e)?.image_digests);
-    DeploymentName, "k8s.deployment.name", Stable, "The Deployment that owns the pod, as the pod's labels and name tell.",
+    PodIp, "k8s.pod.ip", Development, "The first address of the pod, where the API server told it; the node's where the pod is on the node's network.",
+        |e| Some(identity(e)?.pod_ip?.to_string().into());
+    NodeName, "k8s.node.name", Stable, "The node that the pod was given to, where the API server told it.",
+        |e| text(identity(e)?.node_name.as_deref()?);
+    DeploymentName, "k8s.deployment.name", Stable, "The Deployment that owns the pod: by the ReplicaSet's name where the API server told it, else as the pod's labels and name tell.",
         |e| owner(e, OwnerKind::Deployment);
+    ReplicaSetName, "k8s.replicaset.name", Stable, "The ReplicaSet that owns the pod, likewise.",
+        |e| owner(e, OwnerKind::ReplicaSet);
     StatefulSetName, "k8s.statefulset.name", Stable, "The StatefulSet that owns the pod, likewise.",
         |e| owner(e, OwnerKind::StatefulSet);
     DaemonSetName, "k8s.daemonset.name", Stable, "The DaemonSet that owns the pod, likewise.",
         |e| owner(e, OwnerKind::DaemonSet);
     JobName, "k8s.job.name", Stable, "The Job that owns the pod, likewise.",
         |e| owner(e, OwnerKind::Job);
+    WorkloadOwners, "weir.workload.owners", Weir, "What the pod belongs to, each KIND/NAME (RayCluster/llama), the one that manages it first, where the API server told.",
+        |e| Some(identity(e)?.owners.as_ref()?).filter(|owners| !owners.is_empty())
+            .map(|owners| Value::List(owners.iter().map(|owner| Cow::Owned(format!("{}/{}", owner.kind, owner.name))).collect()));
+    WorkloadServiceAccount, "weir.workload.service_account", Weir, "The service account as which the pod asks the API server, where that told.",
+        |e| text(identity(e)?.service_account.as_deref()?);
     SystemdUnit, "weir.systemd.unit", Weir, "The systemd unit.",
         |e| text(e.workload.as_deref()?.systemd_unit.as_deref()?);
     SlurmJob, "weir.slurm.job", Weir, "The Slurm job's id.",

@@ -50,7 +50,7 @@ pub use time::{BootTime, Rfc3339, WallClock};
 pub use trail::{HeldBy, Party, Source, Trail};
 pub use transfer::{Label, Transfer};
 pub use value::Value;
-pub use workload::{CgroupKey, Identity, OwnerKind, Workload, WorkloadIdentified, WorkloadKind, image_name};
+pub use workload::{CgroupKey, Identity, Owner, OwnerKind, Workload, WorkloadIdentified, WorkloadKind, image_name};
 
 pub use sensor_common::label::{Carrier, Direction};
 pub use sensor_common::record::{AccessHow, BpfObject, FlowReason, Hook, Kind, MountHow, NamespaceHow, Stream};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A cgroup of one hierarchy.
@@ -99,6 +100,30 @@ pub struct Identity {
     /// The name of the runtime, as it calls itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<Box<str>>,
+    /// What its pod belongs to, the one that manages it first; `None` where no API server told, empty where it told of none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owners: Option<Box<[Owner]>>,
+    /// The service account as which its pod asks the API server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<Box<str>>,
+    /// The first address of its pod; the node's where it is on the node's network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_ip: Option<IpAddr>,
+    /// The node that its pod was given to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_name: Option<Box<str>>,
+}
+
+/// What a pod belongs to (`metadata.ownerReferences`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Owner {
+    /// Its kind: `ReplicaSet`, `StatefulSet`, `Job`, `RayCluster`, ...
+    pub kind: Box<str>,
+    /// Its name.
+    pub name: Box<str>,
+    /// It manages the pod. One of the owners does, or none.
+    pub controller: bool,
 }
 
 impl Identity {
@@ -107,16 +132,32 @@ impl Identity {
         self.labels.iter().find(|(own, _)| **own == *key).map(|(_, value)| &**value)
     }
 
-    /// The owner of that kind that made the pod, by the labels that a controller gives its pods and by the pod's name, which begins with
-    /// the owner's; `None` where they do not tell, as for a pod that somebody made by hand. Who made the pod can have written such labels,
-    /// too.
+    /// The owner of that kind that made the pod. As the API server told; else by the labels that a controller gives its pods and by the
+    /// pod's name, which begins with the owner's; `None` where they do not tell, as for a pod that somebody made by hand. Who made the
+    /// pod can have written such labels, too.
     pub fn owner(&self, kind: OwnerKind) -> Option<&str> {
         let above = || self.pod_name.as_deref()?.rsplit_once('-').map(|(above, _)| above);
+        let told = |kind: &str| {
+            let mut owners = self.owners.as_deref().unwrap_or_default().iter();
+            owners.find(|owner| owner.controller && *owner.kind == *kind).map(|owner| &*owner.name)
+        };
+        let is_told = self.owners.is_some();
         match kind {
+            // A ReplicaSet that a Deployment made is named after both, by `DEPLOYMENT-HASH`.
+            OwnerKind::Deployment => {
+                self.owner(OwnerKind::ReplicaSet)?.strip_suffix(self.label("pod-template-hash")?)?.strip_suffix('-')
+            }
+            OwnerKind::ReplicaSet if is_told => told("ReplicaSet"),
+            // A long name of a pod is cut, and then tells no more.
+            OwnerKind::ReplicaSet => {
+                let hash = self.label("pod-template-hash")?;
+                above().filter(|above| above.ends_with(hash))
+            }
+            OwnerKind::Job if is_told => told("Job"),
             OwnerKind::Job => self.label("batch.kubernetes.io/job-name").or_else(|| self.label("job-name")),
+            OwnerKind::StatefulSet if is_told => told("StatefulSet"),
             OwnerKind::StatefulSet => self.label("statefulset.kubernetes.io/pod-name").and_then(|_| above()),
-            // What is above is the ReplicaSet's name.
-            OwnerKind::Deployment => above()?.strip_suffix(self.label("pod-template-hash")?)?.strip_suffix('-'),
+            OwnerKind::DaemonSet if is_told => told("DaemonSet"),
             // The generation is of DaemonSets only.
             OwnerKind::DaemonSet => self.label("pod-template-generation").and_then(|_| above()),
         }
@@ -128,6 +169,8 @@ impl Identity {
 pub enum OwnerKind {
     /// Through a ReplicaSet.
     Deployment,
+    /// A ReplicaSet, also one that a Deployment made.
+    ReplicaSet,
     /// A StatefulSet.
     StatefulSet,
     /// A DaemonSet.

@@ -140,7 +140,8 @@ impl Table {
     /// Containers that came up and of which no runtime has told, oldest first. The agent asks the runtimes; what they say is a
     /// [`Body::WorkloadIdentified`].
     pub fn take_unidentified(&mut self) -> Vec<Box<str>> {
-        self.unidentified.drain(..).collect()
+        // Somebody may have told of them since.
+        self.unidentified.drain(..).filter(|id| self.identities.peek(id).is_none()).collect()
     }
 
     /// What a process is part of that was last told to be in `cgroup`, as far as it is known now.

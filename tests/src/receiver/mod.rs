@@ -13,6 +13,7 @@ mod tls;
 pub use certificates::{Authority, Issued};
 pub use fault::Fault;
 pub use run::Receiver;
+pub use tls::acceptor;
 
 use answer::answer;
 use clap::Parser;

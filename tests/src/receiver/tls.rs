@@ -11,7 +11,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 /// With a certificate and its key; if `clients` is given, only for clients with a certificate of that authority.
-pub(super) fn acceptor(certificate: &Path, key: &Path, clients: Option<&Path>) -> io::Result<TlsAcceptor> {
+pub fn acceptor(certificate: &Path, key: &Path, clients: Option<&Path>) -> io::Result<TlsAcceptor> {
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
     let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;

@@ -16,7 +16,15 @@ use tests::{locate, skip};
 
 /// Asserts that the sensor says in one line why `path` is of no use, and goes on.
 fn goes_on(path: &Path, words: &[&str]) -> Outcome {
-    let sensor = Sensor::start(&["events", "--kind", "exec", "--runtime-socket", &path.to_string_lossy()])?;
+    goes_on_as(&[], path, words)
+}
+
+/// The same of a sensor that this starts, if it is anything.
+fn goes_on_as(starter: &[&str], path: &Path, words: &[&str]) -> Outcome {
+    let (weir, socket) = (locate::weir()?.display().to_string(), path.display().to_string());
+    let words_of = [starter, &[&weir, "events", "--kind", "exec", "--runtime-socket", &socket]].concat();
+    let (program, arguments) = words_of.split_first().ok_or("nothing to start")?;
+    let sensor = Sensor::start_program(Path::new(program), arguments)?;
     let shown = path.display().to_string();
     let told = |line: &String| line.contains(&shown) && words.iter().all(|word| line.contains(word));
     sensor.wait_for_log(&format!("{words:?}"), PATIENCE, |log| log.iter().any(told))?;
@@ -55,6 +63,28 @@ fn the_sensor_goes_on_without_a_runtime_and_says_why() -> Outcome {
     std::os::unix::net::UnixStream::connect(at("other.sock"))?.write_all(b"end")?;
     server.join().map_err(|_| "the server failed")?;
     spoken
+}
+
+/// Root without the capabilities that let it pass by permissions, as in a container with none of them added.
+#[test]
+fn the_sensor_goes_on_where_it_may_not_connect() -> Outcome {
+    if skip::unless_root("starting the sensor") {
+        return Ok(());
+    }
+    let directory = Directory::new()?;
+    let socket = directory.path().join("others.sock");
+    let _listener = UnixListener::bind(&socket)?;
+    let nobody = 65_534;
+    std::os::unix::fs::chown(&socket, Some(nobody), Some(nobody))?;
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o600))?;
+    let starter = ["/usr/bin/setpriv", "--bounding-set=-dac_override,-dac_read_search"];
+    goes_on_as(&starter, &socket, &["may not connect to it", "run weir as root, or in the group"])?;
+    // Nor look for it.
+    let closed = directory.path().join("closed");
+    fs::create_dir(&closed)?;
+    std::os::unix::fs::chown(&closed, Some(nobody), Some(nobody))?;
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700))?;
+    goes_on_as(&starter, &closed.join("runtime.sock"), &["may not look there"])
 }
 
 #[test]

@@ -22,7 +22,7 @@ use tokio::net::UnixListener;
 use tokio::sync::{Notify, mpsc};
 
 /// The frames of an answer, as they are sent.
-struct Frames(mpsc::UnboundedReceiver<Frame<Bytes>>);
+pub struct Frames(pub mpsc::UnboundedReceiver<Frame<Bytes>>);
 
 impl Body for Frames {
     type Data = Bytes;

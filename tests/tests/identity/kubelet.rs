@@ -78,8 +78,12 @@ impl Node {
     /// Makes a pod of the Deployment `llama` in the namespace `prod-llm`.
     pub fn pod(&mut self) -> io::Result<Pod> {
         let (number, uid) = new_uid();
-        let (name, hash) = (format!("llama-5d9c7b6f4-p{number:04}"), "5d9c7b6f4");
-        let namespace = "prod-llm";
+        self.pod_of(&format!("llama-5d9c7b6f4-p{number:04}"), &uid)
+    }
+
+    /// Makes that one, as the API server has it.
+    pub fn pod_of(&mut self, name: &str, uid: &str) -> io::Result<Pod> {
+        let (name, uid, hash, namespace) = (name.to_owned(), uid.to_owned(), "5d9c7b6f4", "prod-llm");
         let config = PodSandboxConfig {
             metadata: Some(PodSandboxMetadata { name: name.clone(), uid: uid.clone(), namespace: namespace.into() }),
             log_directory: self.containerd.path().join("logs").join(&name).display().to_string(),

@@ -4,10 +4,12 @@
 //! What this machine does not have (Docker, a runtime with `GetContainerEvents`) is played by servers that say so: [`fake`].
 
 mod bad_input;
+mod cluster;
 mod containerd;
 mod daemonset;
 mod fake;
 mod image;
+mod kube;
 mod kubelet;
 mod late;
 mod message;

@@ -1,5 +1,5 @@
 //! Who the containers are, from the runtimes on this machine: containerd and CRI-O by CRI ([`cri`]), Docker and Podman by their API
-//! ([`engine`]), each on its unix socket.
+//! ([`engine`]), each on its unix socket; and what their pods belong to, from the API server of Kubernetes, where that is asked ([`kube`]).
 //!
 //! [`Runtimes`] is the agent's end. It asks for containers that the line has seen and nobody has named, and takes the answers, which become
 //! events of the line. The rest is on a thread of its own, a [`link`] a socket: what a runtime does, or does not, never holds up the line.
@@ -10,6 +10,7 @@ pub mod cri;
 mod doctor;
 mod engine;
 mod identity;
+pub mod kube;
 mod link;
 mod shared;
 mod sockets;
@@ -25,9 +26,13 @@ pub use sockets::{KNOWN, ROOTS, Section, Sockets};
 
 use crate::delivery::health;
 use crate::event::{Actor, Body, BootTime, Event, WorkloadIdentified};
+use kube::join::Join;
 use link::Link;
 use shared::Shared;
+use std::collections::VecDeque;
+use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -39,13 +44,23 @@ pub struct Runtimes {
     asks: Vec<mpsc::Sender<Box<str>>>,
     answers: mpsc::Receiver<WorkloadIdentified>,
     shared: Arc<Shared>,
-    /// Answers keep coming, perhaps.
-    open: bool,
+    /// The API server, where it is asked.
+    kube: Option<Kube>,
+}
+
+/// The API server, as the agent sees it.
+struct Kube {
+    pods: mpsc::Receiver<kube::Pod>,
+    shared: Arc<kube::Shared>,
+    join: Join,
+    /// What the line is to be told; a few of one pod at most.
+    news: VecDeque<WorkloadIdentified>,
 }
 
 impl Runtimes {
-    /// Begins to look for the runtimes. Without a thread for it the sensor goes on, which is logged.
-    pub fn start(sockets: &Sockets) -> Runtimes {
+    /// Begins to look for the runtimes, and for the API server if there are settings of it. Without a thread for it the sensor goes on,
+    /// which is logged.
+    pub fn start(sockets: &Sockets, kube: Option<&kube::Settings>) -> Runtimes {
         let (paths, given) = sockets.paths();
         let shared = Arc::new(Shared::new(&paths, given));
         let (answer, answers) = mpsc::channel(WAITING_MAX);
@@ -57,14 +72,16 @@ impl Runtimes {
                 (ask, Link::new(numbered, asked, answer.clone(), Arc::clone(&shared)))
             })
             .unzip();
-        let started = match links.is_empty() {
+        let mut tasks: Vec<Task> = links.into_iter().map(|link| Box::pin(link.run()) as Task).collect();
+        let kube = kube.map(|settings| Kube::new(settings, &mut tasks));
+        let started = match tasks.is_empty() {
             true => Ok(()),
-            false => std::thread::Builder::new().name("weir-runtimes".to_owned()).spawn(|| serve(links)).map(drop),
+            false => std::thread::Builder::new().name("weir-runtimes".to_owned()).spawn(|| serve(tasks)).map(drop),
         };
         if let Err(error) = started {
             tracing::warn!(%error, "there is no thread to ask container runtimes: containers go by their ids");
         }
-        Runtimes { asks, answers, shared, open: true }
+        Runtimes { asks, answers, shared, kube }
     }
 
     /// Asks every runtime for a container.
@@ -74,22 +91,43 @@ impl Runtimes {
                 self.shared.change(link, |state| state.refused += 1);
             }
         }
+        if let Some(kube) = &mut self.kube {
+            kube.news.extend(kube.join.asked(id));
+        }
     }
 
     /// Waits for an answer. Nothing is lost when it is no longer awaited.
     pub async fn answer(&mut self) -> WorkloadIdentified {
-        if self.open
-            && let Some(answer) = self.answers.recv().await
-        {
-            return answer;
+        let Some(kube) = &mut self.kube else { return next(&mut self.answers).await };
+        loop {
+            if let Some(told) = kube.news.pop_front() {
+                return told;
+            }
+            tokio::select! {
+                told = next(&mut self.answers) => return kube.join.container(told),
+                pod = next(&mut kube.pods) => kube.news.extend(kube.join.pod(pod)),
+            }
         }
-        self.open = false;
-        std::future::pending().await
     }
 
     /// An answer that is there.
     pub fn try_answer(&mut self) -> Option<WorkloadIdentified> {
-        self.answers.try_recv().ok()
+        let told = self.answers.try_recv().ok();
+        let Some(kube) = &mut self.kube else { return told };
+        if let Some(told) = told {
+            return Some(kube.join.container(told));
+        }
+        while kube.news.is_empty()
+            && let Ok(pod) = kube.pods.try_recv()
+        {
+            kube.news.extend(kube.join.pod(pod));
+        }
+        kube.news.pop_front()
+    }
+
+    /// How the link to the API server is, where it is asked.
+    pub fn kube(&self) -> Option<kube::State> {
+        self.kube.as_ref().map(|kube| kube.shared.state())
     }
 
     /// How each link is that somebody expects to be there.
@@ -120,8 +158,32 @@ pub fn event(told: WorkloadIdentified, now: BootTime) -> Event {
     Event::new(now, None, Actor::default(), Body::WorkloadIdentified(told))
 }
 
+/// What a link does until the agent ends.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Kube {
+    #[cfg_attr(not(feature = "kube"), expect(clippy::ptr_arg, reason = "there is nothing to add without it"))]
+    fn new(settings: &kube::Settings, tasks: &mut Vec<Task>) -> Kube {
+        let (pod, pods) = mpsc::channel(WAITING_MAX);
+        let shared = Arc::new(kube::Shared::new(settings));
+        #[cfg(feature = "kube")]
+        tasks.push(Box::pin(kube::Link::new(settings.clone(), pod, Arc::clone(&shared)).run()));
+        #[cfg(not(feature = "kube"))]
+        drop((pod, tasks));
+        Kube { pods, shared, join: Join::default(), news: VecDeque::new() }
+    }
+}
+
+/// What comes next; nothing ever, when nobody is left to send.
+async fn next<T>(from: &mut mpsc::Receiver<T>) -> T {
+    match from.recv().await {
+        Some(next) => next,
+        None => std::future::pending().await,
+    }
+}
+
 /// The thread: every link, until the agent ends.
-fn serve(links: Vec<Link>) {
+fn serve(tasks: Vec<Task>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -129,7 +191,7 @@ fn serve(links: Vec<Link>) {
         }
     };
     runtime.block_on(async {
-        let tasks: Vec<_> = links.into_iter().map(|link| tokio::spawn(link.run())).collect();
+        let tasks: Vec<_> = tasks.into_iter().map(tokio::spawn).collect();
         for task in tasks {
             // It does not panic; if it does, the others go on.
             let _ = task.await;

@@ -1,8 +1,8 @@
 //! Filling the document in.
 
 use super::{
-    Correlation, Counts, Delivery, Events, Filter, Ledger, Loss, Missing, Pinned, Privileges, Refusal, Rules, Runtime,
-    Status, Table, Usage, Watched,
+    ApiServer, Correlation, Counts, Delivery, Events, Filter, Ledger, Loss, Missing, Pinned, Privileges, Refusal,
+    Rules, Runtime, Status, Table, Usage, Watched,
 };
 use crate::agent::reload::InEffect;
 use crate::agent::{Agent, privileges as own, runtime, system};
@@ -93,6 +93,7 @@ impl Agent {
             looks: named(snapshot.looks),
             carriers: named(snapshot.carriers),
             runtimes: self.runtimes.states().into_iter().map(runtime).collect(),
+            kube: self.runtimes.kube().map(api_server),
             ledger: Ledger {
                 kept: self.ledger.is_kept(),
                 saved: self.ledger.saved().map(time),
@@ -163,6 +164,10 @@ impl Agent {
             let reason = state.reason.unwrap_or_else(|| "it has not answered yet".to_owned());
             problems.push(format!("no container runtime answers at {}: {reason}", state.path.display()));
         }
+        if let Some(state) = self.runtimes.kube().filter(|state| !state.connected) {
+            let reason = state.reason.unwrap_or_else(|| "it has not answered yet".to_owned());
+            problems.push(format!("the API server does not answer: {reason}"));
+        }
         if self.ledger.is_wanted() && !self.ledger.is_kept() {
             problems.push("what has left is not kept over restarts: give a directory with --state-dir".to_owned());
         }
@@ -194,6 +199,19 @@ fn runtime(state: runtime::State) -> Runtime {
 fn privileges(left: own::Left) -> Privileges {
     let own::Left { capabilities, no_new_privileges, seccomp } = left;
     Privileges { capabilities, no_new_privileges, seccomp }
+}
+
+fn api_server(state: runtime::kube::State) -> ApiServer {
+    ApiServer {
+        server: state.server,
+        node: state.node.into(),
+        connected: state.connected,
+        since: state.since.map(|since| humantime::format_rfc3339_seconds(since).to_string()),
+        reason: state.reason,
+        pods: state.pods,
+        told: state.told,
+        failed: state.failed,
+    }
 }
 
 fn named(counts: Vec<(&'static str, u64)>) -> Counts {

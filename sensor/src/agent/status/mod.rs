@@ -66,6 +66,8 @@ pub struct Status {
     pub carriers: Counts,
     /// The container runtimes that are asked who the containers are.
     pub runtimes: Vec<Runtime>,
+    /// The API server that is asked for the pods of this node; absent where none is asked.
+    pub kube: Option<ApiServer>,
     /// The egress ledger.
     pub ledger: Ledger,
     /// The fullest that the ring between kernel and agent was in the last one to two minutes, bytes.
@@ -303,6 +305,28 @@ pub struct Runtime {
     pub failed: u64,
     /// Containers that it could not be asked for, for want of room.
     pub refused: u64,
+}
+
+/// The API server of Kubernetes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ApiServer {
+    /// Its URL, once it is known.
+    pub server: Option<String>,
+    /// The node whose pods are asked for.
+    pub node: String,
+    /// Whether it answers.
+    pub connected: bool,
+    /// Since when it does, or does not.
+    pub since: Option<String>,
+    /// Why it does not, and the mend.
+    pub reason: Option<String>,
+    /// Pods of the node now.
+    pub pods: u64,
+    /// Pods that it told of, each time that it did.
+    pub told: u64,
+    /// How often it was away.
+    pub failed: u64,
 }
 
 /// The egress ledger.

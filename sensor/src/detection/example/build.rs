@@ -4,7 +4,7 @@ use super::Category;
 use crate::event::{
     Access, Ancestor, Body, BootTime, Class, Classes, Connect, DeclaredAs, Declares, Dns, DnsChannel, DnsDirection,
     DnsMessage, Egress, Endpoints, Event, Exec, Field, File, FileId, Flow, FlowReason, Held, Identity, Label, NamedBy,
-    Open, Process, ProcessKey, Role, Server, Stream, Transport, Workload, WorkloadKind,
+    Open, Owner, Process, ProcessKey, Role, Server, Stream, Transport, Workload, WorkloadKind,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
@@ -58,6 +58,10 @@ pub fn full(category: Category) -> Event {
             image_digests: ["x".into()].into(),
             pod_uid: Some("x".into()),
             runtime: Some("x".into()),
+            owners: Some(["ReplicaSet", "StatefulSet", "DaemonSet", "Job"].map(owner).into()),
+            service_account: Some("x".into()),
+            pod_ip: Some(Ipv4Addr::LOCALHOST.into()),
+            node_name: Some("x".into()),
         })),
     }));
     (event.role, event.declared) = (Some(Role::Serving), DeclaredAs { loader: true, writer: true });
@@ -89,6 +93,11 @@ pub fn full(category: Category) -> Event {
         }
     }
     event
+}
+
+/// One that manages the pod.
+fn owner(kind: &str) -> Owner {
+    Owner { kind: kind.into(), name: "x-x".into(), controller: true }
 }
 
 fn blank(category: Category) -> Body {
