@@ -95,7 +95,10 @@ impl Segment<'_> {
 
 fn event(rows: &mut Rows, row: Row) {
     let mut left = row.attributes;
-    left.retain(|name, value| !rows.put(name, value) && !DERIVED.iter().any(|field| field.name() == name));
+    left.retain(|name, value| {
+        let is_taken = name != ATTRIBUTES.name && rows.put(name, value);
+        !is_taken && !DERIVED.iter().any(|field| field.name() == name)
+    });
     if !left.is_empty() {
         rows.text(ATTRIBUTES.name, &Value::Object(left).to_string());
     }
