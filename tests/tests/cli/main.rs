@@ -12,6 +12,7 @@ mod help;
 mod lifecycle;
 mod metrics;
 mod ocsf;
+mod parquet;
 mod policy;
 mod reload;
 mod replay;

@@ -46,12 +46,13 @@ impl Scan {
         self.connection.query_row(sql, [], |row| row.get(0)).optional()
     }
 
-    /// When the first of it was, nanoseconds since 1970.
+    /// When the first of it was, nanoseconds since 1970. Batches without a time, which have nothing in them, are passed over.
     ///
     /// # Errors
     /// SQLite's.
     pub fn first(&self) -> rusqlite::Result<u64> {
-        let first: Option<i64> = self.connection.query_row("SELECT min(first) FROM batches", [], |row| row.get(0))?;
+        let first: Option<i64> =
+            self.connection.query_row("SELECT min(first) FROM batches WHERE first > 0", [], |row| row.get(0))?;
         Ok(u64::try_from(first.unwrap_or(0)).unwrap_or(0))
     }
 

@@ -1,5 +1,6 @@
 //! What is exported is what was kept, and nothing else is there.
 
+mod docs;
 mod place;
 mod values;
 
@@ -63,9 +64,10 @@ fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A store of these events, in closed segments of so many.
+/// A store of these events, in closed segments of so many, the last one of what is left.
 fn kept(directory: &Path, events: &[Event], each: usize) {
-    let mut store = store(directory, each as u64);
+    // One that has any is full.
+    let mut store = store(directory, 1);
     let parts = events.chunks(each);
     let count = parts.len() as u64;
     parts.for_each(|part| keep(&mut store, part));

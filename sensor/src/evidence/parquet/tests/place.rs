@@ -6,6 +6,7 @@ use crate::evidence::integrity::Statement;
 use crate::evidence::source::SourceError;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 use tempfile::TempDir;
 
 fn tick(nanos: u64) -> Event {
@@ -204,4 +205,49 @@ fn where_nothing_can_be_written_or_read_one_sentence_says_so() {
     fs::write(&file, "").unwrap();
     let refused = export(from.path(), &file.join("below"), Options::default()).unwrap_err().to_string();
     assert!(refused.contains("file/below cannot be written (Not a directory"), "{refused}");
+}
+
+/// A tmpfs, until it is dropped.
+struct Mounted(TempDir);
+
+impl Mounted {
+    fn new(size: &str) -> Option<Mounted> {
+        let directory = TempDir::new().unwrap();
+        let options = format!("size={size},mode=0700");
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "weir-parquet-test"])
+            .arg(directory.path())
+            .status();
+        mount.is_ok_and(|status| status.success()).then_some(Mounted(directory))
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_no_half_file_and_when_there_is_room_it_goes_on() {
+    let Some(mounted) = Mounted::new("256k") else {
+        eprintln!("skipped: a tmpfs cannot be mounted here");
+        return;
+    };
+    let (from, out) = (TempDir::new().unwrap(), mounted.0.path().join("out"));
+    let many: Vec<Event> = (1..=4_000_u64).map(|number| tick(number * number * 1_009)).collect();
+    kept(from.path(), &many, 2_000);
+    let other = mounted.0.path().join("other");
+    // 16 KiB are left: less than one segment takes.
+    fs::write(&other, vec![0; 240 << 10]).unwrap();
+    let options = Options { host: Some("node-1"), open: false };
+    let error = export(from.path(), &out, options).unwrap_err().to_string();
+    assert!(
+        error.contains("cannot be written (No space left on device") && error.contains("see that there is room"),
+        "{error}"
+    );
+    assert_eq!(files(&out), BTreeMap::new(), "nothing has its name");
+    fs::remove_file(&other).unwrap();
+    assert_eq!(exported(from.path(), &out).segments, 2);
+    assert_eq!(rows(&out, Table::Events).len(), many.len());
 }

@@ -62,7 +62,7 @@ fn every_event_is_there_once_with_all_that_it_has() {
     let events = every_event();
     kept(from.path(), &events, 30);
     let report = exported(from.path(), out.path());
-    assert_eq!((report.events, report.open), (events.len() as u64, None));
+    assert_eq!((report.segments, report.events), (2, events.len() as u64));
     let rows = rows(out.path(), Table::Events);
     assert_eq!(rows.len(), events.len());
     for (row, event) in rows.into_iter().zip(&events) {
