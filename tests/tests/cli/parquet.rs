@@ -224,7 +224,7 @@ fn duckdb_answers_the_questions_of_the_docs() -> Outcome {
     ]);
     assert_eq!(answer("pods_that_sent_weights")?, expected);
     let expected = json!([{"host.name": "gpu-1", "place": "kernel", "cause": "ring_full", "weir.event.kind": "open",
-        "events": 17, "first": "2026-11-21 06:00:00", "last": "2026-11-21 07:00:00"}]);
+        "events": 17, "first": "2026-11-21 06:00:00+00:00", "last": "2026-11-21 07:00:00+00:00"}]);
     assert_eq!(answer("gaps")?, expected, "that of the other machine did not arrive");
     assert_eq!(answer("segments_that_did_not_arrive")?, json!([{"host.name": "gpu 2", "from": 2, "to": 2}]));
     let expected = json!([
