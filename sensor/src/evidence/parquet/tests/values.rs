@@ -80,7 +80,7 @@ fn a_row_is_what_the_view_of_sqlite_shows() {
     let rows = rows(out.path(), Table::Events);
     let connection = Connection::open(from.path().join("segments/0000000001.db")).unwrap();
     let mut statement = connection.prepare("SELECT * FROM event ORDER BY \"weir.time\"").unwrap();
-    let names: Vec<String> = statement.column_names().into_iter().map(ToOwned::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(ToOwned::to_owned).collect();
     let mut shown = statement.query([]).unwrap();
     let mut compared = 0;
     for row in &rows {
