@@ -14,6 +14,7 @@ use sensor::event::{
     Access, Actor, Body, BootTime, Carrier, Cgroup, CgroupKey, Classes, Connect, Direction, Endpoints, Event, Exec,
     Exit, File, FileId, Flow, FlowReason, Fork, Hook, Label, Open, ProcessKey, Stream, Transfer, Transport, WallClock,
 };
+use sensor::evidence::parquet;
 use sensor::evidence::recording::{Header, Limits as RecordedLimits, VERSION};
 use sensor::evidence::source::{Filter, Source as _};
 use sensor::evidence::store::{Limits, Reader, Settings, Store};
@@ -93,7 +94,9 @@ fn measure(directory: &Path, wanted: u64) -> Result<(), Box<dyn Error>> {
     println!("with the line and the events' making, two threads: {:.0} events/s", events / elapsed.as_secs_f64());
     closed(directory)?;
     sizes(directory, events)?;
-    cut(directory)
+    cut(directory)?;
+    drop(line);
+    exported(directory)
 }
 
 /// Waits until all segments but the last are closed.
@@ -171,6 +174,32 @@ fn cut(directory: &Path) -> Result<(), Box<dyn Error>> {
     let processes = process.into_iter().collect();
     let (milliseconds, rows) = time(&Filter { workloads: BTreeSet::new(), processes, ..filter })?;
     println!("a process's ten minutes: {milliseconds:.0} ms, {} events", rows.len());
+    Ok(())
+}
+
+/// Everything as Parquet, as `weir evidence export --format parquet` writes it.
+fn exported(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let out = directory.join("parquet");
+    let memory = |name: &str| -> Result<String, Box<dyn Error>> {
+        let status = std::fs::read_to_string("/proc/self/status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        Ok(line.trim_start_matches(':').trim().to_owned())
+    };
+    // 5: the peak is what it is now (proc(5), clear_refs).
+    std::fs::write("/proc/self/clear_refs", "5")?;
+    let (before, began) = (memory("VmRSS")?, cpu(ClockId::ThreadCPUTime));
+    let report = parquet::export(directory, &out, parquet::Options { host: Some("node"), open: true })?;
+    let seconds = (cpu(ClockId::ThreadCPUTime) - began).as_secs_f64();
+    let (mut bytes, mut places) = (0, vec![out]);
+    while let Some(place) = places.pop() {
+        for entry in std::fs::read_dir(place)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() { places.push(entry.path()) } else { bytes += entry.metadata()?.len() }
+        }
+    }
+    let events = report.events as f64;
+    println!("as Parquet: {:.0} events/s on one core, {:.1} bytes an event", events / seconds, bytes as f64 / events);
+    println!("memory: {before} before it, at most {}", memory("VmHWM")?);
     Ok(())
 }
 

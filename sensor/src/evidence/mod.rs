@@ -1,7 +1,7 @@
 //! What is kept of what happened, so that it can be looked at again.
 //!
 //! [`recording`] is a file of everything that went into the line, from which a replay makes the same alerts again. [`store`] keeps
-//! everything that was seen and told, [`integrity`] proves that it was not changed, and [`archive`] takes an incident elsewhere. [`source`] is
+//! everything that was seen and told, [`integrity`] proves that it was not changed, [`archive`] takes an incident elsewhere, and [`parquet`] everything. [`source`] is
 //! what timelines are cut out of, [`timeline`] what comes of that, and [`page`] that as one HTML page. [`lines`] is a source over files of
 //! JSON lines, [`place`] finds which source a place is, [`words`] says in words what attributes say; the console uses these too.
 //!
@@ -12,6 +12,7 @@ pub mod archive;
 pub mod integrity;
 pub mod lines;
 pub mod page;
+pub mod parquet;
 pub mod place;
 pub mod recording;
 pub mod source;

@@ -77,7 +77,10 @@ fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
         ),
         (&["evidence"], vec![]),
         (&["evidence", "verify"], vec!["--key"]),
-        (&["evidence", "export"], vec!["--incident", "--from", "--output", "--key", "--rules", "--policy", "--host"]),
+        (
+            &["evidence", "export"],
+            vec!["--format", "--incident", "--from", "--output", "--open", "--key", "--rules", "--policy", "--host"],
+        ),
         (&["evidence", "key"], vec!["--make", "--pem"]),
         (&["unload"], vec!["--pin"]),
         (&["completions"], vec![]),

@@ -13,6 +13,7 @@ mod help;
 mod lifecycle;
 mod metrics;
 mod ocsf;
+mod parquet;
 mod policy;
 mod privileges;
 mod reload;

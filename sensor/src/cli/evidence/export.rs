@@ -4,6 +4,7 @@ use crate::detection::{self, source};
 use crate::evidence::DIRECTORY;
 use crate::evidence::archive::{self, Attachment};
 use crate::evidence::integrity::{Head, Key};
+use crate::evidence::parquet;
 use crate::evidence::place::Place;
 use crate::evidence::store::Reader;
 use crate::evidence::timeline::anchor::{Anchor, Limits, Question};
@@ -11,7 +12,7 @@ use crate::evidence::timeline::cut::cut;
 use crate::evidence::timeline::format::{self, Format};
 use crate::evidence::timeline::model::Timeline;
 use crate::policy;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::error::Error;
 use std::fs::File;
 use std::io::Cursor;
@@ -30,28 +31,51 @@ const FORMS: [(&str, Format); 7] = [
     ("timeline.html", Format::Html),
 ];
 
-/// Put all that is known of an incident into one signed file
+/// What is exported, and as what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// All that is known of an incident, in one signed file
+    Archive,
+    /// All that is closed, for engines that ask many machines at once: DuckDB, ClickHouse, Spark, Trino
+    Parquet,
+}
+
+/// Put all that is known of an incident into one signed file, or everything into Parquet
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   weir evidence export --incident d2b56a12                  weir-d2b56a12....tar.zst, here
   weir evidence export --incident d2b56a12 --from /mnt/evidence --key mine.pem
+  weir evidence export --format parquet -o /var/lib/weir/parquet
+  weir evidence export --format parquet -o look --open      what is not closed yet, too
 
-It has the timeline in all formats, the events of its processes and containers, what was told, coverage and gaps, what went into \
+An archive has the timeline in all formats, the events of its processes and containers, what was told, coverage and gaps, what went into \
 the sensor, and a signed manifest. `tar --zstd -xf` unpacks it, `weir evidence verify` checks it with the public key alone, and `weir \
-timeline --from` and `weir replay` read it.")]
+timeline --from` and `weir replay` read it.
+
+Parquet is of the segments that are closed, each exported once, however often it is asked for: events, alerts, incidents, coverage and \
+gaps, as OUTPUT/TABLE/date=DAY/host=NAME/SEGMENT.parquet, whole or not there. `aws s3 sync OUTPUT s3://... --exclude '_*'` ships \
+them. docs/evidence.md has the columns, and what to ask.")]
 pub struct Export {
-    /// The incident, by the beginning of its id
+    /// As what
+    #[arg(long, value_name = "FORMAT", default_value = "archive")]
+    format: Form,
+
+    /// The incident of an archive, by the beginning of its id
     #[arg(long, value_name = "ID")]
-    incident: String,
+    incident: Option<String>,
 
     /// Where events are: the sensor's store, or a copy of it
     #[arg(long, value_name = "PLACE", default_value = DIRECTORY)]
     from: PathBuf,
 
-    /// The file to write, which must not be there yet [default: weir-ID.tar.zst]
-    #[arg(long, short = 'o', value_name = "FILE")]
+    /// The file to write, which must not be there yet [default: weir-ID.tar.zst]; of Parquet, the directory to add to
+    #[arg(long, short = 'o', value_name = "OUTPUT", required_if_eq("format", "parquet"))]
     output: Option<PathBuf>,
+
+    /// Parquet of the segment that is still written, too, into an empty directory: to look at, not to be shipped
+    #[arg(long)]
+    open: bool,
 
     /// The private key to sign with [default: the store's own]
     #[arg(long, value_name = "FILE")]
@@ -72,19 +96,54 @@ pub struct Export {
 
 impl Export {
     pub fn execute(self) -> ExitCode {
-        match self.export() {
+        if let Some(refused) = self.refused() {
+            super::super::complain(refused);
+            return ExitCode::from(2);
+        }
+        let done = match self.format {
+            Form::Archive => self.archive(),
+            Form::Parquet => self.parquet(),
+        };
+        match done {
             Ok(said) => super::super::print(ExitCode::SUCCESS, |out| writeln!(out, "{said}")),
             Err(error) => super::super::fail(&*error),
         }
     }
 
-    fn export(self) -> Result<String, Box<dyn Error>> {
+    /// What does not go together.
+    fn refused(&self) -> Option<&'static str> {
+        let of_archive =
+            self.incident.is_some() || self.key.is_some() || !self.rules.is_empty() || self.policy.is_some();
+        match self.format {
+            Form::Archive if self.incident.is_none() => Some(
+                "an archive is of one incident: say which with --incident ID, or export everything with --format parquet",
+            ),
+            Form::Archive if self.open => {
+                Some("--open is of --format parquet: an archive has the segment that is still written anyway")
+            }
+            Form::Parquet if of_archive => Some(
+                "--incident, --key, --rules and --policy are of an archive: Parquet has whole segments, and their own signatures",
+            ),
+            _ => None,
+        }
+    }
+
+    fn parquet(self) -> Result<String, Box<dyn Error>> {
+        // The command line does not allow it to be missing.
+        let output = self.output.as_deref().unwrap_or(Path::new("."));
+        let options = parquet::Options { host: self.host.as_deref(), open: self.open };
+        let report = parquet::export(&self.from, output, options)?;
+        Ok(format!("{}: {report}", output.display()))
+    }
+
+    fn archive(self) -> Result<String, Box<dyn Error>> {
+        let incident = self.incident.clone().unwrap_or_default();
         let key = Key::open(&self.key.clone().unwrap_or_else(|| self.from.join("key.ed25519")))?;
         let mut source = Place::of(std::slice::from_ref(&self.from)).open()?;
-        let anchor = Anchor::Incident(self.incident.clone());
+        let anchor = Anchor::Incident(incident.clone());
         let question = Question { anchor, since: 0, until: u64::MAX, limits: Limits::default() };
         let timeline = cut(source.as_mut(), &question, self.host.as_deref())?;
-        let name = timeline.incident.clone().unwrap_or_else(|| self.incident.clone());
+        let name = timeline.incident.clone().unwrap_or(incident);
         let output = self.output.clone().unwrap_or_else(|| format!("weir-{}.tar.zst", plain(&name)).into());
         let (mut notes, mut attachments) = (Vec::new(), forms(&timeline));
         self.settings(&mut attachments, &mut notes)?;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Rows of a dictionary that are remembered.
+/// Rows of a dictionary that are remembered, unless it is said otherwise.
 const REMEMBERED: usize = 50_000;
 
 /// The columns of an event that a decoder asks for.
@@ -28,6 +28,8 @@ struct Shape {
 /// Reads events of one segment.
 pub struct Decoder<'c> {
     connection: &'c Connection,
+    /// Rows of a dictionary that are remembered.
+    most: usize,
     texts: HashMap<i64, Rc<str>>,
     rows: [HashMap<i64, Fields>; 4],
     shapes: HashMap<i64, Rc<Shape>>,
@@ -36,8 +38,13 @@ pub struct Decoder<'c> {
 
 impl<'c> Decoder<'c> {
     pub fn new(connection: &'c Connection) -> Decoder<'c> {
+        Decoder::remembering(connection, REMEMBERED)
+    }
+
+    /// One that remembers no more than so many rows of a dictionary: less memory, where what is near in time has most in common.
+    pub fn remembering(connection: &'c Connection, most: usize) -> Decoder<'c> {
         let (texts, rows, shapes, kinds) = (HashMap::new(), Default::default(), HashMap::new(), HashMap::new());
-        Decoder { connection, texts, rows, shapes, kinds }
+        Decoder { connection, most, texts, rows, shapes, kinds }
     }
 
     /// The event of a row with [`COLUMNS`]. What is not as it was written is left out.
@@ -101,7 +108,7 @@ impl<'c> Decoder<'c> {
         }
         let text = self.get("SELECT text FROM texts WHERE id = ?1", id, |row| row.get::<_, String>(0))?;
         let text: Rc<str> = text.unwrap_or_default().into();
-        bound(&mut self.texts);
+        bound(&mut self.texts, self.most);
         self.texts.insert(id, Rc::clone(&text));
         Ok(text)
     }
@@ -118,7 +125,7 @@ impl<'c> Decoder<'c> {
             _ => self.columns(Dictionary::Trails, TRAILS, id)?,
         });
         if let Some(rows) = self.rows.get_mut(table) {
-            bound(rows);
+            bound(rows, self.most);
             rows.insert(id, Rc::clone(&part));
         }
         Ok(part)
@@ -169,7 +176,7 @@ impl<'c> Decoder<'c> {
         let (constants, fields, bytes) = row.unwrap_or_default();
         let fields = serde_json::from_str(&fields).unwrap_or_default();
         let shape = Rc::new(Shape { constants: object(&constants), fields, bytes });
-        bound(&mut self.shapes);
+        bound(&mut self.shapes, self.most);
         self.shapes.insert(id, Rc::clone(&shape));
         Ok(shape)
     }
@@ -184,8 +191,8 @@ impl<'c> Decoder<'c> {
     }
 }
 
-fn bound<V>(remembered: &mut HashMap<i64, V>) {
-    if remembered.len() >= REMEMBERED {
+fn bound<V>(remembered: &mut HashMap<i64, V>, most: usize) {
+    if remembered.len() >= most {
         remembered.clear();
     }
 }

@@ -226,7 +226,8 @@ impl Store {
     fn try_hand_over(&mut self) -> Result<(), Box<Batch>> {
         let Some(batches) = &self.batches else { return Ok(()) };
         self.handed_over = Instant::now();
-        let next = Batch { clock: Some(self.clock), ..Batch::default() };
+        // Should nothing come any more, it is of this time, too.
+        let next = Batch { clock: Some(self.clock), now: self.batch.now, ..Batch::default() };
         batches.try_send(std::mem::replace(&mut self.batch, next)).map_err(|refused| match refused {
             TrySendError::Full(batch) | TrySendError::Disconnected(batch) => Box::new(batch),
         })

@@ -9,6 +9,7 @@
 //! - Another thread of low priority closes segments, keeps the directory within its budget, and copies what belongs to incidents out of a
 //!   segment before that goes ([`keeper`], [`seal`]).
 //! - [`Reader`] reads a directory, live or copied, or one file ([`super::source::Source`]); what is damaged is a gap.
+//!   [`Scan`] reads one file from its beginning to its end.
 //!
 //! Here is what writes, keeps and reads the files. What is cut out of them is `timeline`'s, keys and verification are `integrity`'s.
 
@@ -23,6 +24,7 @@ mod handle;
 mod keeper;
 mod raw;
 mod reader;
+mod scan;
 mod schema;
 mod scope;
 mod seal;
@@ -38,4 +40,5 @@ pub use counts::Counts;
 pub use handle::{Settings, Store};
 pub use raw::Raw;
 pub use reader::Reader;
+pub use scan::Scan;
 pub use section::{Limits, Section};

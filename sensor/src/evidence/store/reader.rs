@@ -59,6 +59,11 @@ impl Reader {
         &self.parts
     }
 
+    /// What cannot be read: gaps of place `damage`.
+    pub fn damage(&self) -> &[Gap] {
+        &self.damage
+    }
+
     fn look(&mut self) -> std::io::Result<()> {
         let mut segments = Vec::new();
         let mut incidents = Vec::new();
@@ -175,20 +180,11 @@ impl Source for Reader {
     fn gaps(&mut self, from: u64, to: u64) -> Result<Vec<Gap>, SourceError> {
         let mut found = Vec::new();
         self.each((from, u64::MAX), |_, connection| {
-            let sql = "SELECT from_time, to_time, place, cause, kind, count FROM gaps WHERE from_time <= ?2 AND to_time >= ?1";
-            let mut statement = connection.prepare(sql)?;
+            let sql = format!("SELECT {GAP} FROM gaps WHERE from_time <= ?2 AND to_time >= ?1");
+            let mut statement = connection.prepare(&sql)?;
             let mut rows = statement.query(params![sql_time(from), sql_time(to)])?;
             while let Some(row) = rows.next()? {
-                let time = |place| row.get::<_, i64>(place).map(|time| u64::try_from(time).unwrap_or(0));
-                let text = |place| row.get::<_, String>(place).map(Into::into);
-                let gap = Gap {
-                    from: time(0)?,
-                    to: time(1)?,
-                    place: text(2)?,
-                    cause: text(3)?,
-                    kind: row.get::<_, Option<String>>(4)?.map(Into::into),
-                    count: row.get::<_, Option<i64>>(5)?.and_then(|count| u64::try_from(count).ok()),
-                };
+                let gap = gap_of(row)?;
                 if !found.contains(&gap) {
                     found.push(gap);
                 }
@@ -227,6 +223,23 @@ impl Reader {
         }
         gaps
     }
+}
+
+/// The columns that [`gap_of`] reads.
+pub const GAP: &str = "from_time, to_time, place, cause, kind, count";
+
+/// A row of `gaps`.
+pub fn gap_of(row: &rusqlite::Row) -> rusqlite::Result<Gap> {
+    let time = |place| row.get::<_, i64>(place).map(|time| u64::try_from(time).unwrap_or(0));
+    let text = |place| row.get::<_, String>(place).map(Into::into);
+    Ok(Gap {
+        from: time(0)?,
+        to: time(1)?,
+        place: text(2)?,
+        cause: text(3)?,
+        kind: row.get::<_, Option<String>>(4)?.map(Into::into),
+        count: row.get::<_, Option<i64>>(5)?.and_then(|count| u64::try_from(count).ok()),
+    })
 }
 
 /// Opens a file to read it; one on a medium that cannot be written as well.
