@@ -1,9 +1,11 @@
-//! What deploy/ gives a cluster: collector configurations, dashboards and alert rules are what they say, and fit what Weir sends.
+//! What deploy/ gives a cluster: collector configurations, dashboards, alert rules and a SIEM's rules are what they say, and fit what Weir sends.
 
 mod collector;
+mod gateway;
 mod http;
 mod metrics;
 mod names;
+mod siem;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
