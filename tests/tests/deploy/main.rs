@@ -5,6 +5,7 @@ mod gateway;
 mod http;
 mod metrics;
 mod names;
+mod operations;
 mod siem;
 
 use std::error::Error;
