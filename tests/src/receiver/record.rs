@@ -4,6 +4,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value as Any};
+use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use serde_json::{Map, Value, json};
 
@@ -47,15 +48,27 @@ pub fn spans(request: &ExportTraceServiceRequest) -> Vec<Value> {
     spans.map(span).collect()
 }
 
-/// The name of every metric, with the attributes of its resource.
+/// The name of every metric, how many points it has (a series each), and the attributes of its resource.
 pub fn metrics(request: &ExportMetricsServiceRequest) -> Vec<Value> {
     let mut metrics = Vec::new();
     for of_resource in &request.resource_metrics {
         for metric in of_resource.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
-            metrics.push(json!({"name": metric.name, "resource": resource(of_resource.resource.as_ref())}));
+            metrics.push(json!({
+                "name": metric.name, "points": points(metric), "resource": resource(of_resource.resource.as_ref()),
+            }));
         }
     }
     metrics
+}
+
+fn points(metric: &Metric) -> usize {
+    match &metric.data {
+        Some(Data::Gauge(gauge)) => gauge.data_points.len(),
+        Some(Data::Sum(sum)) => sum.data_points.len(),
+        Some(Data::Histogram(histogram)) => histogram.data_points.len(),
+        // The sensor makes no others.
+        Some(_) | None => 0,
+    }
 }
 
 /// `log.record.uid` of a printed record.

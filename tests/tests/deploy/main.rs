@@ -1,11 +1,14 @@
-//! What deploy/ gives a cluster: the chart installs what it says; collector configurations, dashboards and alert rules are what they say,
-//! and fit what Weir sends.
+//! What deploy/ gives a cluster: the chart installs what it says; collector configurations, dashboards, alert rules and a SIEM's rules are
+//! what they say, and fit what Weir sends.
 
 mod chart;
 mod collector;
+mod gateway;
 mod http;
 mod metrics;
 mod names;
+mod operations;
+mod siem;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

@@ -16,6 +16,7 @@ mod report;
 mod rules;
 mod spool;
 mod statistics;
+mod wire;
 
 use crate::{host, ui};
 use agent::Agent;
@@ -62,7 +63,7 @@ pub struct Args {
 }
 
 /// What is measured beside the loads.
-const OTHERS: [(&str, &str); 6] = [
+const OTHERS: [(&str, &str); 7] = [
     (decode::NAME, "ring records made into events, on one core, without a kernel"),
     (rules::NAME, "rules held against events, on one core, without a kernel; a flooded correlation"),
     (
@@ -73,6 +74,7 @@ const OTHERS: [(&str, &str); 6] = [
         evidence::NAME,
         "events into the store of evidence, what they take on disk, and how long it is until some are found again",
     ),
+    (wire::NAME, "what a sensor sends to a collector: bytes of each kind of record, with and without gzip"),
     (STORM, "events from the kernel through the whole line, as fast as they can be made"),
     (IDLE, "the agent's CPU and memory when nothing happens"),
 ];
@@ -155,6 +157,9 @@ fn measure(args: &Args) -> Result<Report> {
     }
     report.machine.begin()?;
     tests::scene::sweep().context("cannot remove what an earlier run left")?;
+    if wanted(wire::NAME) {
+        report.wire = wire::run(&programs.weir)?;
+    }
     let stage = Stage::new(&programs.actor, &cpus)?;
     if wanted(IDLE) {
         let seconds = if args.quick { 5 } else { 20 };

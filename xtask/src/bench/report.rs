@@ -28,6 +28,7 @@ pub struct Report {
     pub rules: Rules,
     pub spool: Vec<Number>,
     pub evidence: Vec<Number>,
+    pub wire: Vec<Number>,
     pub idle: Option<Used>,
 }
 
@@ -137,6 +138,7 @@ impl Report {
             rules: Rules::default(),
             spool: Vec::new(),
             evidence: Vec::new(),
+            wire: Vec::new(),
             idle: None,
         })
     }
@@ -313,6 +315,11 @@ impl Report {
             self.evidence.iter().for_each(|number| table.row([number.what.clone(), number.found.clone()]));
             tables.push(table);
         }
+        if !self.wire.is_empty() {
+            let mut table = Table::new("What a sensor sends to a collector, OTLP over gRPC", &["", ""]);
+            self.wire.iter().for_each(|number| table.row([number.what.clone(), number.found.clone()]));
+            tables.push(table);
+        }
         let mut table = Table::new("Against the aims", &["", "aim", "found", ""]);
         for aim in self.aims() {
             table.verdict([aim.what, aim.aim, aim.found], aim.met);
@@ -423,6 +430,7 @@ impl Report {
             "flood": flood,
             "spool": numbers(&self.spool),
             "evidence": numbers(&self.evidence),
+            "wire": numbers(&self.wire),
             "aims": aims.collect::<Vec<_>>(),
         })
     }
