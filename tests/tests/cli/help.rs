@@ -44,7 +44,7 @@ fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
             .concat(),
         ),
         (&["events"], [&SENSOR[..], &["--kind", "--pid", "--container", "--count"]].concat()),
-        (&["status"], vec!["--control", "--state-dir", "--format"]),
+        (&["status"], vec!["--check", "--control", "--state-dir", "--format"]),
         (&["doctor"], vec!["--format", "--runtime-socket"]),
         (&["rules"], vec![]),
         (&["policy"], vec![]),
