@@ -210,10 +210,37 @@ fn weir(arguments: &[&str], environment: &[String]) -> Result<Output> {
 
 /// What `weir doctor` finds of the API server.
 fn doctor(environment: &[String]) -> Result<Value> {
-    let output = weir(&["doctor", "--format", "json", "--kube"], environment)?;
+    of_server(&weir(&["doctor", "--format", "json", "--kube"], environment)?)
+}
+
+/// What a report of `weir doctor` has of the API server.
+fn of_server(output: &Output) -> Result<Value> {
     let report: Value = serde_json::from_slice(&output.stdout)?;
     let findings = report["findings"].as_array().ok_or("no findings")?;
     Ok(findings.iter().find(|finding| finding["name"] == "API server").ok_or("nothing of it")?.clone())
+}
+
+/// As the kubelet gives it: a directory with a token and the authority, and where the server is by the environment.
+#[test]
+fn in_a_pod_it_is_found_by_the_service_account() -> Result<()> {
+    let Some(cluster) = Cluster::start()? else { return Ok(()) };
+    // In mounts of its own: /var/run is /run.
+    let script = "set -e; mount -t tmpfs none /run; cd /run; mkdir -p secrets/kubernetes.io/serviceaccount
+        cd secrets/kubernetes.io/serviceaccount; cp \"$1\" ca.crt; printf %s \"$2\" > token; printf weir > namespace; shift 2; exec \"$@\"";
+    let port = cluster.url().rsplit(':').next().unwrap_or_default().to_owned();
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, "sh"]).arg(cluster.authority()).arg(cluster.token());
+    command.arg(locate::weir()?).args(["doctor", "--format", "json"]);
+    command.env_remove("KUBECONFIG").env("WEIR_KUBE", "1").env("NODE_NAME", NODE);
+    command.env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", &port);
+    let found = of_server(&command.output()?)?;
+    assert_eq!(found["state"], "ok", "{found}");
+    // Without the token, as with automountServiceAccountToken: false.
+    let environment = ["KUBERNETES_SERVICE_HOST=127.0.0.1".to_owned(), format!("KUBERNETES_SERVICE_PORT={port}")];
+    let without = doctor(&[&environment[..], &[format!("NODE_NAME={NODE}")]].concat())?;
+    let mend = without["mend"].as_str().unwrap_or_default();
+    assert!(mend.contains("set automountServiceAccountToken"), "{without}");
+    Ok(())
 }
 
 #[test]

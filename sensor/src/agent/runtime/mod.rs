@@ -162,7 +162,6 @@ pub fn event(told: WorkloadIdentified, now: BootTime) -> Event {
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Kube {
-    #[cfg_attr(not(feature = "kube"), expect(clippy::ptr_arg, reason = "there is nothing to add without it"))]
     fn new(settings: &kube::Settings, tasks: &mut Vec<Task>) -> Kube {
         let (pod, pods) = mpsc::channel(WAITING_MAX);
         let shared = Arc::new(kube::Shared::new(settings));
