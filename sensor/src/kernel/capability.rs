@@ -111,10 +111,21 @@ fn release() -> Option<(u32, u32)> {
 
 /// For the kernel's refusals: `: weir lacks CAP_BPF`, or nothing if it has all that loading takes.
 pub(super) fn lacked_to_load() -> String {
+    lacked(effective(), release())
+}
+
+fn lacked(held: CapabilitySet, release: Option<(u32, u32)>) -> String {
     let load = [Capability::Bpf, Capability::Perfmon, Capability::NetAdmin];
-    let held = effective();
     let lacking: Vec<_> = load.into_iter().filter(|wanted| !wanted.is_in(held)).map(Capability::name).collect();
-    if lacking.is_empty() { String::new() } else { format!(": weir lacks {}", lacking.join(" and ")) }
+    let may_raise = release.is_none_or(|release| release >= NO_MEMLOCK) || held.contains(CapabilitySet::SYS_RESOURCE);
+    match (lacking.as_slice(), may_raise) {
+        ([], true) => String::new(),
+        // The kernel says EPERM for that, too (`bpf_charge_memlock`, kernel/bpf/syscall.c, until 5.11).
+        ([], false) => {
+            ": before Linux 5.11 maps take RLIMIT_MEMLOCK=infinity, or CAP_SYS_RESOURCE, which weir lacks".into()
+        }
+        (lacking, _) => format!(": weir lacks {}", lacking.join(" and ")),
+    }
 }
 
 #[cfg(test)]
@@ -132,6 +143,17 @@ mod tests {
         for capability in Capability::ALL {
             assert_eq!(lacking(CapabilitySet::all() - capability.set() - capability.stand_in()), [capability.name()]);
         }
+    }
+
+    #[test]
+    fn what_is_lacking_to_load_is_named() {
+        let (old, new) = (Some((5, 10)), Some((5, 11)));
+        let all = CapabilitySet::BPF | CapabilitySet::PERFMON | CapabilitySet::NET_ADMIN;
+        assert_eq!(lacked(all, new), "");
+        assert_eq!(lacked(all | CapabilitySet::SYS_RESOURCE, old), "");
+        assert!(lacked(all, old).contains("CAP_SYS_RESOURCE"));
+        assert_eq!(lacked(all - CapabilitySet::PERFMON, old), ": weir lacks CAP_PERFMON");
+        assert_eq!(lacked(CapabilitySet::PERFMON, new), ": weir lacks CAP_BPF and CAP_NET_ADMIN");
     }
 
     #[test]

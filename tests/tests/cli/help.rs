@@ -12,7 +12,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 const WIDEST: usize = 110;
 
 /// What `weir run` and `weir events` share.
-const SENSOR: [&str; 11] = [
+const SENSOR: [&str; 12] = [
     "--cgroup",
     "--classes",
     "--policy",
