@@ -110,14 +110,11 @@ fn weir_knows_its_arguments_and_variables() -> Outcome {
         let variables = variables(container);
         let own = own.chain(variables.into_keys().filter(|name| name.starts_with("WEIR_")));
         for name in own {
-            assert!(names(&name) || COMING.contains(&&*name), "{case}: `weir run` does not know {name}");
+            assert!(names(&name), "{case}: `weir run` does not know {name}");
         }
     }
     Ok(())
 }
-
-/// Made beside this chart, on branches that are not here yet.
-const COMING: [&str; 2] = ["WEIR_PIN", "--kube"];
 
 #[test]
 fn the_version_is_that_of_the_program() -> Outcome {
