@@ -90,7 +90,8 @@ fn owners_and_labels_are_those_of_now() -> Result<()> {
     assert_eq!(named.text("container.image.name"), Some("quay.io/x/vllm"));
     is_whole(&acts(&sensor, &container, "2")?, "a");
 
-    // Somebody changes a label, which no runtime ever tells.
+    // Somebody changes a label, which no runtime ever tells; what comes before it says nothing new.
+    cluster.beats(POD)?;
     cluster.label(POD, "tier", "b")?;
     is_whole(&with_label(&sensor, &container.id, "tier=b")?, "b");
     is_whole(&acts(&sensor, &container, "3")?, "b");

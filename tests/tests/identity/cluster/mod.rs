@@ -95,6 +95,11 @@ impl Cluster {
         self.patch(&format!("{pod}/status"), &status)
     }
 
+    /// Its kubelet tells of it what nobody wants to know, as it does again and again.
+    pub fn beats(&self, pod: &str) -> Result<()> {
+        self.patch(&format!("{pod}/status"), &json!({ "status": { "message": "still there" } }))
+    }
+
     /// Somebody gives it another label.
     pub fn label(&self, pod: &str, key: &str, value: &str) -> Result<()> {
         self.patch(pod, &json!({ "metadata": { "labels": { key: value } } }))
