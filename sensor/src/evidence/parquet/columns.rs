@@ -90,6 +90,7 @@ const LISTS: &[Field] = &[
     Field::ProcessDeclared,
     Field::WorkloadDeclares,
     Field::WorkloadLabels,
+    Field::WorkloadOwners,
     Field::ContainerImageTags,
     Field::ContainerImageDigests,
     Field::FileClass,

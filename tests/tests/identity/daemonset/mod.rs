@@ -182,9 +182,15 @@ fn the_sensor_of_a_pod_catches_a_theft_out_of_another() -> Outcome {
         return Ok(());
     }
     let Some(mut cluster) = Cluster::start(Network::new()?, &[])? else { return Ok(()) };
-    let (code, status) = cluster.weir(&["status", "--format", "json"])?;
-    let status: Value = serde_json::from_str(&status)?;
-    assert_eq!((code, &status["problems"]), (0, &Value::Array(Vec::new())), "{status:#}");
+    // It is ready before the runtime has answered.
+    let mut last = Value::Null;
+    let whole = until(PATIENCE, "all is well", || {
+        let (code, status) = cluster.weir(&["status", "--format", "json"]).ok()?;
+        last = serde_json::from_str(&status).ok()?;
+        (code == 0 && last["problems"] == Value::Array(Vec::new())).then(|| last.clone())
+    });
+    let status = whole.map_err(|error| format!("{error}: {last:#}"))?;
+    assert!(status["pinned"]["generation"].is_u64(), "the chart's pins are used: {status:#}");
     cluster.is_confined(status["pid"].as_u64().ok_or("no pid")?)?;
     let models = cluster.directory.path().join("models");
     let file = models.join("llama-3-8b/model.safetensors");
