@@ -68,18 +68,25 @@ impl Check {
 /// Builds everything but a `weir` that is given; optimised, since where the processor is emulated everything else takes long enough.
 pub fn build(weir: Option<&Path>) -> Result<Programs> {
     ui::step("building the sensor, the actors and the tests, in release mode", || {
+        // In one go: what is selected decides the features of what it depends on, which would be compiled twice otherwise.
         let mut cargo = host::cargo();
-        cargo.args(["build", "--locked", "--quiet", "--package", "tests", "--release", "--bins"]);
+        cargo.args([
+            "build",
+            "--locked",
+            "--quiet",
+            "--release",
+            "--message-format=json",
+            "--package",
+            "tests",
+            "--bins",
+        ]);
         if weir.is_none() {
             cargo.args(["--package", "sensor"]);
         }
-        ensure!(cargo.status().context("cannot run cargo")?.success(), "the sensor could not be built, see above");
-        let folder = host::target_dir().join("release");
-        let mut cargo = host::cargo();
-        cargo.args(["test", "--locked", "--quiet", "--package", "tests", "--no-run", "--message-format=json"]);
-        cargo.args(TARGETS.iter().flat_map(|(target, _)| ["--test", target])).arg("--release");
+        cargo.args(TARGETS.iter().flat_map(|(target, _)| ["--test", target]));
         let output = cargo.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
-        ensure!(output.status.success(), "the tests could not be built, see above");
+        ensure!(output.status.success(), "the sensor or the tests could not be built, see above");
+        let folder = host::target_dir().join("release");
         let tests = String::from_utf8_lossy(&output.stdout).lines().filter_map(executable).collect();
         let weir = weir.map_or_else(|| folder.join("weir"), Path::to_owned);
         ensure!(weir.is_file(), "{} is not there", weir.display());
