@@ -213,11 +213,18 @@ pub struct Gap {
 }
 
 /// The agent's process id in the initial pid namespace: what the kernel says; before 5.10, or where it refuses to run a
-/// program on request, what `/proc` says, which is right unless the agent is in a pid namespace of its own.
+/// program on request, what `/proc` says, which is right unless the agent is in a pid namespace of its own. To be called before
+/// [`load`]: it raises the limit that older kernels set to what is loaded.
 ///
 /// # Errors
 /// [`LoadError::NotPermitted`], which is best known first of all.
 pub fn own_tgid() -> Result<u32, LoadError> {
+    // Before 5.11 programs and maps count against RLIMIT_MEMLOCK, together with those that an agent before has left. If it may not be
+    // raised, the kernel says so when the first does not fit.
+    let unlimited = rustix::process::Rlimit { current: None, maximum: None };
+    if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited) {
+        tracing::debug!(%error, "cannot raise RLIMIT_MEMLOCK");
+    }
     match sys::own_tgid() {
         Ok(tgid) => Ok(tgid),
         Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES)) => {
@@ -333,14 +340,6 @@ fn open_cgroup(path: &Path) -> Result<File, LoadError> {
 
 /// The object's maps, made in the kernel, and its programs, ready to be loaded.
 fn create(request: &Request<'_>, told: &Told, takeover: Option<&Takeover<'_>>) -> Result<Ebpf, LoadError> {
-    if told.config.typed_loads == 0 {
-        // Before 5.11 maps count against RLIMIT_MEMLOCK (and `typed_loads` came with 5.11). If it may not be raised, the
-        // kernel says so when the first map does not fit.
-        let unlimited = rustix::process::Rlimit { current: None, maximum: None };
-        if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited) {
-            tracing::debug!(%error, "cannot raise RLIMIT_MEMLOCK");
-        }
-    }
     let (offsets, config) = (Plain(told.offsets), Plain(told.config));
     let log_level = log::level(request.log_level);
     let mut loader = EbpfLoader::new();

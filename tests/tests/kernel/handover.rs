@@ -140,9 +140,13 @@ fn follows(signal: Signal, more: &[&str]) -> Result<(u64, u64, Vec<Gap>), Box<dy
         kept(&state, &storm.model).ok().filter(|(opens, _)| *opens > meanwhile + 1_000)
     })?;
     let performed = storm.calm()?;
-    let status = Command::new(locate::weir()?).args(["status", "--format", "json", "--state-dir", place]).output()?;
-    let status: Value = serde_json::from_slice(&status.stdout)?;
-    assert_eq!(status["pinned"], json!({ "generation": 2, "taken_over": true }));
+    let pinned = until(PATIENCE, "the second agent answers", || {
+        let words = ["status", "--format", "json", "--state-dir", place];
+        let asked = Command::new(locate::weir().ok()?).args(words).output().ok()?;
+        let status: Value = serde_json::from_slice(&asked.stdout).ok()?;
+        Some(status["pinned"].clone())
+    })?;
+    assert_eq!(pinned, json!({ "generation": 2, "taken_over": true }));
     let stopped = sensor.stop()?;
     let (opens, gaps) = kept(&state, &storm.model)?;
     let strangers: Vec<_> = stopped.events.iter().filter(|event| event.kind() == "alert").collect();

@@ -39,11 +39,12 @@ pub fn build(sources: &Path, output: &Path, features: &[String]) -> Result<PathB
 
 /// A static binary for tests: of what the dev profile has built anyway, so that only the last step is done again. Neither small nor
 /// reproducible.
-pub fn build_quickly(output: &Path) -> Result<PathBuf> {
+pub fn build_quickly(output: &Path, features: &[String]) -> Result<PathBuf> {
     ui::step("linking weir statically (profile dev)", || {
         let mut cargo = host::cargo();
         // These flags are for the last crate only.
-        cargo.args(["rustc", "--locked", "--package", "sensor", "--bin", "weir", "--"]);
+        cargo.args(["rustc", "--locked", "--package", "sensor", "--bin", "weir", "--features", &features.join(",")]);
+        cargo.arg("--");
         cargo.args(["-Ctarget-feature=+crt-static", "-Cstrip=symbols"]);
         if !cargo.status().context("cargo did not start")?.success() {
             bail!("weir could not be built, see above");

@@ -35,11 +35,11 @@ pub struct Args {
     binary: Option<PathBuf>,
 
     /// Build quickly (profile dev): for the tests
-    #[arg(long, conflicts_with_all = ["binary", "check_reproducible", "features"])]
+    #[arg(long, conflicts_with_all = ["binary", "check_reproducible"])]
     dev: bool,
 
-    /// Features of the sensor to build with
-    #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
+    /// Features of the sensor to build with; `--features ""` for none
+    #[arg(long, value_name = "FEATURE", value_delimiter = ',', default_values = FEATURES)]
     features: Vec<String>,
 
     /// Write the image's files into this folder, and make no image: what deploy/Dockerfile does
@@ -50,6 +50,9 @@ pub struct Args {
     #[arg(long, conflicts_with = "tree")]
     check_reproducible: bool,
 }
+
+/// What is in the image beside the usual: what the chart can turn on.
+const FEATURES: [&str; 1] = ["kube"];
 
 /// Builds it, says what it is.
 pub fn run(args: &Args) -> Result<ExitCode> {
@@ -75,7 +78,8 @@ fn write(args: &Args) -> Result<()> {
 /// The image that the tests run: a quick one. Needs root.
 pub fn for_tests() -> Result<PathBuf> {
     host::install(host::IMAGES)?;
-    Ok(archive::build(&binary::build_quickly(&folder())?, &[], None)?.archive)
+    let features = FEATURES.map(str::to_owned);
+    Ok(archive::build(&binary::build_quickly(&folder(), &features)?, &features, None)?.archive)
 }
 
 /// Of all that is made here.
@@ -86,7 +90,7 @@ fn folder() -> PathBuf {
 fn made(args: &Args) -> Result<PathBuf> {
     match &args.binary {
         Some(binary) => Ok(binary.clone()),
-        None if args.dev => binary::build_quickly(&folder()),
+        None if args.dev => binary::build_quickly(&folder(), &args.features),
         None => binary::build(&host::checkout(), &folder(), &args.features),
     }
 }
