@@ -40,7 +40,7 @@ use crate::policy::Policy;
 use crate::provenance::ClassTable;
 use crate::provenance::graph::Mark;
 use carriers::Carriers;
-use handover::{Kept, Told};
+use handover::{Kept, Pinned, Told};
 use health::Health;
 use output::Output;
 use privileges::Privileges;
@@ -110,7 +110,7 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
     let state = settings.state.as_deref().map_or_else(StateDirectory::nowhere, StateDirectory::open);
     let (ledger, Kept { ledger: saved, told }) = StateFile::open(&state, state_file::LEDGER);
     let (correlations, saved_correlations) = StateFile::open(&state, state_file::CORRELATIONS);
-    let goes_on = Told::continues(told.as_ref(), loaded.left.as_ref());
+    let goes_on = Told::continues(told.as_ref(), loaded.left.as_ref(), loaded.lineage);
     let evidence = evidence::open(&settings, ledger.is_kept(), goes_on, header)?;
     health.begin(settings.state.clone().filter(|_| ledger.is_kept()));
     let mut agent = Agent {
@@ -137,7 +137,7 @@ async fn watch(settings: Settings, show: Show, format: ConsoleFormat) -> Result<
         recognition,
         runtimes: Runtimes::start(&settings.runtimes, settings.kube.as_ref()),
         programs: loaded.programs,
-        pinned: pins.as_ref().map(|_| loaded.generation),
+        pinned: pins.as_ref().map(|_| Pinned { generation: loaded.generation, lineage: loaded.lineage }),
         taken_over: loaded.left.is_some(),
         own_tgid: system.own_tgid(),
         privileges,
@@ -231,8 +231,8 @@ struct Agent {
     in_effect: InEffect,
     before: kernel::Totals,
     before_time: BootTime,
-    /// The generation of the programs, where they stay in the kernel.
-    pinned: Option<u32>,
+    /// The programs, where they stay in the kernel.
+    pinned: Option<Pinned>,
     /// What an agent before left goes on.
     taken_over: bool,
     own_tgid: u32,

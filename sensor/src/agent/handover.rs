@@ -6,7 +6,7 @@
 use super::{Agent, AgentError, Settings, system};
 use crate::delivery::OutputError;
 use crate::event::{Body, BootTime, Event, Kind, Lost, SavedLedger};
-use crate::kernel::{self, EgressCounters, Left, Pins, Totals, counters};
+use crate::kernel::{self, EgressCounters, Left, Lineage, Pins, Totals, counters};
 use sensor_common::count::Outcome;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -17,6 +17,15 @@ use tokio::signal::unix::Signal;
 const LOOK: Duration = Duration::from_millis(50);
 /// What an agent that is killed holds beside the pins (its state directory) goes a moment after them.
 const SETTLE: Duration = Duration::from_millis(100);
+
+/// The own programs, where they stay in the kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Pinned {
+    /// Which they are.
+    pub generation: u32,
+    /// On which maps.
+    pub lineage: Lineage,
+}
 
 /// The file of the ledger.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -36,6 +45,8 @@ pub struct Told {
     boot: Box<str>,
     /// The programs by which they were counted.
     generation: u32,
+    /// The maps in which they were.
+    lineage: Lineage,
     /// When; nanoseconds of `CLOCK_BOOTTIME`.
     time: u64,
     /// The agent ended in order: all that it took from the ring it has told.
@@ -74,7 +85,7 @@ pub async fn wait(settings: &Settings, ends: [&mut Signal; 2]) -> Result<Option<
 
 impl Told {
     /// As it is now.
-    pub fn now(generation: u32, in_order: bool, totals: &Totals, time: BootTime, egress: &EgressCounters) -> Told {
+    pub fn now(pinned: Pinned, in_order: bool, totals: &Totals, time: BootTime, egress: &EgressCounters) -> Told {
         let causes = |kind: Kind| {
             let drops = Outcome::ALL.into_iter().filter(|outcome| outcome.is_drop());
             let counted = drops.map(move |outcome| (outcome.name(), totals.get(kind, outcome)));
@@ -84,7 +95,8 @@ impl Told {
             Kind::ALL.into_iter().flat_map(|kind| causes(kind).map(move |(cause, count)| (kind.name(), cause, count)));
         Told {
             boot: system::boot(),
-            generation,
+            generation: pinned.generation,
+            lineage: pinned.lineage,
             time: time.0,
             in_order,
             lost: lost
@@ -95,14 +107,16 @@ impl Told {
         }
     }
 
-    /// Whether it is of what was left there.
-    fn is_of(&self, left: &Left) -> bool {
-        self.boot == system::boot() && self.generation == left.generation
+    /// Whether it is of the maps that count now. Not of the agent before, it may be: that one was killed before it saved anything; then
+    /// the ledger is of the same moment, and nothing is charged twice or left out.
+    fn is_of(&self, lineage: Lineage) -> bool {
+        self.boot == system::boot() && self.lineage == lineage
     }
 
     /// The agent before ended in order, and what it left goes on.
-    pub fn continues(told: Option<&Told>, left: Option<&Left>) -> bool {
-        told.zip(left).is_some_and(|(told, left)| told.in_order && told.is_of(left))
+    pub fn continues(told: Option<&Told>, left: Option<&Left>, lineage: Lineage) -> bool {
+        let both = told.zip(left);
+        both.is_some_and(|(told, left)| told.in_order && told.generation == left.generation && told.is_of(lineage))
     }
 
     fn lost(&self, kind: Kind, cause: &str) -> u64 {
@@ -125,7 +139,8 @@ impl Agent {
     /// Goes on from what the agent before has left and told.
     pub(super) fn take_up(&mut self, left: Left, told: Option<Told>) -> Result<(), OutputError> {
         let now = system::now();
-        let Some(told) = told.filter(|told| told.is_of(&left)) else {
+        let lineage = self.pinned.map(|pinned| pinned.lineage).unwrap_or_default();
+        let Some(told) = told.filter(|told| told.is_of(lineage)) else {
             tracing::warn!(
                 "what left the machine since the agent before this one ended is not known: its state directory is not this one's"
             );
@@ -136,7 +151,9 @@ impl Agent {
         self.egress.restore(&told.egress, self.before_time);
         // Of its programs; the kernel counts those of this agent from nothing.
         for (kind, missed) in Kind::ALL.into_iter().zip(left.missed) {
-            let count = missed.saturating_sub(told.lost(kind, counters::MISSED_BY_KERNEL));
+            let before =
+                if told.generation == left.generation { told.lost(kind, counters::MISSED_BY_KERNEL) } else { 0 };
+            let count = missed.saturating_sub(before);
             if count > 0 {
                 let (since, cause) = (self.before_time, counters::MISSED_BY_KERNEL.into());
                 let lost = Lost { since, kind: kind.name().into(), cause, count };
@@ -155,7 +172,6 @@ impl Agent {
 
     /// How far the kernel's counts are told, if somebody is to go on from there.
     pub(super) fn told(&self, in_order: bool) -> Option<Told> {
-        let generation = self.pinned?;
-        Some(Told::now(generation, in_order, &self.before, self.before_time, &self.egress))
+        Some(Told::now(self.pinned?, in_order, &self.before, self.before_time, &self.egress))
     }
 }

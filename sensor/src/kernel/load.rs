@@ -14,7 +14,7 @@ use super::explain::{explain_object, not_permitted};
 use super::flows::Flows;
 use super::labels::Labels;
 use super::layout::{self, LayoutError, Settings};
-use super::pins::{Left, PinError, Pins, Takeover};
+use super::pins::{Left, Lineage, PinError, Pins, Takeover};
 use super::session::{Session, Watch};
 use super::sys::{self, Plain};
 use super::{guard, log, plan};
@@ -128,6 +128,8 @@ pub struct Loaded {
     pub coverage: Vec<Coverage>,
     /// The generation of the programs; from 1.
     pub generation: u32,
+    /// The maps that count, where they are pinned.
+    pub lineage: Lineage,
     /// What an agent before has left, if its maps go on.
     pub left: Option<Left>,
 }
@@ -288,13 +290,14 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     }
     let generation = told.config.generation;
     begin(&agent, Agent { generation, tgid: request.settings.own_tgid })?;
+    let lineage = takeover.as_ref().map(Takeover::lineage).unwrap_or_default();
     let left = takeover.map(Takeover::finish).transpose()?.flatten();
     // Not earlier: to the programs before, whoever changed their maps would have been a stranger.
     let egress = EgressCounters::new(egress.0, egress.1).map_err(broken("EGRESS"))?;
     // The programs' instructions, and what the loader still knows of the maps; links and maps live on by themselves.
     drop(ebpf);
     sys::release_memory();
-    Ok(Loaded { events, counters, flows, egress, tables, labels, programs, coverage, generation, left })
+    Ok(Loaded { events, counters, flows, egress, tables, labels, programs, coverage, generation, lineage, left })
 }
 
 /// Puts the programs to work.

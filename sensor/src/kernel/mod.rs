@@ -39,6 +39,6 @@ pub use labels::{Carried, Census, Labels};
 pub use layout::{Scope, Settings};
 pub use load::{Attached, Coverage, Gap, LoadError, Loaded, Request, load, own_tgid};
 pub use object::ObjectError;
-pub use pins::{Left, PinError, Pins};
+pub use pins::{Left, Lineage, PinError, Pins};
 pub use ring::{BATCH, Ring};
 pub use sys::release_memory;

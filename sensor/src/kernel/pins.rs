@@ -76,6 +76,15 @@ pub struct Pins {
     opened: File,
 }
 
+/// Which maps they are that count: the kernel's ids, which it does not give again in a boot (`bpf_map_alloc_id`: an idr that goes on).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Lineage {
+    /// The map `EGRESS`.
+    pub egress: u32,
+    /// The map `COUNTERS`.
+    pub counters: u32,
+}
+
 /// What the agent before has left.
 pub struct Left {
     /// The generation that was at work.
@@ -210,6 +219,14 @@ impl<'a> Takeover<'a> {
     pub fn maps(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
         let maps = self.pins.own().join("maps");
         SHARED.into_iter().map(move |name| (name, maps.join(name)))
+    }
+
+    /// Which maps count from now on: to be called when they are there.
+    pub fn lineage(&self) -> Lineage {
+        let maps = self.pins.own().join("maps");
+        // 0 is no id.
+        let id = |name: &str| MapInfo::from_pin(maps.join(name)).map_or(0, |info| info.id());
+        Lineage { egress: id("EGRESS"), counters: id("COUNTERS") }
     }
 
     /// Where the own programs and links go.

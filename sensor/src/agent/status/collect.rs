@@ -64,7 +64,7 @@ impl Agent {
             seconds: now.since(snapshot.since).as_secs(),
             problems: self.problems(&snapshot),
             process: usage(&snapshot.usage),
-            pinned: self.pinned.map(|generation| Pinned { generation, taken_over: self.taken_over }),
+            pinned: self.pinned.map(|pinned| Pinned { generation: pinned.generation, taken_over: self.taken_over }),
             privileges: privileges(own::left()),
             hooks: snapshot.hooks.iter().map(watched).collect(),
             rate_seconds,

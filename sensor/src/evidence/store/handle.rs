@@ -66,6 +66,9 @@ pub struct Missing {
     pub cause: Box<str>,
 }
 
+/// From so many bytes on nothing is added to why something is missing.
+const CAUSES_MAX: usize = 512;
+
 impl Missing {
     /// This and what is missing after it.
     pub fn and(self, later: Missing) -> Missing {
@@ -73,7 +76,10 @@ impl Missing {
             return later;
         }
         let events = self.events.saturating_add(later.events);
-        Missing { raw: self.raw.and(later.raw), events, to: self.to.max(later.to), ..self }
+        // Each cause once; there are few, and of a disk that says ever new ones the first will do.
+        let new = !self.cause.contains(&*later.cause) && self.cause.len() < CAUSES_MAX;
+        let cause = if new { format!("{}; {}", self.cause, later.cause).into() } else { self.cause };
+        Missing { raw: self.raw.and(later.raw), events, from: self.from, to: self.to.max(later.to), cause }
     }
 }
 
