@@ -124,14 +124,13 @@ impl Told {
         found.map_or(0, |(_, _, count)| *count)
     }
 
-    fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
+    /// Makes of the losses in `totals` those that were told.
+    fn put_losses(&self, totals: &mut Totals) {
         for kind in Kind::ALL {
             for outcome in Outcome::ALL.into_iter().filter(|outcome| outcome.is_drop()) {
                 totals.set(kind, outcome, self.lost(kind, outcome.name()));
             }
         }
-        totals
     }
 }
 
@@ -147,15 +146,24 @@ impl Agent {
             self.egress.read(now);
             return Ok(());
         };
-        (self.before, self.before_time) = (told.totals(), BootTime(told.time));
-        self.egress.restore(&told.egress, self.before_time);
+        // What was lost since that one's end is this one's to tell; what was seen is not counted again.
+        match self.counters.read(&self.programs) {
+            Ok(mut totals) => {
+                told.put_losses(&mut totals);
+                self.health.goes_on_from(&totals);
+                self.collected.goes_on_from(now, &totals);
+                (self.before, self.before_time) = (totals, BootTime(told.time));
+            }
+            Err(error) => tracing::warn!(%error, "the kernel side's counters cannot be read: losses go unsaid"),
+        }
+        self.egress.restore(&told.egress, BootTime(told.time));
         // Of its programs; the kernel counts those of this agent from nothing.
         for (kind, missed) in Kind::ALL.into_iter().zip(left.missed) {
             let before =
                 if told.generation == left.generation { told.lost(kind, counters::MISSED_BY_KERNEL) } else { 0 };
             let count = missed.saturating_sub(before);
             if count > 0 {
-                let (since, cause) = (self.before_time, counters::MISSED_BY_KERNEL.into());
+                let (since, cause) = (BootTime(told.time), counters::MISSED_BY_KERNEL.into());
                 let lost = Lost { since, kind: kind.name().into(), cause, count };
                 self.push(Event::new(now, None, Default::default(), Body::Lost(lost)))?;
             }

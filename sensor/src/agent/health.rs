@@ -7,10 +7,10 @@ use crate::delivery::health::canary::{self, Deed, Done, Fate, Nonce, Round};
 use crate::delivery::health::export::{Export, ExportError};
 use crate::delivery::health::metrics::SAMPLED;
 use crate::delivery::health::{Canaries, Coverage, Occasion, Passed, Program, RingUse, Snapshot, Usage};
-use crate::event::Event;
+use crate::event::{Event, WallClock};
 use crate::evidence::source::ToldKind;
 use crate::evidence::store::Store;
-use crate::kernel::Attached;
+use crate::kernel::{Attached, Totals};
 use rustix::time::{ClockId, clock_gettime};
 use std::io;
 use std::path::PathBuf;
@@ -44,6 +44,8 @@ struct Records {
     interval: Duration,
     sequence: u64,
     before: Snapshot,
+    /// How the clocks stood then; `None`: there was no record.
+    clock: Option<WallClock>,
     /// The sensor watches something in which the canary is not.
     out_of_scope: bool,
     directory: Option<PathBuf>,
@@ -89,6 +91,7 @@ impl Health {
             interval,
             sequence: 0,
             before: Snapshot::default(),
+            clock: None,
             out_of_scope: settings.cgroup.is_some(),
             directory: None,
             next: Instant::now(),
@@ -119,6 +122,13 @@ impl Health {
             directory.iter().for_each(|directory| canary::clean_up(directory));
             records.before.time = system::now();
             records.directory = directory;
+        }
+    }
+
+    /// What was counted up to then is not this run's.
+    pub fn goes_on_from(&mut self, totals: &Totals) {
+        if let Some(records) = &mut self.records {
+            records.before.totals = *totals;
         }
     }
 
@@ -310,8 +320,11 @@ impl Agent {
             }
         }
         let (sequence, interval, before) = (records.sequence, records.interval, &records.before);
-        let coverage = Coverage { instance, sequence, occasion, interval, before, now: &snapshot, canary, latency };
-        let record = coverage.record(system::wall_clock());
+        let clock = system::wall_clock();
+        let begun = records.clock.replace(clock).unwrap_or(clock);
+        let coverage =
+            Coverage { instance, sequence, occasion, interval, before, begun, now: &snapshot, canary, latency };
+        let record = coverage.record(clock);
         records.sequence += 1;
         let time = snapshot.time;
         records.before = snapshot;

@@ -12,7 +12,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 const WIDEST: usize = 110;
 
 /// What `weir run` and `weir events` share.
-const SENSOR: [&str; 12] = [
+const SENSOR: [&str; 13] = [
     "--cgroup",
     "--classes",
     "--policy",
@@ -21,6 +21,7 @@ const SENSOR: [&str; 12] = [
     "--format",
     "--record",
     "--runtime-socket",
+    "--kube",
     "--statistics",
     "--hooks",
     "--keep-privileges",
@@ -45,7 +46,7 @@ fn subcommands() -> Vec<(&'static [&'static str], Vec<&'static str>)> {
         ),
         (&["events"], [&SENSOR[..], &["--kind", "--pid", "--container", "--count"]].concat()),
         (&["status"], vec!["--check", "--control", "--state-dir", "--format"]),
-        (&["doctor"], vec!["--format", "--runtime-socket"]),
+        (&["doctor"], vec!["--format", "--runtime-socket", "--kube"]),
         (&["rules"], vec![]),
         (&["policy"], vec![]),
         (&["policy", "check"], vec![]),

@@ -43,6 +43,11 @@ impl Collected {
             tampered: None,
         }
     }
+
+    /// What was counted up to then is not this run's.
+    pub fn goes_on_from(&mut self, time: BootTime, totals: &Totals) {
+        self.before = (time, *totals);
+    }
 }
 
 impl Agent {

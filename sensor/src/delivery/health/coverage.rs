@@ -54,6 +54,8 @@ pub struct Coverage<'a> {
     pub interval: Duration,
     /// How it was at the last record.
     pub before: &'a Snapshot,
+    /// How the clocks stood then: as that record ended, this one begins, to the microsecond.
+    pub begun: WallClock,
     /// How it is now.
     pub now: &'a Snapshot,
     /// What became of each deed of the canary; `None`: there was none in this interval.
@@ -163,7 +165,7 @@ impl Coverage<'_> {
         let problems = self.problems(&coverage);
         let (severity_number, severity_text) = if problems.is_empty() { INFO } else { WARN };
         let time = clock.rfc3339(self.now.time).to_string();
-        let attributes = self.attributes(&coverage, clock, problems.is_empty());
+        let attributes = self.attributes(&coverage, problems.is_empty());
         let body = self.sentence(&coverage, &problems);
         Record { time, event_name: EVENT_NAME, severity_number, severity_text, body, attributes, coverage }
     }
@@ -277,14 +279,14 @@ impl Coverage<'_> {
         format!("Weir watched for {seconds} s and saw {seen} events; {state}.")
     }
 
-    fn attributes(&self, detail: &Detail, clock: WallClock, whole: bool) -> Map<String, Value> {
+    fn attributes(&self, detail: &Detail, whole: bool) -> Map<String, Value> {
         let mut map = Map::new();
         let mut put = |name: &str, value: Value| drop(map.insert(name.to_owned(), value));
         put("log.record.uid", json!(format!("coverage-{}-{}", self.instance, self.sequence)));
         put("service.instance.id", json!(self.instance));
         put("weir.coverage.sequence", json!(self.sequence));
         put("weir.coverage.occasion", json!(self.occasion.name()));
-        put("weir.coverage.begun", json!(clock.rfc3339(self.before.time).to_string()));
+        put("weir.coverage.begun", json!(self.begun.rfc3339(self.before.time).to_string()));
         put("weir.coverage.interval", json!(self.interval.as_secs()));
         put("weir.coverage.whole", json!(whole));
         put("weir.coverage.seen", json!(detail.sum(|events| events.seen)));

@@ -31,6 +31,7 @@ fn record(before: &Snapshot, now: &Snapshot, canary: Option<[Fate; 3]>) -> Value
         occasion: Occasion::Interval,
         interval: Duration::from_secs(60),
         before,
+        begun: CLOCK,
         now,
         canary,
         latency: Duration::from_millis(120),
